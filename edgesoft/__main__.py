@@ -1,0 +1,6 @@
+"""`python -m edgesoft`."""
+
+from edgesoft.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The model card: everything a device must know besides the graph, as JSON inside the model file.
+
+A card describes one model: what it takes, what it answers, and where it came from. The same card, still without
+quantization and parity, travels in the training checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from edgesoft.errors import EdgesoftError
+from edgesoft.pictures.spec import PictureSpec
+
+SCHEMA_VERSION = 1
+Precision = Literal["float32", "int8"]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What one model is.
+
+    `training`, `metrics`, `quantization` and `parity` are provenance: JSON objects for people and reports, which no code
+    relies on to classify.
+    """
+
+    name: str
+    """Short name of the model, also the stem of its files: "mnist"."""
+    labels: tuple[str, ...]
+    """The class names; output `label` is an index into them."""
+    input: PictureSpec
+    """What the model takes, and how a picture becomes it."""
+    hidden: tuple[int, ...]
+    """Widths of the hidden layers, in units; empty for plain softmax regression."""
+    precision: Precision = "float32"
+    """Arithmetic of the graph."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Data set with digest, settings, seed, library versions."""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    """Accuracies, as fractions, with the number of examples."""
+    quantization: Mapping[str, Any] | None = None
+    """How the INT8 weights and ranges were chosen; None for a float model."""
+    parity: Mapping[str, Any] | None = None
+    """How the exported graph compared with PyTorch; None before export."""
+
+    def to_json(self) -> str:
+        """The card as compact JSON with sorted keys: the same card gives the same bytes."""
+        document = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, origin: object) -> ModelCard:
+        """Read a card back and check every field that code relies on.
+
+        Parameters
+        ----------
+        text
+            What `to_json` wrote.
+        origin
+            Where it came from, for the messages.
+
+        Raises
+        ------
+        EdgesoftError
+            The text is no card, or a card of a schema version that this edgesoft does not know.
+        """
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise EdgesoftError(f"{origin}: the model card is not JSON. Export the model again") from error
+        if not isinstance(document, dict):
+            raise EdgesoftError(f"{origin}: the model card is not a JSON object. Export the model again")
+        version = document.pop("schema_version", None)
+        if version != SCHEMA_VERSION:
+            raise EdgesoftError(
+                f"{origin}: the model card has schema version {version!r}, this edgesoft reads version {SCHEMA_VERSION}. "
+                "Export the model again, or install the edgesoft that wrote it"
+            )
+        try:
+            return cls._from_document(document)
+        except (KeyError, TypeError, ValueError) as error:
+            detail = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+            raise EdgesoftError(f"{origin}: the model card is damaged ({detail}). Export the model again") from error
+
+    @classmethod
+    def _from_document(cls, document: dict[str, Any]) -> ModelCard:
+        unknown = set(document) - {item.name for item in dataclasses.fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown field {min(unknown)!r}")
+        labels, hidden = document["labels"], document["hidden"]
+        if not (isinstance(document["name"], str) and document["name"]):
+            raise ValueError("name must be a word")
+        if not (isinstance(labels, list) and len(labels) >= 2 and all(isinstance(label, str) for label in labels)):
+            raise ValueError("labels must be a list of at least two words")
+        if len(set(labels)) != len(labels):
+            raise ValueError("labels must differ from each other")
+        if not (isinstance(hidden, list) and all(type(width) is int and width > 0 for width in hidden)):
+            raise ValueError("hidden must be a list of positive integers")
+        if document["precision"] not in ("float32", "int8"):
+            raise ValueError(f"unknown precision {document['precision']!r}")
+        for key in ("training", "metrics", "quantization", "parity"):
+            optional = key in ("quantization", "parity")
+            if not (isinstance(document[key], dict) or (optional and document[key] is None)):
+                raise ValueError(f"{key} must be an object")
+        fields = {**document, "labels": tuple(labels), "hidden": tuple(hidden), "input": PictureSpec.from_json(document["input"])}
+        return cls(**fields)

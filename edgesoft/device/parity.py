@@ -1,0 +1,105 @@
+"""Compares two arrays of logits for the same examples: numbers only, no opinion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.errors import EdgesoftError
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LabelChange:
+    """One example that the two sides label differently."""
+
+    example: int
+    """Its index in the compared arrays."""
+    reference: int
+    """Class the reference answers."""
+    candidate: int
+    """Class the candidate answers."""
+    reference_probability: float
+    """The reference's probability of its own answer."""
+    candidate_probability: float
+    """The candidate's probability of its own answer."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far a candidate's logits are from the reference's."""
+
+    examples: int
+    max_logit_difference: float
+    """Largest |reference - candidate| over all logits; NaN when either side holds one."""
+    mean_logit_difference: float
+    max_probability_difference: float
+    """Largest |difference| of softmax probabilities."""
+    label_changes: tuple[LabelChange, ...]
+    reference_accuracy: float | None
+    """Fraction of examples that the reference labels rightly; None without true labels."""
+    candidate_accuracy: float | None
+
+    @property
+    def label_change_rate(self) -> float:
+        """Fraction of examples whose label changed."""
+        return len(self.label_changes) / self.examples
+
+    @property
+    def accuracy_drop(self) -> float | None:
+        """How much accuracy the candidate loses, as a fraction; negative when it gains."""
+        if self.reference_accuracy is None or self.candidate_accuracy is None:
+            return None
+        return self.reference_accuracy - self.candidate_accuracy
+
+
+def compare(reference: Logits, candidate: Logits, truth: NDArray[np.int64] | None = None) -> Parity:
+    """Compare two logit arrays.
+
+    Parameters
+    ----------
+    reference, candidate
+        float32 `[n, classes]`, row i of both for example i.
+    truth
+        int64 `[n]`, the right class of each example, where it is known.
+
+    Raises
+    ------
+    EdgesoftError
+        There is nothing to compare, or the shapes differ: both would make a check that checks nothing.
+    """
+    if reference.shape != candidate.shape or reference.ndim != 2:
+        raise EdgesoftError(f"cannot compare logits of shape {list(reference.shape)} with logits of shape {list(candidate.shape)}")
+    if reference.size == 0:
+        raise EdgesoftError("there are no examples to compare: parity over nothing proves nothing")
+    difference = np.abs(reference.astype(np.float64) - candidate)
+    reference_probabilities, candidate_probabilities = softmax(reference), softmax(candidate)
+    reference_labels, candidate_labels = reference.argmax(axis=1), candidate.argmax(axis=1)
+    changes = tuple(
+        LabelChange(
+            example=int(example),
+            reference=int(reference_labels[example]),
+            candidate=int(candidate_labels[example]),
+            reference_probability=float(reference_probabilities[example].max()),
+            candidate_probability=float(candidate_probabilities[example].max()),
+        )
+        for example in np.flatnonzero(reference_labels != candidate_labels)
+    )
+    return Parity(
+        examples=len(reference),
+        max_logit_difference=float(difference.max()),
+        mean_logit_difference=float(difference.mean()),
+        max_probability_difference=float(np.abs(reference_probabilities - candidate_probabilities).max()),
+        label_changes=changes,
+        reference_accuracy=None if truth is None else float((reference_labels == truth).mean()),
+        candidate_accuracy=None if truth is None else float((candidate_labels == truth).mean()),
+    )
+
+
+def softmax(logits: Logits) -> NDArray[np.float64]:
+    """Probabilities `[n, classes]` of logits `[n, classes]`; each row sums to 1."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))

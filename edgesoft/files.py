@@ -1,0 +1,77 @@
+"""Whole files in and out: reads are capped, writes are atomic, and every failure names the file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from edgesoft.errors import EdgesoftError
+
+
+def read_bytes(path: Path, *, limit: int, what: str) -> bytes:
+    """Read a whole file of at most `limit` bytes.
+
+    Parameters
+    ----------
+    path
+        The file.
+    limit
+        Largest size accepted, in bytes; it is checked before anything is read.
+    what
+        What the file should be ("a model file"), for the messages.
+
+    Raises
+    ------
+    EdgesoftError
+        The file is missing, is no regular file, cannot be read, or is larger than `limit`.
+    """
+    try:
+        # Opened first and asked second: one file is looked at, not two that share a name. O_NONBLOCK: a pipe must not hang us.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                kind = "folder" if stat.S_ISDIR(status.st_mode) else "device, pipe or socket"
+                raise EdgesoftError(f"{path}: expected {what}, but this is a {kind}")
+            if status.st_size > limit:
+                raise EdgesoftError(
+                    f"{path}: {status.st_size / 1e6:.0f} MB is more than {what} may have ({limit / 1e6:.0f} MB)"
+                )
+            return file.read(limit)
+    except FileNotFoundError:
+        raise EdgesoftError(f"{path}: no such file (expected {what})") from None
+    except OSError as error:
+        raise EdgesoftError(f"{path}: cannot be read ({reason(error)})") from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
+
+    The bytes go to a temporary file beside `path`, reach the disk, and are then renamed over it.
+
+    Raises
+    ------
+    EdgesoftError
+        The folder cannot be made or written, or the disk is full. What stood at `path` is untouched and no partial file is left.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise EdgesoftError(f"{path}: cannot be written ({reason(error)}). Choose another folder or free some space") from error
+    finally:
+        with contextlib.suppress(OSError):  # gone when it was renamed; unreachable when its folder could not be made
+            temporary.unlink()
+
+
+def reason(error: OSError) -> str:
+    """The operating system's own words for `error`, in lower case: "permission denied"."""
+    return (error.strerror or str(error)).lower()

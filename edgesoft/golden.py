@@ -1,0 +1,86 @@
+"""Golden examples: recorded inputs with the logits they must give, carried inside the model file.
+
+They let a device prove, without PyTorch and without the data set, that its answers are the ones seen in the workshop. The
+block is text (ONNX metadata holds text only): base64 of a zlib stream of the arrays, one after the other, behind a header line.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.errors import EdgesoftError
+
+INFLATED_LIMIT = 32 * 2**20
+"""Most bytes that a block may decompress to: a hostile file must not fill a device's memory."""
+_DTYPES = ("uint8", "float32", "int64")
+
+
+@dataclass(frozen=True)
+class Golden:
+    """n recorded examples."""
+
+    inputs: NDArray[Any]
+    """`[n, ...]` in the dtype and shape that the model takes."""
+    targets: NDArray[np.int64]
+    """int64 `[n]`, the right class of each."""
+    reference: NDArray[np.float32]
+    """float32 `[n, classes]`, the logits that PyTorch gave."""
+    expected: NDArray[np.float32]
+    """float32 `[n, classes]`, the logits that this very file gave on the CPU of the workshop. An INT8 file gives these bits on any CPU."""
+
+    def encode(self) -> str:
+        """The block as text; the same examples give the same text."""
+        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in self.__dataclass_fields__}
+        header = json.dumps({name: [array.dtype.name, *array.shape] for name, array in arrays.items()}).encode()
+        body = b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays.values())
+        return base64.b64encode(zlib.compress(header + b"\n" + body, level=9)).decode()
+
+    @classmethod
+    def decode(cls, text: str, origin: object) -> Golden:
+        """Read a block back.
+
+        Raises
+        ------
+        EdgesoftError
+            The block is damaged, empty, or would decompress to more than `INFLATED_LIMIT`.
+        """
+        try:
+            stream = zlib.decompressobj()
+            content = stream.decompress(base64.b64decode(text, validate=True), INFLATED_LIMIT)
+            if stream.unconsumed_tail:
+                raise EdgesoftError(f"{origin}: the golden examples unpack to more than {INFLATED_LIMIT / 2**20:.0f} MB. Do not trust this file")
+            if not stream.eof:
+                raise ValueError("they end too soon")
+            return cls(**_unpack(content))
+        except (binascii.Error, zlib.error, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise EdgesoftError(f"{origin}: the golden examples are damaged ({error}). Export the model again: edgesoft export") from error
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+def _unpack(content: bytes) -> dict[str, NDArray[Any]]:
+    header, _, body = content.partition(b"\n")
+    arrays, position = {}, 0
+    for name, (dtype, *shape) in json.loads(header).items():
+        if dtype not in _DTYPES or not all(type(size) is int and size >= 0 for size in shape):
+            raise ValueError(f"{name} has dtype {dtype!r} and shape {shape}")
+        length = math.prod(shape) * np.dtype(dtype).itemsize
+        if position + length > len(body):
+            raise ValueError(f"{name} ends too soon")
+        arrays[name] = np.frombuffer(body, np.dtype(dtype).newbyteorder("<"), math.prod(shape), position).astype(dtype).reshape(shape)
+        position += length
+    if position != len(body):
+        raise ValueError("bytes are left over")
+    if len({len(array) for array in arrays.values()}) != 1:
+        raise ValueError("the arrays differ in length")
+    return arrays

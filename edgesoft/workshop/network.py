@@ -1,0 +1,71 @@
+"""The softmax MLP in PyTorch: the reference that every exported model is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edgesoft.errors import UsageError
+
+DEFAULT_HIDDEN = (520, 320, 240, 120)
+WIDEST = 65_536
+
+
+class SoftmaxMLP(nn.Module):
+    """Linear layers with ReLU between them; softmax over the last one's outputs gives the probabilities.
+
+    `forward` returns the logits, because cross entropy and every comparison work on those.
+    """
+
+    def __init__(self, inputs: int, hidden: Sequence[int], classes: int) -> None:
+        super().__init__()
+        widths = [inputs, *hidden, classes]
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in zip(widths, widths[1:], strict=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits float32 `[n, classes]` of scaled inputs float32 `[n, ...]`, which are flattened."""
+        x = x.flatten(1)  # (n, d)
+        for layer in self.layers[:-1]:
+            x = torch.relu(layer(x))
+        return self.layers[-1](x)  # type: ignore[no-any-return]
+
+
+def scale_pixels(pixels: Tensor) -> Tensor:
+    """Grey levels uint8 0..255 -> float32 0..1."""
+    return pixels.float() / 255
+
+
+def reference_logits(network: SoftmaxMLP, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:
+    """PyTorch's answer: logits float32 `[n, classes]` of raw pixels uint8 `[n, ...]`, in evaluation mode."""
+    device = next(network.parameters()).device
+    network.eval()
+    with torch.inference_mode():
+        batches = [
+            network(scale_pixels(torch.from_numpy(inputs[start : start + batch_size]).to(device))).cpu().numpy()
+            for start in range(0, len(inputs), batch_size)
+        ]
+    return np.concatenate(batches)
+
+
+def parse_hidden(text: str) -> tuple[int, ...]:
+    """Read the widths of the hidden layers: "520,320,240,120", or "none" for plain softmax regression.
+
+    Raises
+    ------
+    UsageError
+        The text has another form, or a width is not between 1 and 65,536.
+    """
+    if text.strip().lower() == "none":
+        return ()
+    try:
+        widths = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        widths = (0,)
+    if not all(1 <= width <= WIDEST for width in widths):
+        raise UsageError(f'hidden layers {text!r}: expected widths from 1 to {WIDEST} such as "520,320,240,120", or "none"')
+    return widths
