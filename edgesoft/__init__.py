@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from edgesoft.device.classifier import Classifier, load
     from edgesoft.errors import EdgesoftError
 
-_HOMES = {"Classifier": "edgesoft.device.classifier", "load": "edgesoft.device.classifier", "EdgesoftError": "edgesoft.errors"}
+_HOMES = {
+    "Classifier": "edgesoft.device.classifier",
+    "load": "edgesoft.device.classifier",
+    "EdgesoftError": "edgesoft.errors",
+}
 
 
 def __getattr__(name: str) -> object:

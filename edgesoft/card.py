@@ -37,6 +37,8 @@ class ModelCard:
     """Widths of the hidden layers, in units; empty for plain softmax regression."""
     precision: Precision = "float32"
     """Arithmetic of the graph."""
+    temperature: float = 1.0
+    """What the graph divides the logits by before softmax."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Data set with digest, settings, seed, library versions."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class ModelCard:
     def to_json(self) -> str:
         """The card as compact JSON with sorted keys: the same card gives the same bytes."""
         document = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}
+        document["input"] = {"kind": "pixels", **self.input.to_card()}
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
     @classmethod
@@ -101,9 +104,15 @@ class ModelCard:
             raise ValueError("hidden must be a list of positive integers")
         if document["precision"] not in ("float32", "int8"):
             raise ValueError(f"unknown precision {document['precision']!r}")
+        if not (type(document["temperature"]) is float and document["temperature"] > 0):
+            raise ValueError("temperature must be a positive number")
         for key in ("training", "metrics", "quantization", "parity"):
             optional = key in ("quantization", "parity")
             if not (isinstance(document[key], dict) or (optional and document[key] is None)):
                 raise ValueError(f"{key} must be an object")
-        fields = {**document, "labels": tuple(labels), "hidden": tuple(hidden), "input": PictureSpec.from_json(document["input"])}
-        return cls(**fields)
+        taken = dict(document["input"])
+        if taken.pop("kind", None) != "pixels":
+            raise ValueError("input must be of kind 'pixels'")
+        return cls(
+            **{**document, "labels": tuple(labels), "hidden": tuple(hidden), "input": PictureSpec.from_card(taken)}
+        )

@@ -66,7 +66,9 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise EdgesoftError(f"{path}: cannot be written ({reason(error)}). Choose another folder or free some space") from error
+        raise EdgesoftError(
+            f"{path}: cannot be written ({reason(error)}). Choose another folder or free some space"
+        ) from error
     finally:
         with contextlib.suppress(OSError):  # gone when it was renamed; unreachable when its folder could not be made
             temporary.unlink()

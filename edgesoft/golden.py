@@ -28,6 +28,8 @@ _DTYPES = ("uint8", "float32", "int64")
 class Golden:
     """n recorded examples."""
 
+    labels: tuple[str, ...]
+    """The class names at the time of recording; `targets` and the columns of the logits mean these."""
     inputs: NDArray[Any]
     """`[n, ...]` in the dtype and shape that the model takes."""
     targets: NDArray[np.int64]
@@ -39,8 +41,11 @@ class Golden:
 
     def encode(self) -> str:
         """The block as text; the same examples give the same text."""
-        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in self.__dataclass_fields__}
-        header = json.dumps({name: [array.dtype.name, *array.shape] for name, array in arrays.items()}).encode()
+        arrays = {
+            name: np.ascontiguousarray(getattr(self, name)) for name in ("inputs", "targets", "reference", "expected")
+        }
+        shapes = {name: [array.dtype.name, *array.shape] for name, array in arrays.items()}
+        header = json.dumps({"labels": self.labels, "arrays": shapes}).encode()  # ASCII, without line breaks
         body = b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays.values())
         return base64.b64encode(zlib.compress(header + b"\n" + body, level=9)).decode()
 
@@ -57,30 +62,41 @@ class Golden:
             stream = zlib.decompressobj()
             content = stream.decompress(base64.b64decode(text, validate=True), INFLATED_LIMIT)
             if stream.unconsumed_tail:
-                raise EdgesoftError(f"{origin}: the golden examples unpack to more than {INFLATED_LIMIT / 2**20:.0f} MB. Do not trust this file")
+                raise EdgesoftError(
+                    f"{origin}: the golden examples unpack to more than {INFLATED_LIMIT / 2**20:.0f} MB. Do not trust this file"
+                )
             if not stream.eof:
                 raise ValueError("they end too soon")
             return cls(**_unpack(content))
         except (binascii.Error, zlib.error, ValueError, TypeError, KeyError, RecursionError) as error:
-            raise EdgesoftError(f"{origin}: the golden examples are damaged ({error}). Export the model again: edgesoft export") from error
+            raise EdgesoftError(
+                f"{origin}: the golden examples are damaged ({error}). Export the model again: edgesoft export"
+            ) from error
 
     def __len__(self) -> int:
         return len(self.inputs)
 
 
-def _unpack(content: bytes) -> dict[str, NDArray[Any]]:
-    header, _, body = content.partition(b"\n")
+def _unpack(content: bytes) -> dict[str, Any]:
+    line, _, body = content.partition(b"\n")
+    header = json.loads(line)
     arrays, position = {}, 0
-    for name, (dtype, *shape) in json.loads(header).items():
+    for name, (dtype, *shape) in header["arrays"].items():
         if dtype not in _DTYPES or not all(type(size) is int and size >= 0 for size in shape):
             raise ValueError(f"{name} has dtype {dtype!r} and shape {shape}")
         length = math.prod(shape) * np.dtype(dtype).itemsize
         if position + length > len(body):
             raise ValueError(f"{name} ends too soon")
-        arrays[name] = np.frombuffer(body, np.dtype(dtype).newbyteorder("<"), math.prod(shape), position).astype(dtype).reshape(shape)
+        arrays[name] = (
+            np.frombuffer(body, np.dtype(dtype).newbyteorder("<"), math.prod(shape), position)
+            .astype(dtype)
+            .reshape(shape)
+        )
         position += length
     if position != len(body):
         raise ValueError("bytes are left over")
     if len({len(array) for array in arrays.values()}) != 1:
         raise ValueError("the arrays differ in length")
-    return arrays
+    if any(len(array) == 0 for array in arrays.values()):
+        raise ValueError("there are none")
+    return {"labels": tuple(str(label) for label in header["labels"]), **arrays}

@@ -75,6 +75,12 @@ class Classifier:
         names = self._names
         return Prediction(tuple([names[index] for index in indices.tolist()]), probabilities, logits, indices)
 
+    def logits(self, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:
+        """Logits float32 `[n, classes]` of any number of inputs, computed in batches."""
+        return np.concatenate(
+            [self(inputs[start : start + batch_size]).logits for start in range(0, len(inputs), batch_size)]
+        )
+
     def _describe_shape(self) -> str:
         inner = ", ".join(str(size) for size in self._shape)
         return f"[{inner}] or [n, {inner}] with n >= 1"
@@ -120,7 +126,8 @@ def _check_ports(model: ModelFile) -> None:
     ):
         if found != expected:
             raise EdgesoftError(
-                f"{model.path}: its {what} are {_describe(found)}, but its card promises {_describe(expected)}. Export it again: edgesoft export"
+                f"{model.path}: its {what} are {_describe(found)}, but its card promises {_describe(expected)}. "
+                "Export it again: edgesoft export"
             )
 
 

@@ -24,9 +24,7 @@ SIZE_LIMIT = 256 * 2**20  # bytes; 60 million float weights, far beyond a small 
 CARD_KEY = "edgesoft.card"
 GOLDEN_KEY = "edgesoft.golden"
 DIGEST_KEY = "edgesoft.digest"
-OPERATORS = frozenset(
-    {"ArgMax", "DequantizeLinear", "Flatten", "Gemm", "Mul", "QuantizeLinear", "Relu", "Softmax"}
-)
+OPERATORS = frozenset({"ArgMax", "DequantizeLinear", "Flatten", "Gemm", "Mul", "QuantizeLinear", "Relu", "Softmax"})
 """Every operator that edgesoft writes; all of them allocate no more than their inputs promise."""
 
 ELEMENT_TYPES = MappingProxyType({1: ("float32", 4), 2: ("uint8", 1), 3: ("int8", 1), 6: ("int32", 4), 7: ("int64", 8)})
@@ -111,9 +109,7 @@ def read_model(path: str | Path) -> ModelFile:
     try:
         return parse_model(content, path)
     except ForeignError as error:
-        raise EdgesoftError(
-            f"{path}: not a model that edgesoft wrote ({error}). Make one: edgesoft export"
-        ) from None
+        raise EdgesoftError(f"{path}: not a model that edgesoft wrote ({error}). Make one: edgesoft export") from None
 
 
 def parse_model(content: bytes, path: Path) -> ModelFile:
@@ -131,7 +127,9 @@ def parse_model(content: bytes, path: Path) -> ModelFile:
             raise ForeignError(f"it has no {key}")
     digests = {
         "weights": _digest(graph.views(5)),
-        "graph": _digest([*graph.views(1), *graph.views(11), *graph.views(12), *model.views(8), str(model.number(1)).encode()]),
+        "graph": _digest(
+            [*graph.views(1), *graph.views(11), *graph.views(12), *model.views(8), str(model.number(1)).encode()]
+        ),
         "labels and preprocessing": _digest([metadata[CARD_KEY].encode()]),
         "golden examples": _digest([metadata.get(GOLDEN_KEY, "").encode()]),
     }

@@ -72,7 +72,9 @@ def compare(reference: Logits, candidate: Logits, truth: NDArray[np.int64] | Non
         There is nothing to compare, or the shapes differ: both would make a check that checks nothing.
     """
     if reference.shape != candidate.shape or reference.ndim != 2:
-        raise EdgesoftError(f"cannot compare logits of shape {list(reference.shape)} with logits of shape {list(candidate.shape)}")
+        raise EdgesoftError(
+            f"cannot compare logits of shape {list(reference.shape)} with logits of shape {list(candidate.shape)}"
+        )
     if reference.size == 0:
         raise EdgesoftError("there are no examples to compare: parity over nothing proves nothing")
     difference = np.abs(reference.astype(np.float64) - candidate)
@@ -103,3 +105,14 @@ def softmax(logits: Logits) -> NDArray[np.float64]:
     """Probabilities `[n, classes]` of logits `[n, classes]`; each row sums to 1."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+def wilson_interval(fraction: float, examples: int) -> tuple[float, float]:
+    """95 % confidence interval of a fraction seen on `examples` independent examples.
+
+    Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference" (1927).
+    """
+    z = 1.959964
+    centre = (fraction + z**2 / (2 * examples)) / (1 + z**2 / examples)
+    half = z / (1 + z**2 / examples) * (fraction * (1 - fraction) / examples + z**2 / (4 * examples**2)) ** 0.5
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -57,11 +57,17 @@ def choose(asked: str) -> Choice:
         case "cuda":
             obstacle = cuda_obstacle()
             if obstacle is not None:
-                raise ProviderUnavailableError(f"provider cuda cannot run here: {obstacle}. Or run on the CPU: --provider cpu")
+                raise ProviderUnavailableError(
+                    f"provider cuda cannot run here: {obstacle}. Or run on the CPU: --provider cpu"
+                )
             return Choice("cuda", "asked for")
         case "auto":
             obstacle = cuda_obstacle()
-            return Choice("cuda", "CUDA can run here") if obstacle is None else Choice("cpu", f"no CUDA: {obstacle.split('.')[0]}")
+            return (
+                Choice("cuda", "CUDA can run here")
+                if obstacle is None
+                else Choice("cpu", f"no CUDA: {obstacle.split('.')[0]}")
+            )
         case _:
             raise UsageError(f"unknown provider {asked!r}: expected {', '.join(CHOICES)}")
 
@@ -104,7 +110,9 @@ def _missing_library() -> str | None:
     return None
 
 
-def open_session(content: bytes, provider: ProviderName, *, threads: int, origin: object) -> onnxruntime.InferenceSession:
+def open_session(
+    content: bytes, provider: ProviderName, *, threads: int, origin: object
+) -> onnxruntime.InferenceSession:
     """Create a session on exactly `provider`.
 
     Parameters

@@ -1,0 +1,59 @@
+"""Pictures as people have them, turned into the pixels that a model takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgesoft.pictures.decode import Source, decode
+from edgesoft.pictures.ink import normalise_ink
+from edgesoft.pictures.spec import PictureError, PictureSpec, Seen
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["PictureError", "PictureSpec", "Seen", "read_picture"]
+
+
+def _resized(image: Image, spec: PictureSpec) -> Seen:
+    """Scale the whole picture to the model's size."""
+    from edgesoft.pictures.arrays import resample
+    from edgesoft.pictures.colour import LUMINANCE, to_colour
+
+    wanted = "L" if spec.channels == 1 else "RGB"
+    if image.size == (spec.width, spec.height) and image.mode == wanted and "transparency" not in image.info:
+        return Seen(np.asarray(image))
+    colour = to_colour(image)
+    if spec.channels == 1 and colour.shape[2] == 3:
+        colour = (colour @ LUMINANCE)[..., None]
+    planes = [resample(colour[..., plane], spec.height, spec.width) for plane in range(colour.shape[2])]
+    if spec.channels == 3 and len(planes) == 1:
+        planes = planes * 3
+    pixels = np.rint(np.clip(np.stack(planes, axis=2), 0, 1) * 255).astype(np.uint8)
+    return Seen(pixels[..., 0] if spec.channels == 1 else pixels)
+
+
+def read_picture(source: Source, spec: PictureSpec) -> Seen:
+    """Read one picture and normalise it for a model.
+
+    Parameters
+    ----------
+    source : path or bytes-like
+        A picture file or its bytes. The content decides its format, never the name.
+    spec : PictureSpec
+        What the model takes.
+
+    Returns
+    -------
+    Seen
+        uint8 pixels ``[height, width]`` (or ``[height, width, 3]``) and warnings.
+
+    Raises
+    ------
+    PictureError
+        If it cannot be read; one line that says what came, what was expected and what to do.
+    """
+    image, notes = decode(source)
+    seen = _resized(image, spec) if spec.normaliser == "resize" else normalise_ink(image, spec)
+    return Seen(seen.pixels, notes + seen.warnings) if notes else seen

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from edgesoft.workshop.network import SoftmaxMLP
 FILE_NAME = "checkpoint.npz"
 SIZE_LIMIT = 2**30  # bytes
 
-Arrays = dict[str, NDArray[np.generic]]
+Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Checkpoint:
             card,
             tuple(
                 Layer(layer.weight.detach().cpu().numpy().copy(), layer.bias.detach().cpu().numpy().copy())
-                for layer in network.layers
+                for layer in network.linears()
             ),
         )
 
@@ -55,7 +56,7 @@ class Checkpoint:
         """A PyTorch network with these weights, on the CPU, in evaluation mode."""
         network = SoftmaxMLP(self.layers[0].weight.shape[1], self.card.hidden, len(self.card.labels))
         with torch.no_grad():
-            for linear, layer in zip(network.layers, self.layers, strict=True):
+            for linear, layer in zip(network.linears(), self.layers, strict=True):
                 linear.weight.copy_(torch.from_numpy(layer.weight))
                 linear.bias.copy_(torch.from_numpy(layer.bias))
         return network.eval()
@@ -80,11 +81,16 @@ class Checkpoint:
         try:
             card = ModelCard.from_json(arrays["card"].tobytes(), path)
             layers = tuple(
-                Layer(arrays[f"weight{index}"].astype(np.float32, copy=False), arrays[f"bias{index}"].astype(np.float32, copy=False))
+                Layer(
+                    arrays[f"weight{index}"].astype(np.float32, copy=False),
+                    arrays[f"bias{index}"].astype(np.float32, copy=False),
+                )
                 for index in range(len(card.hidden) + 1)
             )
         except KeyError as error:
-            raise EdgesoftError(f"{path}: no checkpoint of edgesoft (it has no array {error}). Train again: edgesoft train") from None
+            raise EdgesoftError(
+                f"{path}: no checkpoint of edgesoft (it has no array {error}). Train again: edgesoft train"
+            ) from None
         inputs = int(np.prod(card.input.shape))
         for index, (layer, outputs) in enumerate(zip(layers, (*card.hidden, len(card.labels)), strict=True)):
             if layer.weight.shape != (outputs, inputs) or layer.bias.shape != (outputs,):
@@ -93,7 +99,9 @@ class Checkpoint:
                     f"but the card promises [{outputs}, {inputs}] and [{outputs}]. Train again: edgesoft train"
                 )
             if not (np.isfinite(layer.weight).all() and np.isfinite(layer.bias).all()):
-                raise EdgesoftError(f"{path}: layer {index} has weights that are not finite (NaN or infinity). Train again: edgesoft train")
+                raise EdgesoftError(
+                    f"{path}: layer {index} has weights that are not finite (NaN or infinity). Train again: edgesoft train"
+                )
             inputs = outputs
         return cls(card, layers)
 
@@ -117,8 +125,21 @@ def load_arrays(path: Path) -> Arrays:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(item.file_size for item in archive.infolist()) > SIZE_LIMIT:
-                raise EdgesoftError(f"{path}: unpacks to more than {SIZE_LIMIT / 1e6:.0f} MB, no checkpoint of edgesoft does")
+                raise EdgesoftError(
+                    f"{path}: unpacks to more than {SIZE_LIMIT / 1e6:.0f} MB, no checkpoint of edgesoft does"
+                )
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, NotImplementedError, RuntimeError, zlib.error) as error:
-        raise EdgesoftError(f"{path}: damaged, or no checkpoint of edgesoft ({error}). Train again: edgesoft train") from error
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        OSError,
+        EOFError,
+        KeyError,
+        NotImplementedError,
+        RuntimeError,
+        zlib.error,
+    ) as error:
+        raise EdgesoftError(
+            f"{path}: damaged, or no checkpoint of edgesoft ({error}). Train again: edgesoft train"
+        ) from error

@@ -7,6 +7,7 @@ the same bytes every time, and no source path of this machine ends up inside. Th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,18 +33,22 @@ class _Graph:
         self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def node(self, operator: str, inputs: Sequence[str], output: str, **attributes: float | int) -> str:
+    def node(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
         return output
 
 
-def float_graph(layers: Sequence[Layer], shape: Sequence[int], *, temperature: float = 1.0) -> ModelProto:
-    """The float32 graph.
+def build_graph(
+    layers: Sequence[Layer | QuantizedLayer], shape: Sequence[int], *, temperature: float = 1.0
+) -> ModelProto:
+    """The graph of a softmax MLP.
+
+    Quantized layers are written in QDQ form, which ONNX Runtime fuses into one QGemm each.
 
     Parameters
     ----------
     layers
-        The linear layers, first to last.
+        The linear layers, first to last; float ones may only follow quantized ones.
     shape
         Shape of one input picture: `(height, width)` or `(height, width, channels)`.
     temperature
@@ -52,26 +57,14 @@ def float_graph(layers: Sequence[Layer], shape: Sequence[int], *, temperature: f
     graph = _Graph()
     x = _pixels(graph)
     for index, layer in enumerate(layers):
-        weight = graph.constant(f"weight{index}", layer.weight)
-        bias = graph.constant(f"bias{index}", layer.bias)
-        x = _gemm(graph, index, x, weight, bias, last=index == len(layers) - 1)
-    return _model(graph, shape, len(layers[-1].bias), temperature)
-
-
-def int8_graph(layers: Sequence[QuantizedLayer], shape: Sequence[int], *, temperature: float = 1.0) -> ModelProto:
-    """The INT8 graph in QDQ form, which ONNX Runtime fuses into one QGemm a layer; parameters as for `float_graph`."""
-    graph = _Graph()
-    x = _pixels(graph)
-    for index, layer in enumerate(layers):
-        last = index == len(layers) - 1
-        weight = _dequantized(graph, f"weight{index}", layer.weight, layer.weight_scale)
-        bias = _dequantized(graph, f"bias{index}", layer.bias, layer.bias_scale)
-        x = _gemm(graph, index, x, weight, bias, last=last)
-        if not last:
-            scale = graph.constant(f"hidden{index}_scale", layers[index + 1].input_scale)
-            zero = graph.constant(f"hidden{index}_zero_point", np.uint8(0))
-            x = graph.node("QuantizeLinear", [x, scale, zero], f"hidden{index}_quantized")
-            x = graph.node("DequantizeLinear", [x, scale, zero], f"hidden{index}_dequantized")
+        if isinstance(layer, QuantizedLayer):
+            if index > 0:
+                x = _rounded(graph, f"hidden{index - 1}", x, layer.input_scale)
+            weight = _dequantized(graph, f"weight{index}", layer.weight, layer.weight_scale)
+            bias = _dequantized(graph, f"bias{index}", layer.bias, layer.bias_scale)
+        else:
+            weight, bias = graph.constant(f"weight{index}", layer.weight), graph.constant(f"bias{index}", layer.bias)
+        x = _linear(graph, index, x, weight, bias, last=index == len(layers) - 1)
     return _model(graph, shape, len(layers[-1].bias), temperature)
 
 
@@ -83,14 +76,22 @@ def _pixels(graph: _Graph) -> str:
     return graph.node("DequantizeLinear", [flat, scale, zero], "pixels_scaled")
 
 
-def _dequantized(graph: _Graph, name: str, values: NDArray[np.generic], scale: np.float32) -> str:
+def _rounded(graph: _Graph, name: str, x: str, scale: np.float32) -> str:
+    factor = graph.constant(f"{name}_scale", scale)
+    zero = graph.constant(f"{name}_zero_point", np.uint8(0))
+    quantized = graph.node("QuantizeLinear", [x, factor, zero], f"{name}_quantized")
+    return graph.node("DequantizeLinear", [quantized, factor, zero], f"{name}_dequantized")
+
+
+def _dequantized(graph: _Graph, name: str, values: NDArray[np.generic], scale: NDArray[np.float32]) -> str:
     quantized = graph.constant(f"{name}_quantized", values)
     factor = graph.constant(f"{name}_scale", scale)
-    zero = graph.constant(f"{name}_zero_point", values.dtype.type(0))
-    return graph.node("DequantizeLinear", [quantized, factor, zero], name)
+    zero = graph.constant(f"{name}_zero_point", np.zeros(scale.shape, values.dtype))
+    axis = {"axis": 0} if scale.ndim else {}
+    return graph.node("DequantizeLinear", [quantized, factor, zero], name, **axis)
 
 
-def _gemm(graph: _Graph, index: int, x: str, weight: str, bias: str, *, last: bool) -> str:
+def _linear(graph: _Graph, index: int, x: str, weight: str, bias: str, *, last: bool) -> str:
     # Gemm, not MatMul + Add: only Gemm becomes one QGemm.
     y = graph.node("Gemm", [x, weight, bias], "logits" if last else f"linear{index}", transB=1)
     return y if last else graph.node("Relu", [y], f"hidden{index}")

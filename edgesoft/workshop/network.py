@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-
-from edgesoft.errors import UsageError
-
-DEFAULT_HIDDEN = (520, 320, 240, 120)
-WIDEST = 65_536
 
 
 class SoftmaxMLP(nn.Module):
@@ -25,7 +21,11 @@ class SoftmaxMLP(nn.Module):
     def __init__(self, inputs: int, hidden: Sequence[int], classes: int) -> None:
         super().__init__()
         widths = [inputs, *hidden, classes]
-        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+
+    def linears(self) -> list[nn.Linear]:
+        """The linear layers, first to last."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits float32 `[n, classes]` of scaled inputs float32 `[n, ...]`, which are flattened."""
@@ -50,22 +50,3 @@ def reference_logits(network: SoftmaxMLP, inputs: NDArray[Any], *, batch_size: i
             for start in range(0, len(inputs), batch_size)
         ]
     return np.concatenate(batches)
-
-
-def parse_hidden(text: str) -> tuple[int, ...]:
-    """Read the widths of the hidden layers: "520,320,240,120", or "none" for plain softmax regression.
-
-    Raises
-    ------
-    UsageError
-        The text has another form, or a width is not between 1 and 65,536.
-    """
-    if text.strip().lower() == "none":
-        return ()
-    try:
-        widths = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        widths = (0,)
-    if not all(1 <= width <= WIDEST for width in widths):
-        raise UsageError(f'hidden layers {text!r}: expected widths from 1 to {WIDEST} such as "520,320,240,120", or "none"')
-    return widths

@@ -24,4 +24,4 @@ def seal(graph: ModelProto, card: ModelCard, golden: Golden | None = None) -> by
     helper.set_model_props(model, {**metadata, DIGEST_KEY: ""})
     digests = parse_model(model.SerializeToString(deterministic=True), Path()).digests
     helper.set_model_props(model, {**metadata, DIGEST_KEY: format_seal(digests)})
-    return model.SerializeToString(deterministic=True)
+    return bytes(model.SerializeToString(deterministic=True))

@@ -44,5 +44,5 @@ class Dataset:
         for split in (self.train, self.validation, self.test):
             for array in (split.inputs, split.targets):
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
-                digest.update(np.ascontiguousarray(array))
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()

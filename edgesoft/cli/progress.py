@@ -1,0 +1,56 @@
+"""Training progress on stderr: a live bar on a terminal, one line an epoch elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edgesoft.cli.talk import percent
+
+if TYPE_CHECKING:
+    from edgesoft.workshop.train import Epoch
+
+
+class TrainingProgress:
+    """Shows epochs, loss, validation accuracy and the time that is left; a context manager."""
+
+    def __init__(self, epochs: int, batches: int, *, quiet: bool) -> None:
+        self._console = Console(stderr=True, quiet=quiet, highlight=False)  # rich honours NO_COLOR
+        self._epochs, self._batches = epochs, batches
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            TextColumn("validation {task.fields[accuracy]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(
+            "", total=epochs * batches, epoch=1, epochs=epochs, loss=float("nan"), accuracy="-"
+        )
+
+    def on_batch(self, step: int, loss: float) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=step, epoch=min(self._epochs, step // self._batches + 1), loss=loss)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Leave a line that stays."""
+        self._bar.update(self._task, accuracy=percent(epoch.validation_accuracy))
+        self._console.print(
+            f"epoch {epoch.number:>{len(str(self._epochs))}}/{self._epochs}  loss {epoch.loss:.4f}  "
+            f"validation loss {epoch.validation_loss:.4f}  accuracy {percent(epoch.validation_accuracy)}  {epoch.seconds:.1f} s"
+        )
+
+    def __enter__(self) -> TrainingProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()

@@ -1,0 +1,299 @@
+"""From a file or bytes to an upright, decoded picture of moderate size.
+
+Nothing here trusts the file: its kind is read from its first bytes (never from its name), its
+size is checked before a pixel is decoded, and whatever a decoder raises becomes one line.
+"""
+
+from __future__ import annotations
+
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from edgesoft.pictures.spec import ANIMATED, PictureError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Source = str | PathLike[str] | bytes | bytearray | memoryview
+
+READS = "PNG, JPEG, BMP, GIF, TIFF, WebP or PPM/PGM/PBM"
+
+# What a picture may take while it is decoded. With the interpreter, numpy and Pillow (60 MB)
+# and the arrays of the normaliser (40 MB) the process stays under 300 MB.
+DECODE_BUDGET = 160_000_000
+# Larger sides than any camera's; also stops 1 x 60,000,000 pictures, whose rows no format needs.
+LONGEST_SIDE = 30_000
+# A picture is shrunk to about this side before anything is measured: a digit that takes a tenth
+# of a photograph still has 50 pixels, and every later step costs the same for every camera.
+WORKING_SIDE = 512
+
+_SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    *((b"P%d" % digit, "PPM") for digit in range(1, 7)),
+)
+
+_FOREIGN: tuple[tuple[bytes, str], ...] = (
+    (b"%PDF", "a PDF document: export the page as PNG"),
+    (b"\0\0\x08\x01", "an IDX label file: give pictures, one in each file"),
+    (b"\0\0\x08\x03", "an IDX file of many pictures: save each picture as PNG"),
+    (b"\x93NUMPY", "a NumPy array: save each picture as PNG"),
+    (b"8BPS", "a Photoshop document: export it as PNG"),
+    (b"PK\x03\x04", "a ZIP archive: unpack it first"),
+    (b"\x1f\x8b", "a gzip file: unpack it first"),
+    (b"\0\0\x01\0", "an icon (ICO): export it as PNG"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture: export it as PNG or JPEG"),
+    (b"\xff\x0a", "a JPEG XL picture: export it as PNG or JPEG"),
+)
+
+
+def _container(head: bytes) -> str | None:
+    """Name what an ISO media file (HEIC, AVIF, video) holds, if the bytes begin one."""
+    if head[4:8] != b"ftyp":
+        return None
+    brand = head[8:12]
+    if brand in (b"avif", b"avis"):
+        return "an AVIF picture: export it as PNG or JPEG"
+    if brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heim", b"heis"):
+        return "an HEIC photograph: export it as JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible)"
+    return "a video: give a single frame as PNG or JPEG"
+
+
+def _words(head: bytes) -> str | None:
+    """Name the kind of text that the bytes hold, if they are text."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "an HTML page: the download may have saved the page instead of the picture"
+    if b"<svg" in text and text.startswith(b"<"):
+        return "an SVG drawing: export it as PNG"
+    if text.startswith(b"<"):
+        return "an XML or HTML file"
+    if text and all(byte >= 32 or byte in b"\t\r\n\f" for byte in text) and b"\x7f" not in text:
+        try:
+            text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            # A character may be cut at the end of the bytes looked at.
+            if error.start < len(text) - 4:
+                return None
+        return "a text file"
+    return None
+
+
+def picture_format(head: bytes) -> str:
+    """Name the picture format of a file from its first bytes.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of the file, up to about 1,000.
+
+    Returns
+    -------
+    str
+        Pillow's name for the format.
+
+    Raises
+    ------
+    PictureError
+        If the bytes begin no readable picture; the message names what they begin.
+    """
+    for magic, name in _SIGNATURES:
+        if head.startswith(magic):
+            return name
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "WEBP"
+    if not head:
+        raise PictureError(f"the file is empty: expected a picture ({READS})")
+    for magic, what in _FOREIGN:
+        if head.startswith(magic):
+            raise PictureError(f"this is {what}")
+    what = _container(head) or _words(head)
+    if what:
+        raise PictureError(f"this is {what}" if ":" in what else f"this is {what}: expected a picture ({READS})")
+    if not head.strip(b"\0"):
+        raise PictureError(f"the file holds only zero bytes: expected a picture ({READS}); copy it again")
+    raise PictureError(f"these bytes are no picture format known here: expected {READS}")
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[BinaryIO]:
+    """Open bytes or a regular file for reading; anything else is refused with the reason."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        yield BytesIO(source)
+        return
+    path = Path(fspath(source))
+    try:
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise PictureError("this is a folder: give a picture file")
+        # A pipe or a device could block for ever.
+        if not stat.S_ISREG(kind):
+            raise PictureError("this is no regular file (a pipe, socket or device): give a picture file")
+        stream = path.open("rb")
+    except FileNotFoundError:
+        raise PictureError("there is no such file: check the path") from None
+    except PermissionError:
+        raise PictureError("the file may not be read: check its permissions") from None
+    except (OSError, ValueError) as error:
+        # ValueError: a null byte in the path
+        raise PictureError(f"the file cannot be opened: {_one_line(error)}") from None
+    with stream:
+        yield stream
+
+
+def _one_line(error: BaseException) -> str:
+    """First line of an error's text, of bounded length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _decoding_cost(image: Image) -> int:
+    """Bytes that decoding a picture takes at its worst, from its header alone."""
+    width, height = image.size
+    # Pillow keeps 1 byte for 1-bit, grey and palette pixels and 4 for all others but 16-bit grey.
+    each = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}.get(image.mode, 4)
+    if image.mode == "P" or "transparency" in image.info:
+        each += 4  # converted to colours before it is shrunk
+    if image.format == "WEBP":
+        each = 16  # the decoder keeps two canvases of 4 bytes, Pillow the frame's bytes and pixels
+    if image.format == "TIFF":
+        each *= 2  # a whole strip, which may be the whole picture, is held beside the pixels
+    return width * height * each
+
+
+def _check_size(image: Image) -> None:
+    """Refuse, before decoding, a picture that would take too much memory or time."""
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise PictureError(f"the picture is {width} x {height} pixels: expected at least 1 x 1")
+    if max(width, height) > LONGEST_SIDE:
+        raise PictureError(
+            f"the picture is {width} x {height} pixels: expected at most {LONGEST_SIDE} a side; make it smaller"
+        )
+    # A progressive JPEG keeps all coefficients: 2 bytes for each of up to 3 values a pixel.
+    cost = width * height * 6 if image.info.get("progressive") else 0
+    if image.format in ("JPEG", "MPO"):
+        # libjpeg decodes at 1/2, 1/4 or 1/8 size for a fraction of the time and memory.
+        image.draft(None, (2 * WORKING_SIDE, 2 * WORKING_SIDE))
+    cost += _decoding_cost(image)
+    if cost > DECODE_BUDGET:
+        millions = width * height / 1e6
+        raise PictureError(
+            f"the picture has {millions:.0f} million pixels and would take {cost // 1_000_000} MB to decode: "
+            f"expected at most {DECODE_BUDGET // 1_000_000} MB; make it smaller"
+        )
+
+
+def _upright(image: Image) -> Image:
+    """Turn a picture as its EXIF orientation says."""
+    if image.format != "TIFF" and not image.info.keys() & {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}:
+        return image
+    from PIL.Image import Transpose
+
+    try:
+        orientation = image.getexif().get(0x0112)
+    except Exception:  # a broken EXIF block says nothing about the pixels, which are already decoded
+        return image
+    turn = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(orientation)
+    return image.transpose(turn) if turn is not None else image
+
+
+def _shrunk(image: Image) -> Image:
+    """Area-average a large picture by a whole factor, so that its longer side nears WORKING_SIDE."""
+    # Rounded up, the side may fall to half of WORKING_SIDE: 2 is left for the exact resampling.
+    factor = max(image.size) // WORKING_SIDE
+    if factor < 2:
+        return image
+    if image.mode in ("P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    elif image.mode == "1":
+        image = image.convert("L")
+    if image.mode.startswith("I;16"):
+        image = image.convert("I")
+    return image.reduce(factor)
+
+
+def _frames(image: Image) -> int:
+    """Count frames where that is cheap; a phone's MPO file holds previews, not an animation."""
+    if image.format not in ("GIF", "TIFF", "WEBP", "PNG"):
+        return 1
+    return 2 if getattr(image, "is_animated", False) else 1
+
+
+def decode(source: Source) -> tuple[Image, tuple[str, ...]]:
+    """Decode a picture file or a picture's bytes.
+
+    Parameters
+    ----------
+    source : path or bytes-like
+
+    Returns
+    -------
+    PIL.Image.Image
+        Upright first frame in any mode; the longer side is below 2 * WORKING_SIDE pixels.
+    tuple of str
+        Warnings.
+
+    Raises
+    ------
+    PictureError
+        If it cannot be read; one line that says what came, what was expected and what to do.
+    """
+    import PIL.Image
+
+    with _opened(source) as stream, warnings.catch_warnings():
+        # Pillow warns about large or odd files; sizes are checked here, and oddities that can
+        # be decoded are no reason to write to standard error.
+        warnings.simplefilter("ignore")
+        try:
+            name = picture_format(stream.read(1024))
+            stream.seek(0)
+            if name == "TIFF":
+                import PIL.TiffImagePlugin
+            elif name == "WEBP":
+                import PIL.WebPImagePlugin  # noqa: F401
+            image = PIL.Image.open(stream, formats=(name,))
+            _check_size(image)
+            notes = (ANIMATED,) if _frames(image) > 1 else ()
+            image.load()
+            return _upright_and_shrunk(image), notes
+        except PictureError:
+            raise
+        except PIL.Image.DecompressionBombError:
+            raise PictureError("the picture has far too many pixels: make it smaller") from None
+        except MemoryError:
+            raise PictureError("the picture needs more memory than there is: make it smaller") from None
+        except Exception as error:  # decoders raise anything on broken data: OSError, SyntaxError, struct.error, ...
+            if isinstance(error, PIL.UnidentifiedImageError):
+                raise PictureError(f"the {name} file is damaged or truncated: its header cannot be read") from None
+            raise PictureError(f"the {name} file is damaged or truncated: {_one_line(error)}") from None
+
+
+def _upright_and_shrunk(image: Image) -> Image:
+    """Shrink before turning: turning 12 million pixels would cost more than all else."""
+    small = _shrunk(image)
+    if small is not image:
+        small.info, small.format = image.info, image.format
+        if image.format == "TIFF":
+            small.info = {**image.info, "exif": image.getexif().tobytes()}
+            small.format = None
+    return _upright(small)

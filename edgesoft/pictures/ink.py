@@ -1,0 +1,96 @@
+"""The ``ink`` normaliser: one glyph on a background becomes white on black, boxed and centred."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.pictures.arrays import shrink
+from edgesoft.pictures.colour import to_colour
+from edgesoft.pictures.contrast import ink_map
+from edgesoft.pictures.decode import WORKING_SIDE
+from edgesoft.pictures.glyph import draw_glyph
+from edgesoft.pictures.shapes import find_character
+from edgesoft.pictures.spec import BLANK, CUT_OFF, FAINT, SEVERAL, TINY, PictureSpec, Seen
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# Ink that differs from its paper by less than this share is what a blank sheet's grain shows.
+FAINT_CONTRAST = 0.04
+
+
+def is_model_input(pixels: NDArray[np.uint8], spec: PictureSpec) -> bool:
+    """Tell whether a grey picture of the model's size already is a model input.
+
+    Parameters
+    ----------
+    pixels : uint8 [height, width]
+    spec : PictureSpec
+    """
+    # MNIST: brightest pixel 254 or 255, at least half of all pixels black, ink's centre of mass
+    # within half a pixel of the centre. Wider limits leave room for a JPEG's rounding.
+    if int(pixels.max()) < 220:
+        return False
+    ink = np.where(pixels > 24, pixels, 0).astype(np.float32)
+    if np.count_nonzero(ink) > 0.5 * ink.size:
+        return False
+    rows, columns = ink.sum(axis=1), ink.sum(axis=0)
+    high, wide = np.flatnonzero(rows), np.flatnonzero(columns)
+    side = int(max(high[-1] - high[0], wide[-1] - wide[0])) + 1
+    if abs(side - spec.ink_box) > 1:
+        return False
+    if spec.centring == "mass":
+        total = float(rows.sum())
+        y, x = float(rows @ np.arange(len(rows))) / total, float(columns @ np.arange(len(columns))) / total
+    else:
+        y, x = float(high[0] + high[-1]) / 2, float(wide[0] + wide[-1]) / 2
+    return abs(y - spec.height / 2) <= 0.75 and abs(x - spec.width / 2) <= 0.75
+
+
+def _as_it_is(image: Image, spec: PictureSpec) -> NDArray[np.uint8] | None:
+    """Return the pixels of a picture that already is a model input (or its negative), else None."""
+    if image.mode != "L" or image.size != (spec.width, spec.height) or "transparency" in image.info:
+        return None
+    pixels = np.asarray(image)
+    if pixels[0, 0] > 127:
+        pixels = 255 - pixels
+    return pixels if is_model_input(pixels, spec) else None
+
+
+def normalise_ink(image: Image, spec: PictureSpec) -> Seen:
+    """Normalise a decoded picture of one character.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Loaded and upright.
+    spec : PictureSpec
+    """
+    ready = _as_it_is(image, spec)
+    if ready is not None:
+        return Seen(ready)
+    colour = to_colour(image)
+    colour = np.stack([shrink(colour[..., plane], WORKING_SIDE) for plane in range(colour.shape[2])], axis=2)
+    blank = np.zeros((spec.height, spec.width), np.uint8)
+    seen = ink_map(colour)
+    if seen.core < FAINT_CONTRAST or seen.core < 4 * seen.noise:
+        return Seen(blank, (BLANK,) if seen.core < FAINT_CONTRAST else (BLANK, FAINT))
+    found = find_character(seen.contrast, seen.core, seen.noise)
+    if found is None:
+        return Seen(blank, (BLANK,))
+    low = max(0.2 * seen.core, min(2 * seen.noise, 0.4 * seen.core))
+    pixels = draw_glyph(seen.contrast, found.mask, seen.core, low, spec)
+    notes = []
+    if seen.core < 2 * FAINT_CONTRAST:
+        notes.append(FAINT)
+    if found.several:
+        notes.append(SEVERAL)
+    if found.touches:
+        notes.append(CUT_OFF)
+    rows = found.mask.any(axis=1)
+    if int(rows.sum()) < spec.ink_box // 3:
+        notes.append(TINY)
+    return Seen(pixels, tuple(notes))

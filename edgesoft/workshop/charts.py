@@ -1,0 +1,72 @@
+"""Pictures of numbers, as PNG or SVG bytes. Figures are made without pyplot, so nothing global is touched."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from edgesoft.workshop.train import Epoch
+
+BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#8a8f98"
+
+
+def learning_curve(epochs: Sequence[Epoch]) -> bytes:
+    """Loss and validation accuracy over the epochs, as a PNG."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    numbers = [epoch.number for epoch in epochs]
+    marker = "o" if len(epochs) < 3 else ""  # a line through one point is invisible
+    left.plot(numbers, [epoch.loss for epoch in epochs], color=GREY, marker=marker, label="training (as augmented)")
+    left.plot(numbers, [epoch.validation_loss for epoch in epochs], color=BLUE, marker=marker, label="validation")
+    left.set(title="Cross entropy", xlabel="epoch", ylabel="nats", yscale="log")
+    left.legend(frameon=False)
+    right.plot(numbers, [100 * epoch.validation_accuracy for epoch in epochs], color=BLUE, marker=marker)
+    right.set(title="Validation accuracy", xlabel="epoch", ylabel="%")
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    return _render(figure)
+
+
+def confusion_matrix(matrix: NDArray[np.int64], labels: Sequence[str], *, kind: Literal["png", "svg"] = "png") -> bytes:
+    """Right class against answered class.
+
+    Parameters
+    ----------
+    matrix
+        int64 `[classes, classes]`, row = right class, column = answered class.
+    labels
+        The class names.
+    kind
+        Format of the picture.
+    """
+    classes = len(labels)
+    side = min(20.0, 2.0 + 0.45 * classes)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    # Colours show the share of each class, on a root scale: a few mistakes in a thousand must still be seen.
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)
+    axes.set(title="Test split", xlabel="answered", ylabel="right")
+    if classes <= 40:
+        axes.set_xticks(range(classes), labels, rotation=0 if max(map(len, labels)) <= 2 else 90)
+        axes.set_yticks(range(classes), labels)
+    if classes <= 20:
+        for row, column in np.argwhere(matrix > 0):
+            colour = "white" if share[row, column] > 0.4 else "black"
+            axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
+    return _render(figure, kind)
+
+
+def _render(figure: Figure, kind: Literal["png", "svg"] = "png") -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=120)
+    return buffer.getvalue()

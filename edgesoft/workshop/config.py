@@ -1,0 +1,91 @@
+"""Everything that decides the weights, besides the data. Imports no torch, so that --help is quick."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgesoft.errors import UsageError
+
+WIDEST = 65_536
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of one training run.
+
+    Raises
+    ------
+    UsageError
+        A number is out of its range.
+    """
+
+    hidden: tuple[int, ...] = (520, 320, 240, 120)
+    """Widths of the hidden layers, in units; empty for plain softmax regression."""
+    epochs: int = 30
+    """Passes over the training split."""
+    batch_size: int = 256
+    """Examples a step."""
+    lr: float = 3e-3
+    """Largest learning rate of the one-cycle schedule."""
+    weight_decay: float = 0.05
+    """AdamW's weight decay; biases do not decay."""
+    label_smoothing: float = 0.0
+    """Share of the target that is spread evenly over all classes."""
+    augment: bool = True
+    """Whether training pictures are distorted."""
+    seed: int = 0
+    """Decides the first weights, the order of the examples, and the distortions."""
+    device: str = "cpu"
+    """Where PyTorch computes: "cpu" or "cuda"."""
+    threads: int = 0
+    """CPU threads; 0 takes every core that this process may use."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("epochs", self.epochs), ("batch size", self.batch_size)):
+            if value < 1:
+                raise UsageError(f"{name} {value}: expected at least 1")
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise UsageError(f"learning rate {self.lr}: expected a number above 0, such as 0.003")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise UsageError(f"weight decay {self.weight_decay}: expected 0 or more")
+        if not 0 <= self.label_smoothing < 1:
+            raise UsageError(f"label smoothing {self.label_smoothing}: expected 0 up to, but not including, 1")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"seed {self.seed}: expected an integer from 0 to 2^63 - 1")
+        if self.threads < 0:
+            raise UsageError(f"threads {self.threads}: expected at least 1, or 0 for every core")
+        if self.device not in ("cpu", "cuda"):
+            raise UsageError(f"device {self.device!r}: expected cpu or cuda")
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> TrainConfig:
+        """Read `to_json`'s object back; raises TypeError or KeyError when it is not one."""
+        return cls(**{**document, "hidden": tuple(document["hidden"])})
+
+
+def parse_hidden(text: str) -> tuple[int, ...]:
+    """Read the widths of the hidden layers: "520,320,240,120", or "none" for plain softmax regression.
+
+    Raises
+    ------
+    UsageError
+        The text has another form, or a width is not between 1 and 65,536.
+    """
+    if text.strip().lower() == "none":
+        return ()
+    try:
+        widths = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        widths = (0,)
+    if not all(1 <= width <= WIDEST for width in widths):
+        raise UsageError(
+            f'hidden layers {text!r}: expected widths from 1 to {WIDEST} such as "520,320,240,120", or "none"'
+        )
+    return widths

@@ -1,0 +1,255 @@
+"""Checkpoint -> graph -> INT8 -> parity -> published files, or nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from edgesoft.card import Precision
+from edgesoft.device.bench import interleave
+from edgesoft.device.classifier import Classifier
+from edgesoft.device.modelfile import open_model
+from edgesoft.device.parity import Logits, Parity, compare
+from edgesoft.errors import EdgesoftError, GateMissedError
+from edgesoft.files import write_atomically
+from edgesoft.golden import Golden
+from edgesoft.workshop.calibrate import Method, activation_maxima
+from edgesoft.workshop.checkpoint import Checkpoint, Layer
+from edgesoft.workshop.confidence import Reliability, fit_temperature, reliability
+from edgesoft.workshop.datasets import Dataset
+from edgesoft.workshop.examples import choose_golden
+from edgesoft.workshop.gate import Gate
+from edgesoft.workshop.graph import build_graph
+from edgesoft.workshop.network import reference_logits
+from edgesoft.workshop.quantize import QuantizedLayer, Scheme, quantize
+from edgesoft.workshop.seal import seal
+
+BENCH_BATCHES = (1, 256)
+
+
+@dataclass(frozen=True)
+class QuantizeConfig:
+    """How to make the INT8 file."""
+
+    calibration: Method = "minmax"
+    """How the range of the activations is chosen."""
+    samples: int | None = None
+    """Calibration examples, taken evenly from the training split; None takes all."""
+    per_channel: bool = False
+    """Begin the ladder with one weight scale for each output of a layer."""
+    eight_bit: bool = False
+    """Allow 8-bit weights on the ladder, for devices with VNNI or an ARM CPU only."""
+
+    def ladder(self) -> list[Scheme]:
+        """The schemes to try, the fastest and most portable first."""
+        rungs = [Scheme(), Scheme(per_channel=True), Scheme(per_channel=True, float_last=True)]
+        if self.eight_bit:
+            rungs[1:1] = [Scheme(weight_bits=8)]
+            rungs[-1:-1] = [Scheme(weight_bits=8, per_channel=True)]
+        return [scheme for scheme in rungs if scheme.per_channel or not self.per_channel]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One staged model file and what was measured on it."""
+
+    precision: Precision
+    arithmetic: str
+    """In words: "float32", or the INT8 scheme."""
+    content: bytes
+    """The file, ready to be published."""
+    temperature: float
+    logits: Logits
+    """float32 `[n, classes]`, its answers on the test split."""
+    parity: Parity
+    """Against PyTorch, on the test split."""
+    failures: tuple[str, ...]
+    """Gates missed; empty when it may be published."""
+    unscaled: Reliability
+    """Confidence on the test split, had the temperature been 1."""
+    scaled: Reliability
+    """Confidence on the test split with the temperature."""
+    latencies: dict[int, list[float]]
+    """Batch size -> seconds a call, one CPU thread, measured in turns with the other files of the same export."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it may be published."""
+        return not self.failures
+
+    def microseconds(self, batch: int) -> float:
+        """Median time of a call."""
+        return 1e6 * statistics.median(self.latencies[batch])
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """Everything that one export measured."""
+
+    name: str
+    checkpoint_sha256: str
+    float_model: Candidate
+    rungs: tuple[Candidate, ...]
+    """The INT8 files in the order tried; only the last one can have passed."""
+
+    @property
+    def int8_model(self) -> Candidate | None:
+        """The INT8 file that passed; None when none was asked for or none passed."""
+        return self.rungs[-1] if self.rungs and self.rungs[-1].passed else None
+
+
+class _Stage:
+    """Builds model files of one checkpoint and measures each with the code that runs on devices."""
+
+    def __init__(self, checkpoint: Checkpoint, dataset: Dataset, gate: Gate, folder: Path) -> None:
+        self.checkpoint, self.dataset, self.gate, self.folder = checkpoint, dataset, gate, folder
+        self.network = checkpoint.to_network()
+        self.reference = reference_logits(self.network, dataset.test.inputs)
+        self.golden = choose_golden(self.reference, dataset.test.targets)
+
+    def measure(
+        self, layers: Sequence[Layer | QuantizedLayer], precision: Precision, arithmetic: str, **card: object
+    ) -> Candidate:
+        """Write a file, run it over the validation and the test split, compare with PyTorch, and complete its card."""
+        shape, test = self.checkpoint.card.input.shape, self.dataset.test
+        described = dataclasses.replace(self.checkpoint.card, precision=precision, **card)  # type: ignore[arg-type]
+        draft = self._open(seal(build_graph(layers, shape), described))
+        # The logits are the same before and after the temperature, so one draft serves to fit it and to be measured.
+        temperature = fit_temperature(draft.logits(self.dataset.validation.inputs), self.dataset.validation.targets)
+        graph = build_graph(layers, shape, temperature=temperature)
+        staged = self._open(seal(graph, dataclasses.replace(described, temperature=temperature)))
+        logits = staged.logits(test.inputs)
+        parity = compare(self.reference, logits, test.targets)
+        complete = dataclasses.replace(described, temperature=temperature, parity=_parity_for_card(parity))
+        golden = Golden(
+            labels=described.labels,
+            inputs=test.inputs[self.golden],
+            targets=test.targets[self.golden],
+            reference=self.reference[self.golden],
+            expected=logits[self.golden],
+        )
+        return Candidate(
+            precision=precision,
+            arithmetic=arithmetic,
+            content=seal(graph, complete, golden),
+            temperature=temperature,
+            logits=logits,
+            parity=parity,
+            failures=tuple(self.gate.failures(parity, precision)),
+            unscaled=reliability(logits, test.targets),
+            scaled=reliability(logits, test.targets, temperature=temperature),
+            latencies={},
+        )
+
+    def _open(self, content: bytes) -> Classifier:
+        path = self.folder / "staged.onnx"
+        write_atomically(path, content)
+        return Classifier(open_model(path), "cpu")
+
+    def time(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Measure the latencies of several files in turns."""
+        classifiers = [self._open(candidate.content) for candidate in candidates]
+        latencies: list[dict[int, list[float]]] = [{} for _ in candidates]
+        for batch in BENCH_BATCHES:
+            inputs = np.resize(self.dataset.test.inputs, (batch, *self.checkpoint.card.input.shape))
+            calls = {str(index): partial(classifier, inputs) for index, classifier in enumerate(classifiers)}
+            for index, seconds in interleave(calls, rounds=40, calls=max(1, 50 // batch)).items():
+                latencies[int(index)][batch] = seconds
+        return [
+            dataclasses.replace(candidate, latencies=measured)
+            for candidate, measured in zip(candidates, latencies, strict=True)
+        ]
+
+
+def export(
+    checkpoint: Path,
+    dataset: Dataset,
+    *,
+    gate: Gate = Gate(),
+    int8: QuantizeConfig | None = None,
+    name: str | None = None,
+) -> ExportResult:
+    """Build the float file, and the INT8 file when `int8` says how, and hold both against PyTorch over the whole test split.
+
+    Nothing is published here: `edgesoft.workshop.publish` does that with the result.
+
+    Parameters
+    ----------
+    checkpoint
+        What `edgesoft train` wrote.
+    dataset
+        The data it was trained on.
+    gate
+        What a file must hold.
+    int8
+        How to quantize; None makes the float file only.
+    name
+        Stem of the files; None takes the data set's name from the checkpoint.
+
+    Raises
+    ------
+    EdgesoftError
+        The checkpoint cannot be read or belongs to other data.
+    GateMissedError
+        The float file does not answer like PyTorch.
+    """
+    trained = Checkpoint.load(checkpoint)
+    if trained.card.training.get("data_sha256") != dataset.digest:
+        raise EdgesoftError(
+            f"{checkpoint}: was trained on other data than {dataset.name} holds now. Train again: edgesoft train"
+        )
+    if name is not None:
+        trained = dataclasses.replace(trained, card=dataclasses.replace(trained.card, name=name))
+    with tempfile.TemporaryDirectory() as folder:
+        stage = _Stage(trained, dataset, gate, Path(folder))
+        float_model = stage.measure(trained.layers, "float32", "float32")
+        if not float_model.passed:
+            raise GateMissedError(
+                f"{checkpoint}: the float file does not answer like PyTorch: {'; '.join(float_model.failures)}"
+            )
+        rungs = _climb(stage, trained, dataset, int8) if int8 else []
+        timed = stage.time([float_model, *rungs])
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    return ExportResult(trained.card.name, digest, timed[0], tuple(timed[1:]))
+
+
+def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeConfig) -> list[Candidate]:
+    """Try one rung of the ladder after the other until one passes."""
+    inputs = dataset.train.inputs
+    if config.samples is not None and config.samples < len(inputs):
+        inputs = inputs[np.linspace(0, len(inputs) - 1, config.samples).astype(int)]
+    maxima = activation_maxima(stage.network, inputs, config.calibration)
+    rungs: list[Candidate] = []
+    for scheme in config.ladder():
+        settings = {
+            "format": "static QDQ, uint8 activations with zero point 0",
+            "weights": str(scheme),
+            "calibration": config.calibration,
+            "calibration_examples": len(inputs),
+            "activation_maxima": maxima,
+        }
+        rungs.append(
+            stage.measure(quantize(trained.layers, maxima, scheme), "int8", str(scheme), quantization=settings)
+        )
+        if rungs[-1].passed:
+            break
+    return rungs
+
+
+def _parity_for_card(parity: Parity) -> dict[str, object]:
+    return {
+        "examples": parity.examples,
+        "max_logit_difference": parity.max_logit_difference,
+        "max_probability_difference": parity.max_probability_difference,
+        "label_changes": len(parity.label_changes),
+        "pytorch_accuracy": parity.reference_accuracy,
+        "accuracy": parity.candidate_accuracy,
+    }

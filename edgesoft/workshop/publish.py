@@ -1,0 +1,66 @@
+"""Puts exported files where devices fetch them, and says in a report what was measured."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgesoft.files import write_atomically
+from edgesoft.workshop.export import BENCH_BATCHES, Candidate, ExportResult
+
+SCHEMA_VERSION = 1
+
+
+def publish(result: ExportResult, folder: Path) -> list[Path]:
+    """Write `<name>.onnx`, `<name>.int8.onnx` and `<name>.report.json`; each appears whole or not at all.
+
+    An INT8 file of an earlier export is removed when this export has none: beside a new float file it would be another model.
+
+    Raises
+    ------
+    EdgesoftError
+        The folder cannot be written.
+    """
+    int8_path = folder / f"{result.name}.int8.onnx"
+    paths = [folder / f"{result.name}.onnx"]
+    write_atomically(paths[0], result.float_model.content)
+    if result.int8_model is not None:
+        write_atomically(int8_path, result.int8_model.content)
+        paths.append(int8_path)
+    else:
+        int8_path.unlink(missing_ok=True)
+    report = folder / f"{result.name}.report.json"
+    write_atomically(report, (json.dumps(report_document(result), indent=2, ensure_ascii=False) + "\n").encode())
+    return [*paths, report]
+
+
+def report_document(result: ExportResult) -> dict[str, Any]:
+    """The report as a JSON object; accuracies are fractions, times are seconds."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": result.name,
+        "checkpoint_sha256": result.checkpoint_sha256,
+        "float32": _describe(result.float_model),
+        "int8": None if result.int8_model is None else _describe(result.int8_model),
+        "int8_rungs": [_describe(rung) for rung in result.rungs],
+    }
+
+
+def _describe(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "arithmetic": candidate.arithmetic,
+        "bytes": len(candidate.content),
+        "sha256": hashlib.sha256(candidate.content).hexdigest(),
+        "passed": candidate.passed,
+        "gates_missed": list(candidate.failures),
+        "parity": asdict(candidate.parity),
+        "temperature": candidate.temperature,
+        "expected_calibration_error": {
+            "temperature_1": candidate.unscaled.expected_calibration_error,
+            "as_published": candidate.scaled.expected_calibration_error,
+        },
+        "median_seconds": {str(batch): candidate.microseconds(batch) / 1e6 for batch in BENCH_BATCHES},
+    }

@@ -1,0 +1,68 @@
+"""Where a training run keeps its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgesoft.errors import EdgesoftError
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The best weights with their card."""
+        return self.path / "checkpoint.npz"
+
+    @property
+    def snapshot(self) -> Path:
+        """The state after the last complete epoch, which --resume continues from."""
+        return self.path / "last.npz"
+
+    @property
+    def metrics(self) -> Path:
+        """Loss and accuracy of every epoch."""
+        return self.path / "metrics.json"
+
+    @property
+    def learning_curve(self) -> Path:
+        """Loss and accuracy over the epochs, as a picture."""
+        return self.path / "learning-curve.png"
+
+    @property
+    def confusion_matrix(self) -> Path:
+        """What the test split was taken for, as a picture."""
+        return self.path / "confusion-matrix.png"
+
+    def is_used(self) -> bool:
+        """Whether a run has already left something here."""
+        return self.checkpoint.exists() or self.snapshot.exists()
+
+
+def new_run(name: str) -> RunFolder:
+    """`runs/<name>`, or `runs/<name>-2`, `-3`, ... when there are runs of that name: a run never overwrites another."""
+    number = 1
+    while (folder := RunFolder(RUNS / (name if number == 1 else f"{name}-{number}"))).is_used():
+        number += 1
+    return folder
+
+
+def newest_checkpoint() -> Path:
+    """The checkpoint in `runs/` that was written last.
+
+    Raises
+    ------
+    EdgesoftError
+        There is none.
+    """
+    checkpoints = sorted(RUNS.glob(f"*/{RunFolder(RUNS).checkpoint.name}"), key=lambda path: path.stat().st_mtime_ns)
+    if not checkpoints:
+        raise EdgesoftError(f"{RUNS}/ holds no trained model. Train one first: edgesoft train")
+    return checkpoints[-1]
