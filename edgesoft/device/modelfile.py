@@ -24,7 +24,9 @@ SIZE_LIMIT = 256 * 2**20  # bytes; 60 million float weights, far beyond a small 
 CARD_KEY = "edgesoft.card"
 GOLDEN_KEY = "edgesoft.golden"
 DIGEST_KEY = "edgesoft.digest"
-OPERATORS = frozenset({"ArgMax", "DequantizeLinear", "Flatten", "Gemm", "Mul", "QuantizeLinear", "Relu", "Softmax"})
+OPERATORS = frozenset(
+    {"ArgMax", "DequantizeLinear", "Flatten", "Gemm", "Mul", "QuantizeLinear", "Relu", "Sigmoid", "Softmax", "Sub"}
+)
 """Every operator that edgesoft writes; all of them allocate no more than their inputs promise."""
 
 ELEMENT_TYPES = MappingProxyType({1: ("float32", 4), 2: ("uint8", 1), 3: ("int8", 1), 6: ("int32", 4), 7: ("int64", 8)})

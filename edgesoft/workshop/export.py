@@ -17,7 +17,7 @@ from edgesoft.card import Precision
 from edgesoft.device.bench import interleave
 from edgesoft.device.classifier import Classifier
 from edgesoft.device.modelfile import open_model
-from edgesoft.device.parity import Logits, Parity, compare
+from edgesoft.device.parity import Logits, Parity, compare, paired
 from edgesoft.errors import EdgesoftError, GateMissedError
 from edgesoft.files import write_atomically
 from edgesoft.golden import Golden
@@ -29,7 +29,8 @@ from edgesoft.workshop.examples import choose_golden
 from edgesoft.workshop.gate import Gate
 from edgesoft.workshop.graph import build_graph
 from edgesoft.workshop.network import reference_logits
-from edgesoft.workshop.quantize import QuantizedLayer, Scheme, quantize
+from edgesoft.workshop.quantize import QuantizedLayer, Scheme, for_unit_range, quantize
+from edgesoft.workshop.scaling import Scaling
 from edgesoft.workshop.seal import seal
 
 BENCH_BATCHES = (1, 256)
@@ -113,22 +114,28 @@ class _Stage:
         self.checkpoint, self.dataset, self.gate, self.folder = checkpoint, dataset, gate, folder
         self.network = checkpoint.to_network()
         self.reference = reference_logits(self.network, dataset.test.inputs)
-        self.golden = choose_golden(self.reference, dataset.test.targets)
+        self.golden = choose_golden(paired(self.reference), dataset.test.targets)
 
     def measure(
-        self, layers: Sequence[Layer | QuantizedLayer], precision: Precision, arithmetic: str, **card: object
+        self,
+        layers: Sequence[Layer | QuantizedLayer],
+        scaling: Scaling | None,
+        precision: Precision,
+        arithmetic: str,
+        **card: object,
     ) -> Candidate:
         """Write a file, run it over the validation and the test split, compare with PyTorch, and complete its card."""
-        shape, test = self.checkpoint.card.input.shape, self.dataset.test
+        test = self.dataset.test
         described = dataclasses.replace(self.checkpoint.card, precision=precision, **card)  # type: ignore[arg-type]
-        draft = self._open(seal(build_graph(layers, shape), described))
+        draft = self._open(seal(build_graph(layers, described, scaling), described))
         # The logits are the same before and after the temperature, so one draft serves to fit it and to be measured.
-        temperature = fit_temperature(draft.logits(self.dataset.validation.inputs), self.dataset.validation.targets)
-        graph = build_graph(layers, shape, temperature=temperature)
-        staged = self._open(seal(graph, dataclasses.replace(described, temperature=temperature)))
+        temperature = fit_temperature(paired(draft.logits(self.dataset.validation.inputs)), self.dataset.validation.targets)
+        described = dataclasses.replace(described, temperature=temperature)
+        graph = build_graph(layers, described, scaling)
+        staged = self._open(seal(graph, described))
         logits = staged.logits(test.inputs)
-        parity = compare(self.reference, logits, test.targets)
-        complete = dataclasses.replace(described, temperature=temperature, parity=_parity_for_card(parity))
+        parity = compare(self.reference, logits, test.targets, cut=described.cut)
+        complete = dataclasses.replace(described, parity=_parity_for_card(parity))
         golden = Golden(
             labels=described.labels,
             inputs=test.inputs[self.golden],
@@ -144,8 +151,8 @@ class _Stage:
             logits=logits,
             parity=parity,
             failures=tuple(self.gate.failures(parity, precision)),
-            unscaled=reliability(logits, test.targets),
-            scaled=reliability(logits, test.targets, temperature=temperature),
+            unscaled=reliability(paired(logits), test.targets),
+            scaled=reliability(paired(logits), test.targets, temperature=temperature),
             latencies={},
         )
 
@@ -210,7 +217,7 @@ def export(
         trained = dataclasses.replace(trained, card=dataclasses.replace(trained.card, name=name))
     with tempfile.TemporaryDirectory() as folder:
         stage = _Stage(trained, dataset, gate, Path(folder))
-        float_model = stage.measure(trained.layers, "float32", "float32")
+        float_model = stage.measure(trained.layers, trained.scaling, "float32", "float32")
         if not float_model.passed:
             raise GateMissedError(
                 f"{checkpoint}: the float file does not answer like PyTorch: {'; '.join(float_model.failures)}"
@@ -227,8 +234,14 @@ def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: Quantiz
     if config.samples is not None and config.samples < len(inputs):
         inputs = inputs[np.linspace(0, len(inputs) - 1, config.samples).astype(int)]
     maxima = activation_maxima(stage.network, inputs, config.calibration)
+    layers, scaling = trained.layers, trained.scaling
+    if scaling is not None:
+        unit_range = Scaling.to_unit_range(inputs)
+        layers, scaling = (for_unit_range(layers[0], scaling, unit_range), *layers[1:]), unit_range
     rungs: list[Candidate] = []
     for scheme in config.ladder():
+        if scheme.float_last and len(layers) == 1:
+            continue  # nothing would be left in integers
         settings = {
             "format": "static QDQ, uint8 activations with zero point 0",
             "weights": str(scheme),
@@ -237,7 +250,7 @@ def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: Quantiz
             "activation_maxima": maxima,
         }
         rungs.append(
-            stage.measure(quantize(trained.layers, maxima, scheme), "int8", str(scheme), quantization=settings)
+            stage.measure(quantize(layers, maxima, scheme), scaling, "int8", str(scheme), quantization=settings)
         )
         if rungs[-1].passed:
             break

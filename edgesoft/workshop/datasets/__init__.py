@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.pictures.spec import PictureSpec
+from edgesoft.card import InputSpec
+from edgesoft.tables import TableSpec
+from edgesoft.workshop.scaling import Scaling
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Split:
     """n labelled examples."""
 
     inputs: NDArray[Any]
-    """What the model takes: uint8 `[n, height, width]` for grey pictures, raw."""
+    """What the model takes, raw: uint8 `[n, height, width]` or `[n, height, width, 3]` for pictures, float32 `[n, features]` for tables."""
     targets: NDArray[np.int64]
     """int64 `[n]`, indices into the data set's labels."""
 
@@ -32,17 +34,34 @@ class Dataset:
 
     name: str
     labels: tuple[str, ...]
-    input: PictureSpec
+    input: InputSpec
     train: Split
     validation: Split
     test: Split
+    warnings: tuple[str, ...] = ()
+    """What was odd about the data, one sentence each."""
+    skipped: tuple[str, ...] = ()
+    """Files that could not be read and are left out: "path: reason"."""
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Name -> split."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over all inputs and targets, so that a model can name what it was trained and judged on."""
         digest = hashlib.sha256()
-        for split in (self.train, self.validation, self.test):
+        for split in self.splits.values():
             for array in (split.inputs, split.targets):
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    @cached_property
+    def scaling(self) -> Scaling | None:
+        """How the features of a table are standardised, measured on the training split; None for pictures."""
+        if not isinstance(self.input, TableSpec):
+            return None
+        is_numeric = np.concatenate([[column.vocabulary is None] * column.width for column in self.input.columns])
+        return Scaling.standardising(self.train.inputs, is_numeric=is_numeric)
