@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from edgesoft import __version__
-from edgesoft.cli import export, infer, train
+from edgesoft.cli import diff, export, infer, inspect, train, verify
 from edgesoft.cli.talk import say
 from edgesoft.errors import EdgesoftError
 
@@ -26,6 +26,9 @@ app = typer.Typer(
 app.command("train")(train.command)
 app.command("export")(export.command)
 app.command("infer")(infer.command)
+app.command("verify")(verify.command)
+app.command("inspect")(inspect.command)
+app.command("diff")(diff.command)
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 

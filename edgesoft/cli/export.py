@@ -37,12 +37,9 @@ def command(
     from edgesoft.workshop.export import QuantizeConfig, export
     from edgesoft.workshop.gate import Gate
     from edgesoft.workshop.publish import publish
-    from edgesoft.workshop.runs import RunFolder, newest_checkpoint
+    from edgesoft.workshop.runs import checkpoint_in, newest_checkpoint
 
-    if checkpoint is None:
-        checkpoint = newest_checkpoint()
-    elif checkpoint.is_dir():
-        checkpoint = RunFolder(checkpoint).checkpoint
+    checkpoint = newest_checkpoint() if checkpoint is None else checkpoint_in(checkpoint)
     say(f"exporting {checkpoint}")
     result = export(
         checkpoint, load_mnist(), gate=Gate(max_drop), int8=QuantizeConfig() if quantize else None, name=name
