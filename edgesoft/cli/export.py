@@ -41,9 +41,8 @@ def command(
 
     checkpoint = newest_checkpoint() if checkpoint is None else checkpoint_in(checkpoint)
     say(f"exporting {checkpoint}")
-    result = export(
-        checkpoint, load_mnist(), gate=Gate(max_drop), int8=QuantizeConfig() if quantize else None, name=name
-    )
+    dataset = load_mnist()
+    result = export(checkpoint, dataset, gate=Gate(max_drop), int8=QuantizeConfig() if quantize else None, name=name)
     print(
         table(
             [
@@ -56,14 +55,16 @@ def command(
     for rung in result.rungs:
         if not rung.passed:
             say(f"not published: INT8 with {rung.arithmetic}: {'; '.join(rung.failures)}")
-    paths = publish(result, output)
+        for warning in rung.slower_than(result.float_model):
+            say(f"note: {warning}")
+    paths = publish(result, dataset, output)
     for path in paths:
         print(path)
     if quantize and result.int8_model is None:
         raise GateMissedError(
             f"no INT8 file holds the gate; {paths[0]} is float. Allow more with --max-drop, or train longer"
         )
-    say("next:  edgesoft infer PICTURE" + ("" if output == Path("exported") else f" --model {paths[-2]}"))
+    say("next:  edgesoft infer PICTURE" + ("" if output == Path("exported") else f" --model {paths[-3]}"))
 
 
 _HEADING = ("", "accuracy", "labels changed", "largest logit difference", "bytes", "batch 1", "batch 256")

@@ -109,7 +109,7 @@ def _label_change(recorded: tuple[str, ...], found: tuple[str, ...]) -> str:
 
 
 def _judge_logits(model: ModelFile, golden: Golden, expected: Parity, provider: ProviderName) -> list[Finding]:
-    exact = model.card.precision == "int8" and provider == "cpu"
+    exact = bool((model.card.quantization or {}).get("same_bits_everywhere")) and provider == "cpu"
     tolerance = 0.0 if exact else CPU_TOLERANCE if provider == "cpu" else ACCELERATOR_TOLERANCE
     if expected.max_logit_difference <= tolerance and not expected.label_changes:  # NaN is not <= anything
         return []

@@ -89,6 +89,19 @@ class Candidate:
         """Median time of a call."""
         return 1e6 * statistics.median(self.latencies[batch])
 
+    def slower_than(self, other: Candidate) -> list[str]:
+        """Where this file is slower than `other` on this machine, in words; rounds are compared in pairs."""
+        warnings = []
+        for batch, seconds in self.latencies.items():
+            ratio = statistics.median(
+                mine / theirs for mine, theirs in zip(seconds, other.latencies[batch], strict=True)
+            )
+            if ratio > 1.05:
+                warnings.append(
+                    f"{self.arithmetic} is {ratio:.2f}x slower than {other.arithmetic} at batch {batch} on this machine"
+                )
+        return warnings
+
 
 @dataclass(frozen=True)
 class ExportResult:
@@ -99,6 +112,8 @@ class ExportResult:
     float_model: Candidate
     rungs: tuple[Candidate, ...]
     """The INT8 files in the order tried; only the last one can have passed."""
+    reference: Logits
+    """float32 `[n, classes]`, PyTorch's answers on the test split."""
 
     @property
     def int8_model(self) -> Candidate | None:
@@ -218,7 +233,7 @@ def export(
         rungs = _climb(stage, trained, dataset, int8) if int8 else []
         timed = stage.time([float_model, *rungs])
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    return ExportResult(trained.card.name, digest, timed[0], tuple(timed[1:]))
+    return ExportResult(trained.card.name, digest, timed[0], tuple(timed[1:]), stage.reference)
 
 
 def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeConfig) -> list[Candidate]:
@@ -232,6 +247,7 @@ def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: Quantiz
         settings = {
             "format": "static QDQ, uint8 activations with zero point 0",
             "weights": str(scheme),
+            "same_bits_everywhere": scheme.same_bits_everywhere,
             "calibration": config.calibration,
             "calibration_examples": len(inputs),
             "activation_maxima": maxima,
