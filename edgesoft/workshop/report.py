@@ -21,7 +21,7 @@ SHOWN_CHANGES = 60
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2430; background: #f5f6f8; margin: 0; }
-main { max-width: 1040px; margin: 0 auto; padding: 32px 24px 64px; }
+main { max-width: 1180px; margin: 0 auto; padding: 32px 24px 64px; }
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 0 0 12px; }
 .lead { color: #5b6472; margin: 0 0 24px; }
 section { background: #fff; border: 1px solid #e1e4ea; border-radius: 10px; padding: 20px 24px; margin: 0 0 20px; overflow-x: auto; }
@@ -75,7 +75,7 @@ def _verdict(result: ExportResult) -> str:
         return 'Float file <span class="good">published</span>. No INT8 file was asked for.'
     if result.int8_model is None:
         return 'Float file <span class="good">published</span>. INT8 <span class="bad">missed its gate</span> and was not published.'
-    return f'Float and INT8 files <span class="good">published</span>. INT8: {escape(result.int8_model.arithmetic)}.'
+    return f'Float and INT8 files <span class="good">published</span>. The device file is {escape(result.int8_model.arithmetic)}.'
 
 
 def _summary(result: ExportResult, models: Sequence[Candidate]) -> str:
@@ -86,8 +86,8 @@ def _summary(result: ExportResult, models: Sequence[Candidate]) -> str:
             "accuracy",
             "95 % interval",
             "labels changed",
-            "largest logit difference",
-            "largest probability difference",
+            "logits within",
+            "probabilities within",
             "bytes",
             "gate",
         ]
