@@ -120,8 +120,8 @@ def _softmax_head(graph: _Graph, temperature: float) -> None:
 
 
 def _sigmoid_head(graph: _Graph, card: ModelCard) -> None:
-    # sigmoid(-z) = 1 - sigmoid(z), so one product makes both columns: [n, 1] * [1, 2].
-    signs = np.array([[-1, 1]], np.float32)
+    # sigmoid(-z) = 1 - sigmoid(z), so one product makes both columns: [n, 1] * [2].
+    signs = np.array([-1, 1], np.float32)
     signed = graph.constant("signs", signs / np.float32(card.temperature))
     graph.node("Sigmoid", [graph.node("Mul", ["logits", signed], "scaled_logits")], "probabilities")
     # ArgMax takes the first of equals: the second label needs a logit above the cut.

@@ -1,0 +1,64 @@
+"""What starting a command costs, held by what it imports: a clock would say something else on every machine."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FULL = Path("/dev/full")
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "edgesoft", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def imported(process):
+    """The modules that a process imported, from `-X importtime`."""
+    lines = [line for line in process.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+def test_infer_imports_no_other_command_and_nothing_of_the_workshop():
+    process = run("infer", "picture.png", "--model", "there-is-none", "--json")
+    assert process.returncode == 1
+    modules = imported(process)
+    assert "edgesoft.device.classifier" in modules
+    heavy = {"torch", "onnx", "rich", "pydantic", "matplotlib", "edgesoft.workshop", "edgesoft.cli.train"}
+    assert not modules & heavy
+
+
+def test_the_version_needs_no_runtime_and_no_numpy():
+    process = run("--version")
+    assert process.returncode == 0
+    assert not imported(process) & {"numpy", "onnxruntime", "PIL", "rich", "torch"}
+
+
+def test_an_unknown_command_suggests_the_nearest():
+    process = run("infre", NO_COLOR="1")
+    assert process.returncode == 2
+    assert "Did you mean 'infer'?" in process.stderr
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_an_error(unbuffered):
+    with FULL.open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "edgesoft", "--version"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    assert process.returncode == 1
+    assert (
+        process.stderr
+        == "error: the output cannot be written (no space left on device). Free some space, or write elsewhere\n"
+    )
