@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,17 @@ if TYPE_CHECKING:
     from edgesoft.workshop.train import Epoch
 
 
+MOST_LINES = 60
+"""A run of more epochs leaves a line for every second, third, ... one."""
+
+
 class TrainingProgress:
     """Shows epochs, loss, validation accuracy and the time that is left; a context manager."""
 
     def __init__(self, epochs: int, batches: int, *, quiet: bool) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)  # rich honours NO_COLOR
         self._epochs, self._batches = epochs, batches
+        self._every = math.ceil(epochs / MOST_LINES)
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(),
@@ -41,6 +47,8 @@ class TrainingProgress:
     def on_epoch(self, epoch: Epoch) -> None:
         """Leave a line that stays."""
         self._bar.update(self._task, accuracy=percent(epoch.validation_accuracy))
+        if epoch.number % self._every and epoch.number != self._epochs:
+            return
         self._console.print(
             f"epoch {epoch.number:>{len(str(self._epochs))}}/{self._epochs}  loss {epoch.loss:.4f}  "
             f"validation loss {epoch.validation_loss:.4f}  accuracy {percent(epoch.validation_accuracy)}  {epoch.seconds:.1f} s"

@@ -62,14 +62,18 @@ class Checkpoint:
                 linear.bias.copy_(torch.from_numpy(layer.bias))
         return network.eval()
 
-    def save(self, path: Path) -> None:
-        """Write the checkpoint; raises EdgesoftError when the file cannot be written."""
+    def to_arrays(self) -> Arrays:
+        """The checkpoint as named arrays."""
         arrays: Arrays = {"card": np.frombuffer(self.card.to_json().encode(), np.uint8)}
         for index, layer in enumerate(self.layers):
             arrays[f"weight{index}"], arrays[f"bias{index}"] = layer.weight, layer.bias
         if self.scaling is not None:
             arrays["offset"], arrays["factor"] = self.scaling.offset, self.scaling.factor
-        save_arrays(path, arrays)
+        return arrays
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint; raises EdgesoftError when the file cannot be written."""
+        save_arrays(path, self.to_arrays())
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgesoft.card import InputSpec
 from edgesoft.tables import TableSpec
+from edgesoft.workshop.datasets.options import DataOptions
 from edgesoft.workshop.scaling import Scaling
 
 
@@ -42,6 +43,8 @@ class Dataset:
     """What was odd about the data, one sentence each."""
     skipped: tuple[str, ...] = ()
     """Files that could not be read and are left out: "path: reason"."""
+    options: DataOptions | None = None
+    """Where it came from, so that it can be loaded again; None for arrays."""
 
     @property
     def splits(self) -> dict[str, Split]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
@@ -25,9 +26,14 @@ def load_dataset(options: DataOptions) -> Dataset:
     UsageError
         A setting means nothing for this kind of source.
     """
-    if options.source == "mnist":
-        return load_mnist(options)
     path = Path(options.source).expanduser()
-    if path.suffix.lower() in TABLE_FILES and not path.is_dir():
-        return load_table(path, options)
-    raise EdgesoftError(f"{options.source}: no data set known here. Expected mnist or a table ({', '.join(TABLE_FILES)})")
+    if options.source == "mnist":
+        dataset = load_mnist(options)
+    elif path.suffix.lower() in TABLE_FILES and not path.is_dir():
+        options = replace(options, source=str(path.resolve()))  # so that it is found from any folder
+        dataset = load_table(path, options)
+    else:
+        raise EdgesoftError(
+            f"{options.source}: no data set known here. Expected mnist or a table ({', '.join(TABLE_FILES)})"
+        )
+    return replace(dataset, options=options)

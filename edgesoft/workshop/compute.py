@@ -1,0 +1,52 @@
+"""Where PyTorch computes: threads of the CPU, memory of a GPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from edgesoft.errors import ProviderUnavailableError
+
+
+def require_device(name: str) -> None:
+    """Refuse "cuda" where PyTorch has no GPU.
+
+    Raises
+    ------
+    ProviderUnavailableError
+        PyTorch cannot use a GPU here.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ProviderUnavailableError(
+            f"device cuda: PyTorch {torch.__version__} finds no GPU that it can use. "
+            "Check nvidia-smi and that this is PyTorch's CUDA build, or train on the CPU: --device cpu"
+        )
+
+
+def resident(inputs: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """The inputs as a tensor on `device`; or in main memory, from where batches follow, when a GPU has no room for them."""
+    tensor = torch.from_numpy(inputs)
+    if device.type == "cuda" and tensor.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
+        return tensor
+    return tensor.to(device)
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def cpu_threads(threads: int) -> Iterator[None]:
+    """Let PyTorch use this many threads; 0 takes every core. What was set before comes back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or available_cores())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
