@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ _SETTINGS = (
     "label_smoothing",
     "no_augment",
     "seed",
+    "precision",
     "device",
     "threads",
 )
@@ -47,6 +49,9 @@ def command(
     seed: Annotated[
         int, typer.Option(help="The same seed on the same machine gives the same weights.")
     ] = TrainConfig.seed,
+    precision: Annotated[
+        str, typer.Option(help="Arithmetic of the steps: float32, bfloat16, or auto (bfloat16 where the CPU has it).")
+    ] = TrainConfig.precision,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = TrainConfig.device,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes every core.")] = TrainConfig.threads,
     output: Annotated[
@@ -80,6 +85,7 @@ def command(
             label_smoothing=label_smoothing,
             augment=not no_augment,
             seed=seed,
+            precision=precision,
             device=device,
             threads=threads,
         )
@@ -99,7 +105,7 @@ def _run(config: TrainConfig | None, output: Path | None, resume: Path | None, *
         config = stored_config(folder)
     else:
         folder = _new_folder(output, dataset.name)
-    with TrainingProgress(config.epochs, max(1, len(dataset.train) // config.batch_size), quiet=quiet) as progress:
+    with TrainingProgress(config.epochs, math.ceil(len(dataset.train) / config.batch_size), quiet=quiet) as progress:
         result = train(
             dataset, config, folder, resume=resume is not None, on_batch=progress.on_batch, on_epoch=progress.on_epoch
         )

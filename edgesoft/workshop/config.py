@@ -30,14 +30,16 @@ class TrainConfig:
     """Examples a step."""
     lr: float = 3e-3
     """Largest learning rate of the one-cycle schedule."""
-    weight_decay: float = 0.05
+    weight_decay: float = 0.2
     """AdamW's weight decay; biases do not decay."""
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.05
     """Share of the target that is spread evenly over all classes."""
     augment: bool = True
     """Whether training pictures are distorted."""
     seed: int = 0
     """Decides the first weights, the order of the examples, and the distortions."""
+    precision: str = "auto"
+    """Arithmetic of the training steps: "float32", "bfloat16", or "auto": bfloat16 on a CPU that multiplies it natively."""
     device: str = "cpu"
     """Where PyTorch computes: "cpu" or "cuda"."""
     threads: int = 0
@@ -57,6 +59,8 @@ class TrainConfig:
             raise UsageError(f"seed {self.seed}: expected an integer from 0 to 2^63 - 1")
         if self.threads < 0:
             raise UsageError(f"threads {self.threads}: expected at least 1, or 0 for every core")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise UsageError(f"precision {self.precision!r}: expected auto, float32 or bfloat16")
         if self.device not in ("cpu", "cuda"):
             raise UsageError(f"device {self.device!r}: expected cpu or cuda")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -22,6 +23,18 @@ class SoftmaxMLP(nn.Module):
         super().__init__()
         widths = [inputs, *hidden, classes]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw the first weights from `generator`: normal, scaled for ReLU; biases are 0.
+
+        Source: He, Zhang, Ren and Sun, "Delving Deep into Rectifiers" (ICCV 2015).
+        """
+        linears = self.linears()
+        with torch.no_grad():
+            for linear in linears:
+                gain = 1 if linear is linears[-1] else 2
+                linear.weight.normal_(0, math.sqrt(gain / linear.in_features), generator=generator)
+                linear.bias.zero_()
 
     def linears(self) -> list[nn.Linear]:
         """The linear layers, first to last."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from edgesoft.card import ModelCard
+from edgesoft.device.cpu import available_cores, features
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError
 from edgesoft.files import write_atomically
 from edgesoft.workshop import charts
@@ -112,6 +112,7 @@ def train(
             f"device cuda: PyTorch {torch.__version__} finds no GPU that it can use. "
             "Check nvidia-smi and that this is PyTorch's CUDA build, or train on the CPU: --device cpu"
         )
+    config = resolve(config)
     with _cpu_threads(config.threads):
         run = _Run(dataset, config)
         if resume:
@@ -139,9 +140,9 @@ class _Run:
         self.inputs = torch.from_numpy(dataset.train.inputs).to(device)
         self.targets = torch.from_numpy(dataset.train.targets).to(device)
         self.generator = torch.Generator(device).manual_seed(config.seed)
-        with torch.random.fork_rng(devices=[]):  # layers draw from the global generator, which is the caller's
-            torch.manual_seed(config.seed)
-            self.network = SoftmaxMLP(math.prod(dataset.input.shape), config.hidden, len(dataset.labels)).to(device)
+        self.network = SoftmaxMLP(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
+        self.network.initialise(torch.Generator().manual_seed(config.seed))
+        self.network.to(device)
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": [layer.weight for layer in self.network.linears()], "weight_decay": config.weight_decay},
@@ -174,7 +175,7 @@ class _Run:
     def _run_epoch(self, on_batch: Callable[[int, float], None]) -> Epoch:
         started = time.perf_counter()
         size, examples = self.config.batch_size, len(self.dataset.train)
-        batches = max(1, examples // size)  # a last, smaller batch would weigh its examples more
+        batches = math.ceil(examples / size)
         first_step, steps = len(self.epochs) * batches, self.config.epochs * batches
         order = torch.randperm(examples, generator=self.generator, device=self.inputs.device)
         self.network.train()
@@ -197,7 +198,9 @@ class _Run:
     def _step(self, x: torch.Tensor, targets: torch.Tensor) -> float:
         if self.config.augment:
             x = augment(x, Augmentation(), self.generator)
-        loss = functional.cross_entropy(self.network(x), targets, label_smoothing=self.config.label_smoothing)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            logits = self.network(x)
+        loss = functional.cross_entropy(logits.float(), targets, label_smoothing=self.config.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -343,15 +346,18 @@ def read_run_document(arrays: Arrays, origin: Path) -> dict[str, Any]:
     return dict(document)
 
 
-def available_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def resolve(config: TrainConfig) -> TrainConfig:
+    """The settings with this machine's choices written out: the threads, and the arithmetic of the steps."""
+    # With these instructions, training takes half the time in bfloat16 and ends equally well; without them, it takes longer.
+    native = config.device == "cpu" and not features().isdisjoint(("avx512_bf16", "amx_bf16"))
+    precision = ("bfloat16" if native else "float32") if config.precision == "auto" else config.precision
+    return replace(config, precision=precision, threads=config.threads or available_cores())
 
 
 @contextmanager
 def _cpu_threads(threads: int) -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or available_cores())
+    torch.set_num_threads(threads)
     try:
         yield
     finally:
