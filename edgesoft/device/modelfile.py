@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +42,16 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Node:
+    """One operation of the graph."""
+
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Port:
     """One input or output of the graph."""
 
@@ -62,8 +71,7 @@ class ModelFile:
     ir_version: int
     opset: int
     producer: str
-    operators: Mapping[str, int]
-    """Operator type -> number of nodes."""
+    nodes: tuple[Node, ...]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     initializers: tuple[Tensor, ...]
@@ -121,7 +129,6 @@ def parse_model(content: bytes, path: Path) -> ModelFile:
         raise ForeignError("expected exactly one operator set, ONNX's own")
     graph = model.message(7, "GraphProto", singles={2}, repeated={1, 5, 11, 12})
     initializers = tuple(_tensor(proto) for proto in graph.messages(5, "TensorProto", singles={2, 8, 9}, repeated={1}))
-    operators = _operators(graph)
     for key in (CARD_KEY, DIGEST_KEY):
         if key not in metadata:
             raise ForeignError(f"it has no {key}")
@@ -139,7 +146,7 @@ def parse_model(content: bytes, path: Path) -> ModelFile:
         ir_version=model.number(1),
         opset=opsets[0].number(2),
         producer=f"{model.text(2)} {model.text(3)}".strip(),
-        operators=MappingProxyType(operators),
+        nodes=tuple(_node(proto) for proto in graph.messages(1, "NodeProto", singles={3, 4}, repeated={1, 2, 5})),
         inputs=tuple(_port(view) for view in graph.views(11)),
         outputs=tuple(_port(view) for view in graph.views(12)),
         initializers=initializers,
@@ -189,16 +196,18 @@ def _tensor(proto: Message) -> Tensor:
     return Tensor(name, dtype, tuple(dims), data)
 
 
-def _operators(graph: Message) -> Counter[str]:
-    operators: Counter[str] = Counter()
-    for node in graph.messages(1, "NodeProto", singles={3, 4}, repeated={1, 2, 5}):
-        operator = node.text(4)
-        if operator not in OPERATORS:
-            raise ForeignError(f"it has operator {operator!r}, which edgesoft never writes")
-        # Attributes are numbers only (name, i, f, type): no tensors, no subgraphs.
-        node.messages(5, "AttributeProto", singles={1, 2, 3, 20})
-        operators[operator] += 1
-    return operators
+def _node(proto: Message) -> Node:
+    operator = proto.text(4)
+    if operator not in OPERATORS:
+        raise ForeignError(f"it has operator {operator!r}, which edgesoft never writes")
+    # Attributes are whole numbers (name, i, type): no tensors, no subgraphs.
+    attributes = proto.messages(5, "AttributeProto", singles={1, 3, 20})
+    return Node(
+        operator=operator,
+        inputs=proto.texts(1),
+        outputs=proto.texts(2),
+        attributes=MappingProxyType({attribute.text(1): attribute.number(3) for attribute in attributes}),
+    )
 
 
 def _port(view: memoryview) -> Port:

@@ -72,12 +72,16 @@ class Message:
         """The value of a single integer field; 0 when it is absent."""
         return next(iter(self.numbers(number)), 0)
 
-    def text(self, number: int) -> str:
-        """The value of a single text field; empty when it is absent."""
+    def texts(self, number: int) -> tuple[str, ...]:
+        """All values of a text field."""
         try:
-            return str(self.view(number), "utf-8")
+            return tuple(str(view, "utf-8") for view in self.views(number))
         except UnicodeDecodeError:
             raise ForeignError(f"{self._name} has bytes that are no text in field {number}") from None
+
+    def text(self, number: int) -> str:
+        """The value of a single text field; empty when it is absent."""
+        return next(iter(self.texts(number)), "")
 
     def message(self, number: int, name: str, *, singles: Set[int], repeated: Set[int] = frozenset()) -> Message:
         """The value of a single message field, which must be there."""

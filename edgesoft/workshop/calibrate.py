@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from edgesoft.workshop.network import SoftmaxMLP, scale_pixels
 
-Method = Literal["minmax", "percentile", "entropy"]
-METHODS: tuple[Method, ...] = get_args(Method)
+METHODS = ("minmax", "percentile", "entropy")
 BINS = 2048
 PERCENTILE = 99.999
 LEVELS = 255
 BATCH_SIZE = 1000
 
 
-def activation_maxima(network: SoftmaxMLP, inputs: NDArray[Any], method: Method = "minmax") -> list[float]:
+def activation_maxima(network: SoftmaxMLP, inputs: NDArray[Any], method: str = "minmax") -> list[float]:
     """The value of each hidden layer's activations that the largest INT8 level will stand for.
 
     Parameters

@@ -6,12 +6,14 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from edgesoft.workshop.confidence import Reliability
     from edgesoft.workshop.train import Epoch
 
 BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#8a8f98"
@@ -36,7 +38,9 @@ def learning_curve(epochs: Sequence[Epoch]) -> bytes:
     return _render(figure)
 
 
-def confusion_matrix(matrix: NDArray[np.int64], labels: Sequence[str], *, kind: Literal["png", "svg"] = "png") -> bytes:
+def confusion_matrix(
+    matrix: NDArray[np.int64], labels: Sequence[str], *, title: str = "Test split", kind: Literal["png", "svg"] = "png"
+) -> bytes:
     """Right class against answered class.
 
     Parameters
@@ -45,6 +49,8 @@ def confusion_matrix(matrix: NDArray[np.int64], labels: Sequence[str], *, kind: 
         int64 `[classes, classes]`, row = right class, column = answered class.
     labels
         The class names.
+    title
+        Heading of the picture.
     kind
         Format of the picture.
     """
@@ -55,7 +61,7 @@ def confusion_matrix(matrix: NDArray[np.int64], labels: Sequence[str], *, kind: 
     # Colours show the share of each class, on a root scale: a few mistakes in a thousand must still be seen.
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)
-    axes.set(title="Test split", xlabel="answered", ylabel="right")
+    axes.set(title=title, xlabel="answered", ylabel="right")
     if classes <= 40:
         axes.set_xticks(range(classes), labels, rotation=0 if max(map(len, labels)) <= 2 else 90)
         axes.set_yticks(range(classes), labels)
@@ -66,7 +72,31 @@ def confusion_matrix(matrix: NDArray[np.int64], labels: Sequence[str], *, kind: 
     return _render(figure, kind)
 
 
+def count_confusion(targets: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """int64 `[classes, classes]`: row = right class, column = answered class."""
+    return np.bincount(targets * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def reliability(before: Reliability, after: Reliability, *, title: str) -> bytes:
+    """Accuracy against confidence, without and with the temperature, as an SVG."""
+    figure = Figure(figsize=(5, 4.4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="honest")
+    for bins, colour, name in ((before, ORANGE, "temperature 1"), (after, BLUE, "as published")):
+        filled = bins.counts > 0
+        axes.plot(bins.confidences[filled], bins.accuracies[filled], color=colour, linewidth=1, alpha=0.6)
+        # The area of a dot shows how many answers it stands for.
+        size = 12 + 180 * np.sqrt(bins.counts[filled] / bins.counts.sum())
+        axes.scatter(bins.confidences[filled], bins.accuracies[filled], s=size, color=colour, alpha=0.8, label=name)
+    axes.set(title=title, xlabel="confidence", ylabel="share that is right", xlim=(0, 1.03), ylim=(0, 1.03))
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, loc="upper left", markerscale=0.5)
+    return _render(figure, "svg")
+
+
 def _render(figure: Figure, kind: Literal["png", "svg"] = "png") -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=120)
+    # Without date and random element names, the same numbers give the same bytes.
+    with mpl.rc_context({"svg.hashsalt": "edgesoft"}):
+        figure.savefig(buffer, format=kind, dpi=120, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -18,10 +19,10 @@ from edgesoft.device.bench import interleave
 from edgesoft.device.classifier import Classifier
 from edgesoft.device.modelfile import open_model
 from edgesoft.device.parity import Logits, Parity, compare
-from edgesoft.errors import EdgesoftError, GateMissedError
+from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.files import write_atomically
 from edgesoft.golden import Golden
-from edgesoft.workshop.calibrate import Method, activation_maxima
+from edgesoft.workshop.calibrate import METHODS, activation_maxima
 from edgesoft.workshop.checkpoint import Checkpoint, Layer
 from edgesoft.workshop.confidence import Reliability, fit_temperature, reliability
 from edgesoft.workshop.datasets import Dataset
@@ -39,7 +40,7 @@ BENCH_BATCHES = (1, 256)
 class QuantizeConfig:
     """How to make the INT8 file."""
 
-    calibration: Method = "minmax"
+    calibration: str = "minmax"
     """How the range of the activations is chosen."""
     samples: int | None = None
     """Calibration examples, taken evenly from the training split; None takes all."""
@@ -47,6 +48,12 @@ class QuantizeConfig:
     """Begin the ladder with one weight scale for each output of a layer."""
     eight_bit: bool = False
     """Allow 8-bit weights on the ladder, for devices with VNNI or an ARM CPU only."""
+
+    def __post_init__(self) -> None:
+        if self.calibration not in METHODS:
+            raise UsageError(f"calibration {self.calibration!r}: expected {', '.join(METHODS)}")
+        if self.samples is not None and self.samples < 1:
+            raise UsageError(f"calibration samples {self.samples}: expected at least 1")
 
     def ladder(self) -> list[Scheme]:
         """The schemes to try, the fastest and most portable first."""
@@ -63,7 +70,7 @@ class Candidate:
 
     precision: Precision
     arithmetic: str
-    """In words: "float32", or the INT8 scheme."""
+    """In words: "float32", or "INT8, 7-bit weights per tensor"."""
     content: bytes
     """The file, ready to be published."""
     temperature: float
@@ -89,6 +96,19 @@ class Candidate:
         """Median time of a call."""
         return 1e6 * statistics.median(self.latencies[batch])
 
+    def slower_than(self, other: Candidate) -> list[str]:
+        """Where this file is slower than `other` on this machine, in words; rounds are compared in pairs."""
+        warnings = []
+        for batch, seconds in self.latencies.items():
+            ratio = statistics.median(
+                mine / theirs for mine, theirs in zip(seconds, other.latencies[batch], strict=True)
+            )
+            if ratio > 1.05:
+                warnings.append(
+                    f"{self.arithmetic} is {ratio:.2f}x slower than {other.arithmetic} at batch {batch} on this machine"
+                )
+        return warnings
+
 
 @dataclass(frozen=True)
 class ExportResult:
@@ -99,6 +119,8 @@ class ExportResult:
     float_model: Candidate
     rungs: tuple[Candidate, ...]
     """The INT8 files in the order tried; only the last one can have passed."""
+    reference: Logits
+    """float32 `[n, classes]`, PyTorch's answers on the test split."""
 
     @property
     def int8_model(self) -> Candidate | None:
@@ -207,6 +229,10 @@ def export(
             f"{checkpoint}: was trained on other data than {dataset.name} holds now. Train again: edgesoft train"
         )
     if name is not None:
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise UsageError(
+                f"name {name!r}: expected letters, digits, '.', '_' and '-', because files are named after it"
+            )
         trained = dataclasses.replace(trained, card=dataclasses.replace(trained.card, name=name))
     with tempfile.TemporaryDirectory() as folder:
         stage = _Stage(trained, dataset, gate, Path(folder))
@@ -218,7 +244,7 @@ def export(
         rungs = _climb(stage, trained, dataset, int8) if int8 else []
         timed = stage.time([float_model, *rungs])
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    return ExportResult(trained.card.name, digest, timed[0], tuple(timed[1:]))
+    return ExportResult(trained.card.name, digest, timed[0], tuple(timed[1:]), stage.reference)
 
 
 def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeConfig) -> list[Candidate]:
@@ -232,12 +258,13 @@ def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: Quantiz
         settings = {
             "format": "static QDQ, uint8 activations with zero point 0",
             "weights": str(scheme),
+            "same_bits_everywhere": scheme.same_bits_everywhere,
             "calibration": config.calibration,
             "calibration_examples": len(inputs),
             "activation_maxima": maxima,
         }
         rungs.append(
-            stage.measure(quantize(trained.layers, maxima, scheme), "int8", str(scheme), quantization=settings)
+            stage.measure(quantize(trained.layers, maxima, scheme), "int8", f"INT8, {scheme}", quantization=settings)
         )
         if rungs[-1].passed:
             break

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from edgesoft.files import write_atomically
+from edgesoft.workshop.datasets import Dataset
 from edgesoft.workshop.export import BENCH_BATCHES, Candidate, ExportResult
+from edgesoft.workshop.report import report_html
 
 SCHEMA_VERSION = 1
 
 
-def publish(result: ExportResult, folder: Path) -> list[Path]:
-    """Write `<name>.onnx`, `<name>.int8.onnx` and `<name>.report.json`; each appears whole or not at all.
+def publish(result: ExportResult, dataset: Dataset, folder: Path) -> list[Path]:
+    """Write `<name>.onnx`, `<name>.int8.onnx`, `<name>.report.json` and `.html`; each appears whole or not at all.
 
     An INT8 file of an earlier export is removed when this export has none: beside a new float file it would be another model.
 
@@ -32,9 +34,12 @@ def publish(result: ExportResult, folder: Path) -> list[Path]:
         paths.append(int8_path)
     else:
         int8_path.unlink(missing_ok=True)
-    report = folder / f"{result.name}.report.json"
-    write_atomically(report, (json.dumps(report_document(result), indent=2, ensure_ascii=False) + "\n").encode())
-    return [*paths, report]
+    report = (json.dumps(report_document(result), indent=2, ensure_ascii=False) + "\n").encode()
+    page = report_html(result, dataset).encode()
+    for suffix, content in ((".report.json", report), (".report.html", page)):
+        paths.append(folder / f"{result.name}{suffix}")
+        write_atomically(paths[-1], content)
+    return paths
 
 
 def report_document(result: ExportResult) -> dict[str, Any]:

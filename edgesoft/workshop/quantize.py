@@ -33,6 +33,11 @@ class Scheme:
     float_last: bool = False
     """Leave the last layer in float."""
 
+    @property
+    def same_bits_everywhere(self) -> bool:
+        """Whether every CPU computes the same logits, bit for bit: whole numbers only, and none that saturates."""
+        return self.weight_bits == 7 and not self.float_last
+
     def __str__(self) -> str:
         scale = "per channel" if self.per_channel else "per tensor"
         return f"{self.weight_bits}-bit weights {scale}{', last layer in float' if self.float_last else ''}"

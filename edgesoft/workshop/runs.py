@@ -54,6 +54,11 @@ def new_run(name: str) -> RunFolder:
     return folder
 
 
+def checkpoint_in(path: Path) -> Path:
+    """The checkpoint that `path` means: the file itself, or the one in a run's folder."""
+    return RunFolder(path).checkpoint if path.is_dir() else path
+
+
 def newest_checkpoint() -> Path:
     """The checkpoint in `runs/` that was written last.
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
 from edgesoft.card import ModelCard
@@ -276,7 +275,7 @@ class _Run:
             predicted = reference_logits(checkpoint.to_network(), self.dataset.test.inputs).argmax(axis=1)
             accuracy = float((predicted == self.dataset.test.targets).mean())
             metrics["test"] = {"accuracy": accuracy, "examples": len(self.dataset.test)}
-            matrix = confusion_matrix(self.dataset.test.targets, predicted, len(self.dataset.labels))
+            matrix = charts.count_confusion(self.dataset.test.targets, predicted, len(self.dataset.labels))
             write_atomically(folder.confusion_matrix, charts.confusion_matrix(matrix, self.dataset.labels))
         # Seconds differ from run to run; the weights and their card do not.
         card_metrics = {key: value for key, value in metrics.items() if key != "seconds"}
@@ -330,11 +329,6 @@ def evaluate(network: SoftmaxMLP, split: Split) -> tuple[float, float]:
     logits = torch.from_numpy(reference_logits(network, split.inputs))
     targets = torch.from_numpy(split.targets)
     return functional.cross_entropy(logits, targets).item(), (logits.argmax(dim=1) == targets).double().mean().item()
-
-
-def confusion_matrix(targets: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """int64 `[classes, classes]`: row = right class, column = answered class."""
-    return np.bincount(targets * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def read_run_document(arrays: Arrays, origin: Path) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""`edgesoft inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgesoft.cli.talk import percent, say, to_json
+
+if TYPE_CHECKING:
+    from edgesoft.device.inspect import Inspection
+    from edgesoft.device.modelfile import Port
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="Model file.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Show what a model file says about itself; nothing is run."""
+    from edgesoft.device.inspect import inspect
+
+    inspection = inspect(model)
+    print(to_json(inspection) if as_json else "\n".join(f"{name:<16}{text}" for name, text in _lines(inspection)))
+    if inspection.changed_parts:
+        say(
+            f"warning: {model}: changed after export: the {' and the '.join(inspection.changed_parts)}. Check it: edgesoft verify {model}"
+        )
+
+
+def _lines(inspection: Inspection) -> list[tuple[str, str]]:
+    card = inspection.card
+    hidden = "-".join(map(str, card.hidden)) or "none (softmax regression)"
+    parity = card.parity or {}
+    lines = [
+        ("name", card.name),
+        ("labels", ", ".join(card.labels)),
+        ("input", ", ".join(_port(port) for port in inspection.inputs)),
+        ("outputs", ", ".join(_port(port) for port in inspection.outputs)),
+        ("preprocessing", ", ".join(f"{key} {value}" for key, value in card.input.to_card().items())),
+        ("hidden layers", f"{hidden}; {inspection.parameters:,} parameters"),
+        (
+            "precision",
+            card.precision if card.quantization is None else f"{card.precision}: {card.quantization['weights']}",
+        ),
+        ("temperature", f"{card.temperature:.4g}"),
+        ("operators", ", ".join(f"{count} {operator}" for operator, count in sorted(inspection.operators.items()))),
+        (
+            "format",
+            f"opset {inspection.opset}, IR {inspection.ir_version}, ONNX Runtime {inspection.oldest_runtime or '?'} or newer",
+        ),
+        (
+            "size",
+            f"{inspection.file_bytes:,} bytes; weights {inspection.weight_bytes:,}; activations {inspection.activation_bytes:,}",
+        ),
+        ("golden examples", str(inspection.golden_examples)),
+        (
+            "trained on",
+            f"{card.training['data']} (sha256 {card.training['data_sha256'][:12]}), seed {card.training['config']['seed']}",
+        ),
+        ("versions", ", ".join(f"{name} {version}" for name, version in card.training["versions"].items())),
+    ]
+    if parity:
+        lines.append(
+            (
+                "test accuracy",
+                f"{percent(parity['accuracy'])} (PyTorch {percent(parity['pytorch_accuracy'])}, {parity['examples']:,} examples)",
+            )
+        )
+        lines.append(
+            (
+                "parity",
+                f"{parity['label_changes']} labels changed, logits within {parity['max_logit_difference']:.2g} of PyTorch's",
+            )
+        )
+    return lines
+
+
+def _port(port: Port) -> str:
+    return f"{port.name} {port.dtype} [{', '.join(map(str, port.shape))}]"

@@ -1,0 +1,68 @@
+"""`edgesoft verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgesoft.cli.talk import percent, say, to_json
+from edgesoft.errors import GateMissedError
+
+if TYPE_CHECKING:
+    from edgesoft.device.verify import VerifyReport
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="Model file.", show_default=False)],
+    provider: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "cpu",
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Compare with this checkpoint in PyTorch over the whole test split.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Prove that a model file is intact and still answers as PyTorch did.
+
+    The file carries its own examples, so a device needs neither PyTorch nor the data. Exit code 3 when something differs.
+    """
+    from edgesoft.device.verify import verify
+
+    report = verify(model, provider=provider)
+    if against is not None:
+        from edgesoft.workshop.against import verify_against
+        from edgesoft.workshop.datasets.mnist import load_mnist
+        from edgesoft.workshop.runs import checkpoint_in
+
+        report = verify_against(report, checkpoint_in(against), load_mnist())
+    if as_json:
+        print(to_json({"passed": report.passed, **vars(report)}))
+    else:
+        _print(report)
+    if not report.passed:
+        stages = ", ".join(dict.fromkeys(finding.stage for finding in report.findings))
+        raise GateMissedError(f"{model}: not verified; what differs: {stages}. Export it again: edgesoft export")
+
+
+def _print(report: VerifyReport) -> None:
+    for finding in report.findings:
+        say(f"{finding.stage}: {finding.message}")
+    if report.expected is not None and report.reference is not None:
+        exact = report.expected.max_logit_difference == 0
+        print(f"golden examples  {report.examples} replayed on {report.provider}")
+        print(
+            f"as exported      {'bit for bit' if exact else f'logits within {report.expected.max_logit_difference:.2g}'}"
+        )
+        print(
+            f"as PyTorch       logits within {report.reference.max_logit_difference:.2g}, "
+            f"{len(report.reference.label_changes)} labels changed"
+        )
+    if report.against is not None:
+        parity = report.against
+        print(
+            f"test split       {percent(parity.candidate_accuracy or 0)}, PyTorch {percent(parity.reference_accuracy or 0)}; "
+            f"logits within {parity.max_logit_difference:.2g}, {len(parity.label_changes)} of {parity.examples:,} labels changed"
+        )
+    if report.passed:
+        print(f"verified         {report.path}")

@@ -1,0 +1,59 @@
+"""Holds a model file against the PyTorch checkpoint that it came from, over the whole test split."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from edgesoft.device.classifier import Classifier
+from edgesoft.device.modelfile import read_model
+from edgesoft.device.parity import compare
+from edgesoft.device.providers import choose
+from edgesoft.device.verify import Finding, VerifyReport
+from edgesoft.workshop.checkpoint import Checkpoint
+from edgesoft.workshop.datasets import Dataset
+from edgesoft.workshop.gate import Gate
+from edgesoft.workshop.network import reference_logits
+
+
+def verify_against(report: VerifyReport, checkpoint: Path, dataset: Dataset, gate: Gate = Gate()) -> VerifyReport:
+    """Add the full comparison with PyTorch to a report.
+
+    Parameters
+    ----------
+    report
+        What `edgesoft.device.verify.verify` found.
+    checkpoint
+        The checkpoint that the file should have come from.
+    dataset
+        The data to compare on.
+    gate
+        What the file must hold.
+
+    Raises
+    ------
+    EdgesoftError
+        The checkpoint cannot be read, or its inputs are not the model's.
+    """
+    trained = Checkpoint.load(checkpoint)
+    model = read_model(report.path)
+    findings = list(report.findings)
+    if trained.card.labels != model.card.labels:
+        findings.append(
+            Finding(
+                "labels",
+                f"the file has {', '.join(model.card.labels)}, the checkpoint {', '.join(trained.card.labels)}",
+            )
+        )
+    if trained.card.input != model.card.input:
+        findings.append(
+            Finding("preprocessing", f"the file has {model.card.input}, the checkpoint {trained.card.input}")
+        )
+        return dataclasses.replace(report, findings=tuple(findings))
+    reference = reference_logits(trained.to_network(), dataset.test.inputs)
+    if reference.shape[1] != len(model.card.labels):
+        return dataclasses.replace(report, findings=tuple(findings))
+    classifier = Classifier(model, choose(report.provider).provider)
+    parity = compare(reference, classifier.logits(dataset.test.inputs), dataset.test.targets)
+    findings += [Finding("pytorch", failure) for failure in gate.failures(parity, model.card.precision)]
+    return dataclasses.replace(report, against=parity, findings=tuple(findings))
