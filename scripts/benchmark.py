@@ -66,11 +66,11 @@ def lecture(seed: int) -> tuple[float, float]:
     from torch.utils.data import DataLoader, Dataset
 
     from edgesoft.workshop.datasets.mnist import load_mnist
-    from edgesoft.workshop.datasets.torchvision_import import transforms
+    from edgesoft.workshop.datasets.torchvision_import import import_torchvision
     from edgesoft.workshop.network import SoftmaxMLP
 
     mnist = load_mnist()
-    to_tensor = transforms().ToTensor()
+    to_tensor = import_torchvision().transforms.ToTensor()
 
     class Pictures(Dataset):  # type: ignore[type-arg]
         def __init__(self, inputs: np.ndarray, targets: np.ndarray) -> None:
