@@ -23,6 +23,18 @@ Head = Literal["softmax", "sigmoid"]
 InputSpec = PictureSpec | TableSpec
 _INPUTS: Mapping[str, type[PictureSpec] | type[TableSpec]] = {spec.kind: spec for spec in (PictureSpec, TableSpec)}
 
+_OPTIONAL = {
+    "precision": "float32",
+    "temperature": 1.0,
+    "head": "softmax",
+    "threshold": 0.5,
+    "doubt": None,
+    "training": {},
+    "metrics": {},
+    "quantization": None,
+    "parity": None,
+}
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -48,6 +60,8 @@ class ModelCard:
     """How logits become probabilities. "sigmoid" is for two classes: the only logit is that of the second label."""
     threshold: float = 0.5
     """The sigmoid head answers the second label above this probability; softmax answers the largest and ignores it."""
+    doubt: Mapping[str, Any] | None = None
+    """When not to trust an answer: `reject_below`, a confidence, and `statistics` of the training pictures, where it has some."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Data set with digest, settings, seed, library versions."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -109,10 +123,10 @@ class ModelCard:
 
     @classmethod
     def _from_document(cls, document: dict[str, Any]) -> ModelCard:
-        document = {"head": "softmax", "threshold": 0.5, **document}  # the first cards had no other head
         unknown = set(document) - {item.name for item in dataclasses.fields(cls)}
         if unknown:
             raise ValueError(f"unknown field {min(unknown)!r}")
+        document = {**_OPTIONAL, **document}
         _check_fields(document)
         taken = dict(document["input"])
         kind = taken.pop("kind", None)
@@ -143,7 +157,7 @@ def _check_fields(document: Mapping[str, Any]) -> None:
         raise ValueError(f"head {document['head']!r} with {len(labels)} labels")
     if not (type(document["threshold"]) is float and 0 < document["threshold"] < 1):
         raise ValueError("threshold must be a number between 0 and 1")
-    for key in ("training", "metrics", "quantization", "parity"):
-        optional = key in ("quantization", "parity")
+    for key in ("training", "metrics", "quantization", "parity", "doubt"):
+        optional = key in ("quantization", "parity", "doubt")
         if not (isinstance(document[key], dict) or (optional and document[key] is None)):
             raise ValueError(f"{key} must be an object")

@@ -106,7 +106,9 @@ class TableSpec:
             elif cell in column.vocabulary:
                 row[position + column.vocabulary.index(cell)] = 1
             else:
-                notes.append(f"{cell!r} in column {column.name!r} is not among the values seen in training: read as none of them")
+                notes.append(
+                    f"{cell!r} in column {column.name!r} is not among the values seen in training: read as none of them"
+                )
             position += column.width
         return row, tuple(notes)
 
@@ -192,7 +194,9 @@ def read_records(path: Path) -> Iterator[Record]:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             first = file.readline(2**20)
             if "\0" in first:
-                raise TableError(f"{path}: expected rows of text (CSV or TSV, UTF-8), but this is a binary or UTF-16 file")
+                raise TableError(
+                    f"{path}: expected rows of text (CSV or TSV, UTF-8), but this is a binary or UTF-16 file"
+                )
             file.seek(0)
             separator = "\t" if path.suffix.lower() == ".tsv" else max(_SEPARATORS, key=first.count)
             reader = csv.reader(file, delimiter=separator, strict=True)
@@ -303,6 +307,18 @@ class RowFile:
                 yield Row(record.line, features, notes)
             except TableError as error:
                 yield Row(record.line, None, error=str(error))
+
+
+def given_row(text: str, spec: TableSpec) -> Iterator[tuple[str, Row]]:
+    """The row of `--features` under the name that it has in the answers; raises TableError like `parse_features`."""
+    values, notes = parse_features(text, spec)
+    yield "features", Row(1, values, notes)
+
+
+def named_rows(file: RowFile) -> Iterator[tuple[str, Row]]:
+    """The rows of a file with the names that they have in the answers: "rows.csv:2" is the row in line 2."""
+    for row in file:
+        yield f"{file.path}:{row.line}", row
 
 
 def parse_features(text: str, spec: TableSpec) -> tuple[NDArray[np.float32], tuple[str, ...]]:

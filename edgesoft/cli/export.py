@@ -76,7 +76,10 @@ def command(
         raise GateMissedError(
             f"no INT8 file holds the gate; {paths[0]} is float. Allow more with --max-drop, or train longer"
         )
-    say(f"next:  edgesoft infer {'ROWS.csv' if dataset.input.kind == 'features' else 'PICTURE'}" + ("" if output == Path("exported") else f" --model {output / result.name}"))
+    say(
+        f"next:  edgesoft infer {'ROWS.csv' if dataset.input.kind == 'features' else 'PICTURE'}"
+        + ("" if output == Path("exported") else f" --model {output / result.name}")
+    )
 
 
 _HEADING = ("", "accuracy", "labels changed", "logits within", "bytes", "batch 1", "batch 256")

@@ -33,7 +33,9 @@ def command(
 
 def _lines(inspection: Inspection) -> list[tuple[str, str]]:
     card = inspection.card
-    hidden = "-".join(map(str, card.hidden)) or f"none ({'logistic' if card.head == 'sigmoid' else 'softmax'} regression)"
+    hidden = (
+        "-".join(map(str, card.hidden)) or f"none ({'logistic' if card.head == 'sigmoid' else 'softmax'} regression)"
+    )
     parity = card.parity or {}
     lines = [
         ("name", card.name),

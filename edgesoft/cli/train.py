@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,25 +44,32 @@ def command(
             show_default=False,
         ),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="The column that holds the labels.", rich_help_panel="Data")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The column that holds the labels.", rich_help_panel="Data")
+    ] = None,
     ignore_columns: Annotated[
         str | None, typer.Option(help="Columns to leave out, with commas between them.", rich_help_panel="Data")
     ] = None,
     size: Annotated[
         str | None,
-        typer.Option(help='Pixels that pictures are scaled to: "32" or "64x48" (width x height).', rich_help_panel="Data"),
+        typer.Option(
+            help='Pixels that pictures are scaled to: "32" or "64x48" (width x height).', rich_help_panel="Data"
+        ),
     ] = None,
     colour: Annotated[
-        bool | None, typer.Option("--colour/--grey", help="Read pictures from a folder in colour.", rich_help_panel="Data")
+        bool | None,
+        typer.Option("--colour/--grey", help="Read pictures from a folder in colour.", rich_help_panel="Data"),
     ] = None,
     val_split: Annotated[
-        float | None, typer.Option(help="Share of the training examples held out to choose the best epoch.", rich_help_panel="Data")
+        float | None,
+        typer.Option(help="Share of the training examples held out to choose the best epoch.", rich_help_panel="Data"),
     ] = None,
     test_split: Annotated[
         float | None, typer.Option(help="Share of all examples held out to judge the model.", rich_help_panel="Data")
     ] = None,
     root: Annotated[
-        str | None, typer.Option(help="Folder of the files of torchvision's sets.  [default: data]", rich_help_panel="Data")
+        str | None,
+        typer.Option(help="Folder of the files of torchvision's sets.  [default: data]", rich_help_panel="Data"),
     ] = None,
     download: Annotated[
         bool | None, typer.Option("--download", help="Let torchvision fetch missing files.", rich_help_panel="Data")
@@ -71,7 +79,8 @@ def command(
     ] = None,
     head: Annotated[str | None, typer.Option(help="softmax, or sigmoid for two classes.  [default: softmax]")] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="Probability above which a sigmoid head answers the second class.  [default: 0.5]")
+        float | None,
+        typer.Option(help="Probability above which a sigmoid head answers the second class.  [default: 0.5]"),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")] = None,
     patience: Annotated[int | None, typer.Option(help="Stop after this many epochs without a better one.")] = None,
@@ -89,6 +98,12 @@ def command(
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="The same seed on the same machine gives the same weights.  [default: 0]")
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="Arithmetic of the steps: float32, bfloat16, or auto (bfloat16 where the CPU has it).  [default: auto]"
+        ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.  [default: cpu]")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; 0 takes every core.  [default: 0]")] = None,
@@ -171,7 +186,7 @@ def _train(
     from edgesoft.cli.progress import TrainingProgress
     from edgesoft.workshop.train import train
 
-    with TrainingProgress(config.epochs, max(1, len(dataset.train) // config.batch_size), quiet=quiet) as progress:
+    with TrainingProgress(config.epochs, math.ceil(len(dataset.train) / config.batch_size), quiet=quiet) as progress:
         result = train(dataset, config, folder, resume=resume, on_batch=progress.on_batch, on_epoch=progress.on_epoch)
     _print(result)
     if result.interrupted:

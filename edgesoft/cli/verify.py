@@ -23,7 +23,9 @@ def command(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="With --against: where the data are now.  [default: where the run found them]", show_default=False),
+        typer.Option(
+            help="With --against: where the data are now.  [default: where the run found them]", show_default=False
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:

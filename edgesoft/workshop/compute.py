@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -36,16 +35,11 @@ def resident(inputs: NDArray[Any], device: torch.device) -> torch.Tensor:
     return tensor.to(device)
 
 
-def available_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @contextmanager
 def cpu_threads(threads: int) -> Iterator[None]:
-    """Let PyTorch use this many threads; 0 takes every core. What was set before comes back."""
+    """Let PyTorch use this many threads; what was set before comes back."""
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or available_cores())
+    torch.set_num_threads(threads)
     try:
         yield
     finally:

@@ -16,6 +16,9 @@ BINS = 15
 TEMPERATURES = (0.05, 20.0)
 """Between these a fitted temperature stays: a validation split without a single mistake would drive it to 0."""
 
+REJECTED_RIGHT = 0.005
+"""Share of right answers on the validation split that may be given up for rejecting wrong ones."""
+
 
 @dataclass(frozen=True)
 class Reliability:
@@ -71,7 +74,11 @@ def fit_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
     targets
         int64 `[n]`, the right classes.
     """
-    right = logits[np.arange(len(targets)), targets].mean(dtype=np.float64)
+    # One more example is counted, spread evenly over the classes: a small split without a mistake must not make the model
+    # certain. Source: Platt, "Probabilistic Outputs for Support Vector Machines" (1999).
+    share = 1 / (len(targets) + 1)
+    observed = logits[np.arange(len(targets)), targets].mean(dtype=np.float64)
+    right = (1 - share) * observed + share * logits.mean(dtype=np.float64)
 
     def slope(inverse: float) -> float:
         expected = (softmax((logits * np.float32(inverse)).astype(np.float32)) * logits).sum(axis=1)
@@ -82,3 +89,21 @@ def fit_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
         middle = (low * high) ** 0.5
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
     return float(np.float32(1 / low))
+
+
+def choose_reject_limit(logits: Logits, targets: NDArray[np.int64], temperature: float) -> float:
+    """The confidence that all but `REJECTED_RIGHT` of the right answers reach: below it, an answer is given as unknown.
+
+    Parameters
+    ----------
+    logits
+        float32 `[n, classes]` on the validation split.
+    targets
+        int64 `[n]`, the right classes.
+    temperature
+        What the logits are divided by.
+    """
+    confidence = softmax((logits / np.float32(temperature)).astype(np.float32)).max(axis=1)
+    right = confidence[logits.argmax(axis=1) == targets]
+    # So few answers hold no such share: their smallest confidence would reject far more.
+    return round(float(np.quantile(right, REJECTED_RIGHT)), 4) if len(right) * REJECTED_RIGHT >= 1 else 0.0

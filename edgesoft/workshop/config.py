@@ -33,9 +33,9 @@ class TrainConfig:
     """Examples a step."""
     lr: float = 3e-3
     """Largest learning rate of the one-cycle schedule."""
-    weight_decay: float = 0.05
+    weight_decay: float = 0.2
     """AdamW's weight decay; biases do not decay."""
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.05
     """Share of the target that is spread evenly over all classes."""
     augment: bool = True
     """Whether training pictures are distorted; means nothing for tables."""
@@ -49,6 +49,8 @@ class TrainConfig:
     """Probability above which a sigmoid head answers the second class."""
     seed: int = 0
     """Decides the first weights, the order of the examples, and the distortions."""
+    precision: str = "auto"
+    """Arithmetic of the training steps: "float32", "bfloat16", or "auto": bfloat16 on a CPU that multiplies it natively."""
     device: str = "cpu"
     """Where PyTorch computes: "cpu" or "cuda"."""
     threads: int = 0
@@ -62,22 +64,27 @@ class TrainConfig:
             raise UsageError(f"learning rate {self.lr}: expected a number above 0, such as 0.003")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise UsageError(f"weight decay {self.weight_decay}: expected 0 or more")
+        self._check_head()
         if not 0 <= self.label_smoothing < 1:
             raise UsageError(f"label smoothing {self.label_smoothing}: expected 0 up to, but not including, 1")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed}: expected an integer from 0 to 2^63 - 1")
         if self.patience < 0:
             raise UsageError(f"patience {self.patience}: expected at least 1 epoch, or 0 to never stop early")
+        if self.threads < 0:
+            raise UsageError(f"threads {self.threads}: expected at least 1, or 0 for every core")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise UsageError(f"precision {self.precision!r}: expected auto, float32 or bfloat16")
+        if self.device not in ("cpu", "cuda"):
+            raise UsageError(f"device {self.device!r}: expected cpu or cuda")
+
+    def _check_head(self) -> None:
         if self.head not in ("softmax", "sigmoid"):
             raise UsageError(f"head {self.head!r}: expected softmax or sigmoid")
         if not 0 < self.threshold < 1:
             raise UsageError(f"threshold {self.threshold}: expected a probability between 0 and 1")
         if self.threshold != 0.5 and self.head != "sigmoid":
             raise UsageError(f"threshold {self.threshold}: softmax takes the largest probability; add --head sigmoid")
-        if self.threads < 0:
-            raise UsageError(f"threads {self.threads}: expected at least 1, or 0 for every core")
-        if self.device not in ("cpu", "cuda"):
-            raise UsageError(f"device {self.device!r}: expected cpu or cuda")
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""
@@ -104,7 +111,7 @@ def suited(examples: int, kind: str) -> dict[str, Any]:
     epochs = max(30, min(300, math.ceil(FEWEST_STEPS * batch_size / examples)))
     settings: dict[str, Any] = {"batch_size": batch_size, "epochs": epochs}
     if kind == "features":
-        settings |= {"hidden": (64, 32)}
+        settings |= {"hidden": (64, 32), "weight_decay": 0.05, "label_smoothing": 0.0}
     return settings
 
 

@@ -23,9 +23,11 @@ from edgesoft.device.parity import Logits, Parity, answers, compare, paired
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.files import write_atomically
 from edgesoft.golden import Golden
+from edgesoft.pictures.doubt import FEWEST_FITTED, fit_statistics
+from edgesoft.pictures.spec import PictureSpec
 from edgesoft.workshop.calibrate import METHODS, activation_maxima
 from edgesoft.workshop.checkpoint import Checkpoint, Layer
-from edgesoft.workshop.confidence import Reliability, fit_temperature, reliability
+from edgesoft.workshop.confidence import Reliability, choose_reject_limit, fit_temperature, reliability
 from edgesoft.workshop.datasets import Dataset
 from edgesoft.workshop.examples import choose_golden
 from edgesoft.workshop.gate import Gate
@@ -140,6 +142,7 @@ class _Stage:
         self.network = checkpoint.to_network()
         self.reference = reference_logits(self.network, dataset.test.inputs)
         self.golden = choose_golden(paired(self.reference), dataset.test.targets)
+        self.statistics = _statistics(dataset)
 
     def measure(
         self,
@@ -154,8 +157,13 @@ class _Stage:
         described = dataclasses.replace(self.checkpoint.card, precision=precision, **card)  # type: ignore[arg-type]
         draft = self._open(seal(build_graph(layers, described, scaling), described))
         # The logits are the same before and after the temperature, so one draft serves to fit it and to be measured.
-        temperature = fit_temperature(paired(draft.logits(self.dataset.validation.inputs)), self.dataset.validation.targets)
-        described = dataclasses.replace(described, temperature=temperature)
+        validation = self.dataset.validation
+        validation_logits = paired(draft.logits(validation.inputs))
+        temperature = fit_temperature(validation_logits, validation.targets)
+        limit = choose_reject_limit(validation_logits, validation.targets, temperature)
+        # Whoever chose another threshold has said already how sure an answer must be.
+        doubt = {"reject_below": limit if described.threshold == 0.5 else 0.0, "statistics": self.statistics}
+        described = dataclasses.replace(described, temperature=temperature, doubt=doubt)
         graph = build_graph(layers, described, scaling)
         staged = self._open(seal(graph, described))
         logits = staged.logits(test.inputs)
@@ -256,6 +264,14 @@ def export(
         timed = stage.time([float_model, *rungs])
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     return ExportResult(trained.card.name, digest, timed[0], tuple(timed[1:]), stage.reference)
+
+
+def _statistics(dataset: Dataset) -> dict[str, float | list[float]] | None:
+    """What tells unusual pictures; for single characters only, and with enough examples of them."""
+    spec = dataset.input
+    if not isinstance(spec, PictureSpec) or spec.normaliser != "ink" or len(dataset.train) < FEWEST_FITTED:
+        return None
+    return fit_statistics(dataset.train.inputs)
 
 
 def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeConfig) -> list[Candidate]:

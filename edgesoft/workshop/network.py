@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -30,6 +31,18 @@ class SoftmaxMLP(nn.Module):
         # Buffers, so that they follow the network to another device.
         self.register_buffer("offset", None if scaling is None else torch.from_numpy(scaling.offset))
         self.register_buffer("factor", None if scaling is None else torch.from_numpy(scaling.factor))
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw the first weights from `generator`: normal, scaled for ReLU; biases are 0.
+
+        Source: He, Zhang, Ren and Sun, "Delving Deep into Rectifiers" (ICCV 2015).
+        """
+        linears = self.linears()
+        with torch.no_grad():
+            for linear in linears:
+                gain = 1 if linear is linears[-1] else 2
+                linear.weight.normal_(0, math.sqrt(gain / linear.in_features), generator=generator)
+                linear.bias.zero_()
 
     def linears(self) -> list[nn.Linear]:
         """The linear layers, first to last."""

@@ -167,10 +167,7 @@ def _per_class(models: Sequence[Candidate], dataset: Dataset) -> str:
     for index, label in enumerate(dataset.labels):
         members = targets == index
         count = int(members.sum())
-        recalls = [
-            f"{100 * (model.answers[members] == index).mean():.2f} %" if count else "-"
-            for model in models
-        ]
+        recalls = [f"{100 * (model.answers[members] == index).mean():.2f} %" if count else "-" for model in models]
         rows.append([escape(label), f"{count:,}", *recalls])
     return _table(rows) + '<p class="note">Share of each class that is labelled rightly.</p>'
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from edgesoft.card import ModelCard
+from edgesoft.device.cpu import available_cores, features
 from edgesoft.device.parity import answers
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import write_atomically
@@ -34,8 +35,12 @@ from edgesoft.workshop.scores import ClassScore, class_scores, macro_f1
 SNAPSHOT_SECONDS = 30
 """How often the state that --resume continues from, the metrics and the learning curve reach the disk."""
 
-MILD = Augmentation(rot=8.0, scale=0.1, shear=0.05, shift=0.06, el=0.02)
+MILD = Augmentation(
+    rotation=8.0, scale=0.1, aspect=0.05, shear=0.05, shift=0.05, elastic=0.0, stroke=0.0, blur=0.3, gap=0.0
+)
 """Distortions for pictures of any kind; the defaults suit handwriting."""
+SMALLEST_DISTORTED = 8
+"""Side in pixels below which a picture has nothing to bend."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,7 @@ def train(
             f"head sigmoid: one logit tells two classes apart, but {dataset.name} has {len(dataset.labels)}. Use --head softmax"
         )
     require_device(config.device)
+    config = resolve(config)
     with cpu_threads(config.threads):
         run = _Run(dataset, config)
         if resume:
@@ -156,14 +162,14 @@ class _Run:
         self.device = torch.device(config.device)
         self.inputs = resident(dataset.train.inputs, self.device)
         self.targets = torch.from_numpy(dataset.train.targets).to(self.device)
-        self.class_weights = balanced_weights(dataset.train.targets, len(dataset.labels)) if config.class_weights else None
+        self.class_weights = (
+            balanced_weights(dataset.train.targets, len(dataset.labels)) if config.class_weights else None
+        )
         self.loss_weights = None if self.class_weights is None else torch.from_numpy(self.class_weights).to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
-        card = self._card()
-        with torch.random.fork_rng(devices=[]):  # layers draw from the global generator, which is the caller's
-            torch.manual_seed(config.seed)
-            network = SoftmaxMLP(math.prod(dataset.input.shape), config.hidden, card.outputs, dataset.scaling)
-        self.network = network.to(self.device)
+        self.network = SoftmaxMLP(math.prod(dataset.input.shape), config.hidden, self._card().outputs, dataset.scaling)
+        self.network.initialise(torch.Generator().manual_seed(config.seed))
+        self.network.to(self.device)
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": [layer.weight for layer in self.network.linears()], "weight_decay": config.weight_decay},
@@ -202,7 +208,7 @@ class _Run:
     def _run_epoch(self, on_batch: Callable[[int, float], None]) -> Epoch:
         started = time.perf_counter()
         size, examples = self.config.batch_size, len(self.dataset.train)
-        batches = max(1, examples // size)  # a last, smaller batch would weigh its examples more
+        batches = math.ceil(examples / size)
         first_step, steps = len(self.epochs) * batches, self.config.epochs * batches
         order = torch.randperm(examples, generator=self.generator, device=self.device)
         self.network.train()
@@ -228,9 +234,9 @@ class _Run:
     def _step(self, x: torch.Tensor, targets: torch.Tensor) -> float:
         if self.config.augment and isinstance(self.dataset.input, PictureSpec):
             x = _distorted(x, self.dataset.input, self.generator)
-        loss = loss_of(
-            self.network(x), targets, label_smoothing=self.config.label_smoothing, weights=self.loss_weights
-        )
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            logits = self.network(x)
+        loss = loss_of(logits.float(), targets, label_smoothing=self.config.label_smoothing, weights=self.loss_weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -257,7 +263,7 @@ class _Run:
                 arrays[f"best_{name}"] = array
         return arrays
 
-    def _parameters(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    def _parameters(self) -> Iterator[tuple[str, torch.Tensor]]:
         for index, layer in enumerate(self.network.linears()):
             yield f"weight{index}", layer.weight
             yield f"bias{index}", layer.bias
@@ -389,6 +395,16 @@ def read_run_document(arrays: Arrays, origin: Path) -> dict[str, Any]:
 def _distorted(x: torch.Tensor, spec: PictureSpec, generator: torch.Generator) -> torch.Tensor:
     """Distort prepared pictures `[n, height, width]` or `[n, height, width, 3]`: strokes more than photographs and icons."""
     strengths = Augmentation() if spec.normaliser == "ink" else MILD
+    if min(spec.height, spec.width) < SMALLEST_DISTORTED:
+        return x
     if spec.channels == 1:
         return augment(x, strengths, generator)
-    return augment(x.permute(0, 3, 1, 2), strengths, generator).permute(0, 2, 3, 1)
+    return augment(x.permute(0, 3, 1, 2).contiguous(), strengths, generator).permute(0, 2, 3, 1)
+
+
+def resolve(config: TrainConfig) -> TrainConfig:
+    """The settings with this machine's choices written out: the threads, and the arithmetic of the steps."""
+    # With these instructions, training takes half the time in bfloat16 and ends equally well; without them, it takes longer.
+    native = config.device == "cpu" and not features().isdisjoint(("avx512_bf16", "amx_bf16"))
+    precision = ("bfloat16" if native else "float32") if config.precision == "auto" else config.precision
+    return replace(config, precision=precision, threads=config.threads or available_cores())

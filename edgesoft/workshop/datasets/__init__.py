@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,6 +47,22 @@ class Dataset:
     """Files that could not be read and are left out: "path: reason"."""
     options: DataOptions | None = None
     """Where it came from, so that it can be loaded again; None for arrays."""
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        labels: Sequence[str],
+        spec: InputSpec,
+        splits: Mapping[str, Split],
+        *,
+        warnings: Sequence[str] = (),
+        skipped: Sequence[str] = (),
+    ) -> Dataset:
+        """A data set of named splits; the name is made fit for files to be named after it."""
+        fit = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model"
+        train, validation, test = (splits[part] for part in ("train", "validation", "test"))
+        return cls(fit, tuple(labels), spec, train, validation, test, tuple(warnings), tuple(skipped))
 
     @property
     def splits(self) -> dict[str, Split]:

@@ -51,7 +51,9 @@ def hold_out(targets: NDArray[np.int64], share: float, seed: int) -> tuple[Indic
     return np.setdiff1d(np.arange(len(targets)), chosen), chosen
 
 
-def divide(targets: NDArray[np.int64], options: DataOptions, *, has_validation: bool, has_test: bool) -> dict[str, Indices]:
+def divide(
+    targets: NDArray[np.int64], options: DataOptions, *, has_validation: bool, has_test: bool
+) -> dict[str, Indices]:
     """Divide the examples that have no split of their own.
 
     Returns
@@ -99,12 +101,14 @@ def check_classes(splits: Mapping[str, NDArray[np.int64]], labels: Sequence[str]
         if not len(targets):
             raise EdgesoftError(f"{origin}: no example is left for the {name} split. Add more examples of every class")
     counts = {name: np.bincount(targets, minlength=len(labels)) for name, targets in splits.items()}
-    untrained = [labels[index] for index in np.flatnonzero(counts["train"] == 0)]
+    untrained = [label for label, count in zip(labels, counts["train"], strict=True) if not count]
     if untrained:
-        raise EdgesoftError(f"{origin}: the training split has no example of {_listed(untrained)}. Add some, or remove the class")
+        raise EdgesoftError(
+            f"{origin}: the training split has no example of {_listed(untrained)}. Add some, or remove the class"
+        )
     notes = []
     for name, count in counts.items():
-        absent = [labels[index] for index in np.flatnonzero(count == 0)]
+        absent = [label for label, members in zip(labels, count, strict=True) if not members]
         if absent:
             notes.append(f"the {name} split has no example of {_listed(absent)}: too few to divide")
     low, high = int(counts["train"].argmin()), int(counts["train"].argmax())

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ MOSTLY = 0.9
 """From this share of numbers on, a column with a few words is a column of numbers with mistakes."""
 
 Rows = Callable[[], Iterator[Record]]
+Values = NDArray[Any]  # float32 numbers, or int32 codes of words
 
 
 def load_table(path: Path, options: DataOptions) -> Dataset:
@@ -220,7 +222,7 @@ def _check_column(scan: _Scan, path: Path) -> None:
 
 def _fill(
     rows: Rows, labels: Sequence[str], scans: Sequence[_Scan], taken: Sequence[_Scan], target: int, path: Path
-) -> tuple[NDArray[np.int64], list[NDArray[np.float32] | NDArray[np.int32]]]:
+) -> tuple[NDArray[np.int64], list[Values]]:
     """The second pass: targets int64 `[n]`, and for every column taken its numbers float32 `[n]` or codes int32 `[n]`."""
     count = scans[target].rows
     targets = np.empty(count, np.int64)
@@ -230,9 +232,7 @@ def _fill(
         float if scan.is_numeric else {word: code for code, word in enumerate(sorted(scan.values or ()))}.__getitem__
         for scan in taken
     ]
-    columns: list[NDArray[np.float32] | NDArray[np.int32]] = [
-        np.empty(count, np.float32 if scan.is_numeric else np.int32) for scan in taken
-    ]
+    columns: list[Values] = [np.empty(count, np.float32 if scan.is_numeric else np.int32) for scan in taken]
     records = rows()
     next(records)
     try:
@@ -250,7 +250,7 @@ def _divided(
     labels: tuple[str, ...],
     targets: NDArray[np.int64],
     scans: Sequence[_Scan],
-    columns: Sequence[NDArray[np.float32] | NDArray[np.int32]],
+    columns: Sequence[Values],
     options: DataOptions,
 ) -> Dataset:
     parts = divide(targets, options, has_validation=False, has_test=False)
@@ -277,7 +277,7 @@ def _divided(
     splits = {name: Split(inputs[part], targets[part]) for name, part in parts.items()}
     spec = TableSpec(tuple(described))
     notes += check_doubles(splits) + check_features(splits["train"].inputs, spec)
-    return Dataset(path.stem, labels, spec, **splits, warnings=tuple(notes))
+    return Dataset.of(path.stem, labels, spec, splits, warnings=notes)
 
 
 def check_features(inputs: NDArray[np.float32], spec: TableSpec) -> list[str]:
@@ -298,7 +298,9 @@ def check_features(inputs: NDArray[np.float32], spec: TableSpec) -> list[str]:
     ]
     notes = []
     if constant:
-        notes.append(f"{len(constant)} features never change in the training split and teach nothing: {_shortened(constant)}")
+        notes.append(
+            f"{len(constant)} features never change in the training split and teach nothing: {_shortened(constant)}"
+        )
     if coarse:
         notes.append(
             f"{len(coarse)} features are large numbers with small differences, which float32 cannot tell apart well: "

@@ -1,0 +1,364 @@
+"""Measures every figure that README.md claims: both sides in one process or in turns, medians with their spread.
+
+    python scripts/benchmark.py                     # everything, about 20 minutes on two cores
+    python scripts/benchmark.py latency start       # only these sections
+
+Ratios are medians of per-round ratios, because two figures of one round share the machine's mood. Each section prints a table
+in Markdown; talk goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOAT, INT8 = ROOT / "exported" / "mnist.onnx", ROOT / "exported" / "mnist.int8.onnx"
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def table(title: str, rows: Sequence[Sequence[str]]) -> None:
+    print(f"\n### {title}\n")
+    for index, row in enumerate(rows):
+        print("| " + " | ".join(row) + " |")
+        if index == 0:
+            print("|" + "---|" * len(row))
+    sys.stdout.flush()
+
+
+def spread(values: Sequence[float], unit: str = "", digits: int = 2) -> str:
+    """Median, and the smallest and largest in brackets."""
+    median, low, high = statistics.median(values), min(values), max(values)
+    if low == high:
+        return f"{median:,.{digits}f}{unit}"
+    return f"{median:,.{digits}f}{unit} ({low:,.{digits}f} to {high:,.{digits}f})"
+
+
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    """How many times longer theirs takes, round by round."""
+    return [other / mine for mine, other in zip(ours, theirs, strict=True)]
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def lecture(seed: int) -> tuple[float, float]:
+    """The classic lesson: seconds, and accuracy on the test set.
+
+    SGD 0.01 with momentum 0.5, batches of 64 from a DataLoader, one picture at a time through ToTensor, 9 epochs.
+    """
+    import torch
+    from PIL import Image
+    from torch import nn
+    from torch.utils.data import DataLoader, Dataset
+
+    from edgesoft.workshop.datasets.mnist import load_mnist
+    from edgesoft.workshop.datasets.torchvision_import import import_torchvision
+    from edgesoft.workshop.network import SoftmaxMLP
+
+    mnist = load_mnist()
+    to_tensor = import_torchvision().transforms.ToTensor()
+
+    class Pictures(Dataset):  # type: ignore[type-arg]
+        def __init__(self, inputs: np.ndarray, targets: np.ndarray) -> None:
+            self.inputs, self.targets = inputs, targets
+
+        def __len__(self) -> int:
+            return len(self.targets)
+
+        def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+            return to_tensor(Image.fromarray(self.inputs[index])), int(self.targets[index])
+
+    torch.manual_seed(seed)
+    network = SoftmaxMLP(784, (520, 320, 240, 120), 10)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.5)
+    criterion = nn.CrossEntropyLoss()
+    # The lesson trains on all 60,000 pictures and looks at the test set after each epoch; only the training is timed.
+    inputs = np.concatenate([mnist.train.inputs, mnist.validation.inputs])
+    targets = np.concatenate([mnist.train.targets, mnist.validation.targets])
+    loader = DataLoader(Pictures(inputs, targets), batch_size=64, shuffle=True)
+    started = time.perf_counter()
+    for epoch in range(9):
+        for x, y in loader:
+            optimizer.zero_grad()
+            criterion(network(x), y).backward()
+            optimizer.step()
+        say(f"  lecture: epoch {epoch + 1}/9, {time.perf_counter() - started:.0f} s")
+    return time.perf_counter() - started, test_accuracy(network)
+
+
+def test_accuracy(network: object) -> float:
+    from edgesoft.workshop.datasets.mnist import load_mnist
+    from edgesoft.workshop.network import SoftmaxMLP, reference_logits
+
+    assert isinstance(network, SoftmaxMLP)
+    test = load_mnist().test
+    return float((reference_logits(network, test.inputs).argmax(axis=1) == test.targets).mean())
+
+
+def ours(epochs: int, seed: int, **settings: object) -> tuple[float, float]:
+    """The same network by `edgesoft train`: seconds of training (its validation included), and accuracy on the test set."""
+    from edgesoft.workshop.config import TrainConfig
+    from edgesoft.workshop.datasets.mnist import load_mnist
+    from edgesoft.workshop.runs import RunFolder
+    from edgesoft.workshop.train import train
+
+    with tempfile.TemporaryDirectory() as folder:
+        result = train(load_mnist(), TrainConfig(epochs=epochs, seed=seed, **settings), RunFolder(Path(folder)))  # type: ignore[arg-type]
+    return result.epochs[-1].seconds, float(result.checkpoint.card.metrics["test"]["accuracy"])
+
+
+def training(rounds: int) -> None:
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    quick: list[tuple[float, float]] = []
+    slow: list[tuple[float, float]] = []
+    ours(1, 0, augment=False)  # warm-up
+    for seed in range(rounds):
+        quick.append(ours(QUICK["epochs"], seed, augment=False, lr=QUICK["lr"], batch_size=QUICK["batch_size"]))  # type: ignore[arg-type]
+        slow.append(lecture(seed))
+        say(f"round {seed + 1}: lecture {slow[-1]}, ours {quick[-1]}")
+    whole = statistics.median(seconds for seconds, _ in slow)
+    probe, _ = ours(2, 0)
+    epochs = int(whole / (probe / 2) * 0.95)
+    same_time = [ours(epochs, seed) for seed in range(rounds)]
+    long = [ours(80, seed) for seed in range(rounds)]
+    rows = [["recipe", "epochs", "training time", "test accuracy"]]
+    for name, count, runs in (
+        ("the lecture's (SGD, DataLoader, batch 64)", 9, slow),
+        (
+            f"`edgesoft train --epochs {QUICK['epochs']} --no-augment --lr {QUICK['lr']} --batch-size {QUICK['batch_size']}`",
+            QUICK["epochs"],
+            quick,
+        ),
+        (f"`edgesoft train --epochs {epochs}`: as long as the lecture's", epochs, same_time),
+        ("`edgesoft train --epochs 80`", 80, long),
+    ):
+        rows.append([name, str(count), spread([s for s, _ in runs], " s", 1), spread([100 * a for _, a in runs], " %")])
+    table("Training, 784-520-320-240-120-10, same cores", rows)
+    faster = ratios([s for s, _ in quick], [s for s, _ in slow])
+    print(f"\nTime to the lecture's accuracy: {spread(faster, 'x', 1)} shorter.")
+
+
+QUICK: dict[str, float | int] = {"epochs": 2, "lr": 3e-3, "batch_size": 256}
+"""The shortest run that reaches the lecture's accuracy; chosen on the validation split."""
+
+
+# --- latency ----------------------------------------------------------------------------------------------------------
+
+
+def latency(rounds: int) -> None:
+    import onnxruntime
+    import torch
+
+    import edgesoft
+    from edgesoft.device.bench import interleave
+    from edgesoft.workshop.datasets.mnist import load_mnist
+
+    torch.set_num_threads(1)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    bare = onnxruntime.InferenceSession(str(INT8), options, providers=["CPUExecutionProvider"])
+    models = {"edgesoft INT8": edgesoft.load(INT8), "edgesoft float32": edgesoft.load(FLOAT)}
+    network, layers = _network_of(FLOAT)
+    pixels = load_mnist().test.inputs
+    rows = [["", "batch 1", "INT8 is faster by", "batch 256", "INT8 is faster by"]]
+    cells: dict[str, list[str]] = {}
+    for batch in (1, 256):
+        inputs = pixels[:batch]
+        tensor = torch.from_numpy(inputs)
+
+        def eager(tensor: torch.Tensor = tensor) -> object:
+            with torch.inference_mode():
+                return torch.softmax(network(tensor.float() / 255), dim=1)
+
+        def plain_numpy(inputs: np.ndarray = inputs) -> object:
+            x = inputs.reshape(len(inputs), -1).astype(np.float32) / 255
+            for index, (weight, bias) in enumerate(layers):
+                x = x @ weight.T + bias
+                x = x if index == len(layers) - 1 else np.maximum(x, 0)
+            return np.exp(x - x.max(axis=1, keepdims=True))
+
+        candidates: dict[str, Callable[[], object]] = {
+            **{name: (lambda model=model, inputs=inputs: model(inputs)) for name, model in models.items()},
+            "ONNX Runtime, bare, INT8": lambda inputs=inputs: bare.run(None, {"pixels": inputs}),
+            "PyTorch eager": eager,
+            "numpy": plain_numpy,
+        }
+        openvino = _openvino(batch)
+        if openvino is not None:
+            candidates["OpenVINO, INT8"] = lambda inputs=inputs, run=openvino: run(inputs)
+        seconds = interleave(candidates, rounds=rounds * 40, calls=max(1, 100 // batch))
+        for name, values in seconds.items():
+            faster = ratios(seconds["edgesoft INT8"], values)
+            cells.setdefault(name, [name]).extend([_microseconds(values), f"{statistics.median(faster):.2f}x"])
+    table("Latency of a call, one CPU thread", [*rows, *cells.values()])
+
+
+def _microseconds(values: Sequence[float]) -> str:
+    """Median with the middle half, because single calls meet every interruption of the machine."""
+    quarter = statistics.quantiles(values, n=4)
+    return f"{1e6 * quarter[1]:,.1f} us ({1e6 * quarter[0]:,.1f} to {1e6 * quarter[2]:,.1f})"
+
+
+def _network_of(path: Path) -> tuple[object, list[tuple[np.ndarray, np.ndarray]]]:
+    """The float file's weights, as a PyTorch network and as arrays."""
+    import torch
+
+    from edgesoft.device.modelfile import open_model
+    from edgesoft.workshop.network import SoftmaxMLP
+
+    model = open_model(path)
+    arrays = {t.name: np.frombuffer(t.data, t.dtype).reshape(t.shape).copy() for t in model.initializers}
+    layers = [(arrays[f"weight{i}"], arrays[f"bias{i}"]) for i in range(len(model.card.hidden) + 1)]
+    network = SoftmaxMLP(784, model.card.hidden, len(model.card.labels)).eval()
+    with torch.no_grad():
+        for linear, (weight, bias) in zip(network.linears(), layers, strict=True):
+            linear.weight.copy_(torch.from_numpy(weight))
+            linear.bias.copy_(torch.from_numpy(bias))
+    return network, layers
+
+
+def _openvino(batch: int) -> Callable[[np.ndarray], object] | None:
+    """OpenVINO on the same INT8 file, where it is installed (pip install openvino)."""
+    try:
+        import openvino
+    except ImportError:
+        return None
+    core = openvino.Core()
+    model = core.read_model(str(INT8))
+    model.reshape([batch, 28, 28])
+    settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
+    return lambda inputs: request.infer([inputs])
+
+
+# --- whole processes --------------------------------------------------------------------------------------------------
+
+BARE_SCRIPT = """
+import sys
+import numpy
+import onnxruntime
+from PIL import Image
+pixels = numpy.asarray(Image.open(sys.argv[1]).convert("L"))[None]
+session = onnxruntime.InferenceSession(sys.argv[2], providers=["CPUExecutionProvider"])
+probabilities = session.run(["probabilities"], {"pixels": pixels})[0]
+print(int(probabilities.argmax()), float(probabilities.max()))
+"""
+
+
+def process(command: Sequence[str], cwd: Path) -> tuple[float, float]:
+    """Seconds of a whole process, and its peak memory in MB."""
+    started = time.perf_counter()
+    child = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - started
+    if status != 0:
+        raise SystemExit(f"{' '.join(command)}: ended with status {status}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def start(rounds: int) -> None:
+    """Cold start of `edgesoft infer` against the least script that does the same."""
+    from PIL import Image
+
+    from edgesoft.workshop.datasets.mnist import load_mnist
+
+    program = str(Path(sys.executable).parent / "edgesoft")
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "digit.png"
+        Image.fromarray(load_mnist().test.inputs[0]).save(picture)
+        infer = [program, "infer", str(picture), "--json"]
+        bare = [sys.executable, "-c", BARE_SCRIPT, str(picture), str(INT8)]
+        for command in (infer, bare):
+            process(command, ROOT)
+        pairs = [(process(infer, ROOT), process(bare, ROOT)) for _ in range(rounds * 8)]
+    mine, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    slower = [a / b for (a, _), (b, _) in zip(mine, theirs, strict=True)]
+    table(
+        "Start-up, whole process, one picture",
+        [
+            ["", "seconds", "peak memory"],
+            [
+                "`edgesoft infer digit.png --json`",
+                spread([s for s, _ in mine], " s", 3),
+                spread([m for _, m in mine], " MB", 0),
+            ],
+            [
+                "bare script (Pillow, ONNX Runtime)",
+                spread([s for s, _ in theirs], " s", 3),
+                spread([m for _, m in theirs], " MB", 0),
+            ],
+            ["ratio", spread(slower, "x"), ""],
+        ],
+    )
+
+
+def export(rounds: int) -> None:
+    """`edgesoft export --quantize` beyond what importing torch takes, and the sizes of the files."""
+    program = str(Path(sys.executable).parent / "edgesoft")
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        subprocess.run(
+            [program, "train", "--epochs", "1", "--no-augment", "--quiet"], cwd=place, check=True, capture_output=True
+        )
+        seconds = []
+        for _ in range(rounds):
+            whole, _ = process([program, "export", "--quantize"], place)
+            torch_alone, _ = process([sys.executable, "-c", "import torch"], place)
+            seconds.append(whole - torch_alone)
+    sizes = [FLOAT.stat().st_size, INT8.stat().st_size]
+    table(
+        "Export with INT8 and parity over 10,000 pictures",
+        [
+            ["", ""],
+            ["seconds beyond `import torch`", spread(seconds, " s", 1)],
+            ["float file", f"{sizes[0]:,} bytes"],
+            ["INT8 file", f"{sizes[1]:,} bytes, {sizes[1] / sizes[0]:.3f} of float"],
+        ],
+    )
+
+
+SECTIONS: dict[str, Callable[[int], None]] = {
+    "training": training,
+    "latency": latency,
+    "start": start,
+    "export": export,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="what to measure (default: everything)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often the slow parts are repeated")
+    options = parser.parse_args()
+    cores = len(os.sched_getaffinity(0))
+    print(f"{_processor()}, {cores} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
+    for name in options.sections or SECTIONS:
+        say(f"{name} ...")
+        SECTIONS[name](options.rounds)
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()
