@@ -78,7 +78,11 @@ def command(
         )
     say(
         f"next:  edgesoft infer {'ROWS.csv' if dataset.input.kind == 'features' else 'PICTURE'}"
-        + ("" if output == Path("exported") else f" --model {output / result.name}")
+        + (
+            ""
+            if output == Path("exported") and len(list(output.glob("*.report.json"))) == 1
+            else f" --model {output / result.name}"
+        )
     )
 
 

@@ -62,3 +62,33 @@ class TrainingProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+
+class ReadingProgress:
+    """Shows on a terminal how many pictures have been read; a context manager."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        console = Console(stderr=True, highlight=False)
+        self._bar = Progress(
+            TextColumn("reading pictures"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None, visible=False)
+
+    def on_picture(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=done, total=total, visible=True)
+
+    def __enter__(self) -> ReadingProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()

@@ -155,9 +155,11 @@ def _settings(chosen: dict[str, Any], config: Path | None) -> tuple[dict[str, An
 
 
 def _load(options: DataOptions, *, quiet: bool) -> Dataset:
+    from edgesoft.cli.progress import ReadingProgress
     from edgesoft.workshop.datasets.load import load_dataset
 
-    dataset = load_dataset(options)
+    with ReadingProgress(quiet=quiet) as progress:
+        dataset = load_dataset(options, on_picture=progress.on_picture)
     if not quiet:
         counts = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
         say(f"{dataset.name}: {len(dataset.labels)} classes, {counts} examples")

@@ -11,6 +11,8 @@ from edgesoft.card import Head
 from edgesoft.errors import UsageError
 
 WIDEST = 65_536
+FEW = 5000
+"""Fewer pictures than this do not fill MNIST's layers."""
 FEWEST_STEPS = 2000
 """Steps that a small data set is trained for."""
 
@@ -110,8 +112,10 @@ def suited(examples: int, kind: str) -> dict[str, Any]:
     batch_size = max(8, min(256, 2 ** round(math.log2(max(1, examples) / 16))))
     epochs = max(30, min(300, math.ceil(FEWEST_STEPS * batch_size / examples)))
     settings: dict[str, Any] = {"batch_size": batch_size, "epochs": epochs}
+    if kind == "pixels" and examples < FEW:
+        settings["hidden"] = (256, 128)
     if kind == "features":
-        settings |= {"hidden": (64, 32), "weight_decay": 0.05, "label_smoothing": 0.0}
+        settings |= {"hidden": (64, 32), "weight_decay": 0.05, "label_smoothing": 0.0, "precision": "float32"}
     return settings
 
 

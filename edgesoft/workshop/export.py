@@ -33,6 +33,7 @@ from edgesoft.workshop.examples import choose_golden
 from edgesoft.workshop.gate import Gate
 from edgesoft.workshop.graph import build_graph
 from edgesoft.workshop.network import reference_logits
+from edgesoft.workshop.notebook import export_html
 from edgesoft.workshop.quantize import QuantizedLayer, Scheme, for_unit_range, quantize
 from edgesoft.workshop.scaling import Scaling
 from edgesoft.workshop.seal import seal
@@ -132,6 +133,9 @@ class ExportResult:
     def int8_model(self) -> Candidate | None:
         """The INT8 file that passed; None when none was asked for or none passed."""
         return self.rungs[-1] if self.rungs and self.rungs[-1].passed else None
+
+    def _repr_html_(self) -> str:
+        return export_html(self)
 
 
 class _Stage:

@@ -27,6 +27,7 @@ from edgesoft.workshop.config import TrainConfig
 from edgesoft.workshop.configfile import write_config
 from edgesoft.workshop.datasets import Dataset
 from edgesoft.workshop.network import SoftmaxMLP, reference_logits
+from edgesoft.workshop.notebook import training_html
 from edgesoft.workshop.objective import balanced_weights, evaluate, loss_of
 from edgesoft.workshop.provenance import versions
 from edgesoft.workshop.runs import RunFolder
@@ -71,7 +72,8 @@ class TrainResult:
     folder: RunFolder
     epochs: tuple[Epoch, ...]
     best: Epoch
-    """The epoch whose weights the checkpoint holds: the best on the validation split."""
+    """The epoch whose weights the checkpoint holds: on the validation split the best, or a later one that is as good within one
+    standard error of its accuracy."""
     checkpoint: Checkpoint
     interrupted: bool
     dataset: Dataset
@@ -82,6 +84,9 @@ class TrainResult:
     def stopped_early(self) -> bool:
         """Whether patience ended the run before its last epoch."""
         return not self.interrupted and len(self.epochs) < self.checkpoint.card.training["config"]["epochs"]
+
+    def _repr_html_(self) -> str:
+        return training_html(self)
 
 
 def _ignore(*_: object) -> None:
@@ -188,7 +193,7 @@ class _Run:
             while len(self.epochs) < self.config.epochs and not self._is_hopeless():
                 epoch = self._run_epoch(on_batch)
                 self.epochs.append(epoch)
-                if self.best is None or epoch.rank > self.best[0].rank:
+                if self._is_as_good(epoch):
                     self.best = (epoch, Checkpoint.from_network(self.network, self._card()))
                 snapshot = self.take_snapshot()
                 if time.monotonic() - written > SNAPSHOT_SECONDS:
@@ -200,10 +205,21 @@ class _Run:
             if snapshot is not None:
                 save_arrays(folder.snapshot, snapshot)
 
+    def _is_as_good(self, epoch: Epoch) -> bool:
+        """Whether an epoch is as good as the best so far, within one standard error.
+
+        A small validation split often has its highest accuracy by luck and early; the later epochs, with their smaller steps,
+        are the better ones. Source: the rule of Breiman, Friedman, Olshen and Stone, "Classification and Regression Trees" (1984).
+        """
+        top = max(epoch.validation_accuracy for epoch in self.epochs)
+        error = math.sqrt(top * (1 - top) / len(self.dataset.validation))
+        return epoch.validation_accuracy >= top - error
+
     def _is_hopeless(self) -> bool:
-        if not self.config.patience or self.best is None:
+        if not self.config.patience or not self.epochs:
             return False
-        return len(self.epochs) - self.best[0].number >= self.config.patience
+        peak = max(self.epochs, key=lambda epoch: epoch.rank)
+        return len(self.epochs) - peak.number >= self.config.patience
 
     def _run_epoch(self, on_batch: Callable[[int, float], None]) -> Epoch:
         started = time.perf_counter()
@@ -397,9 +413,14 @@ def _distorted(x: torch.Tensor, spec: PictureSpec, generator: torch.Generator) -
     strengths = Augmentation() if spec.normaliser == "ink" else MILD
     if min(spec.height, spec.width) < SMALLEST_DISTORTED:
         return x
-    if spec.channels == 1:
+    if spec.normaliser == "ink":
         return augment(x, strengths, generator)
-    return augment(x.permute(0, 3, 1, 2).contiguous(), strengths, generator).permute(0, 2, 3, 1)
+    # What lies outside of a drawing is black, but a photograph goes on: its edge is drawn out, and cut away again.
+    planes = x.permute(0, 3, 1, 2) if spec.channels == 3 else x[:, None]
+    rim = max(spec.height, spec.width) // 5
+    wide = augment(torch.nn.functional.pad(planes, (rim, rim, rim, rim), mode="replicate"), strengths, generator)
+    planes = wide[:, :, rim:-rim, rim:-rim]
+    return planes.permute(0, 2, 3, 1) if spec.channels == 3 else planes[:, 0]
 
 
 def resolve(config: TrainConfig) -> TrainConfig:

@@ -110,7 +110,7 @@ def check_classes(splits: Mapping[str, NDArray[np.int64]], labels: Sequence[str]
     for name, count in counts.items():
         absent = [label for label, members in zip(labels, count, strict=True) if not members]
         if absent:
-            notes.append(f"the {name} split has no example of {_listed(absent)}: too few to divide")
+            notes.append(f"the {name} split has no example of {_listed(absent)}")
     low, high = int(counts["train"].argmin()), int(counts["train"].argmax())
     if counts["train"][high] >= UNBALANCED * counts["train"][low]:
         notes.append(
