@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 
+from edgesoft.device.cpu import available_cores, features
 from edgesoft.errors import ProviderUnavailableError
+from edgesoft.workshop.config import TrainConfig
 
 
 def require_device(name: str) -> None:
@@ -44,3 +47,11 @@ def cpu_threads(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def resolve(config: TrainConfig) -> TrainConfig:
+    """The settings with this machine's choices written out: the threads, and the arithmetic of the steps."""
+    # With these instructions, training takes half the time in bfloat16 and ends equally well; without them, it takes longer.
+    native = config.device == "cpu" and not features().isdisjoint(("avx512_bf16", "amx_bf16"))
+    precision = ("bfloat16" if native else "float32") if config.precision == "auto" else config.precision
+    return replace(config, precision=precision, threads=config.threads or available_cores())

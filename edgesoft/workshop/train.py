@@ -14,18 +14,17 @@ import numpy as np
 import torch
 
 from edgesoft.card import ModelCard
-from edgesoft.device.cpu import available_cores, features
 from edgesoft.device.parity import answers
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import write_atomically
 from edgesoft.pictures.spec import PictureSpec
 from edgesoft.workshop import charts
-from edgesoft.workshop.augment import Augmentation, augment
 from edgesoft.workshop.checkpoint import Arrays, Checkpoint, Layer, load_arrays, save_arrays
-from edgesoft.workshop.compute import cpu_threads, require_device, resident
+from edgesoft.workshop.compute import cpu_threads, require_device, resident, resolve
 from edgesoft.workshop.config import TrainConfig
 from edgesoft.workshop.configfile import write_config
 from edgesoft.workshop.datasets import Dataset
+from edgesoft.workshop.distort import distorted
 from edgesoft.workshop.network import SoftmaxMLP, reference_logits
 from edgesoft.workshop.notebook import training_html
 from edgesoft.workshop.objective import balanced_weights, evaluate, loss_of
@@ -35,13 +34,6 @@ from edgesoft.workshop.scores import ClassScore, class_scores, macro_f1
 
 SNAPSHOT_SECONDS = 30
 """How often the state that --resume continues from, the metrics and the learning curve reach the disk."""
-
-MILD = Augmentation(
-    rotation=8.0, scale=0.1, aspect=0.05, shear=0.05, shift=0.05, elastic=0.0, stroke=0.0, blur=0.3, gap=0.0
-)
-"""Distortions for pictures of any kind; the defaults suit handwriting."""
-SMALLEST_DISTORTED = 8
-"""Side in pixels below which a picture has nothing to bend."""
 
 
 @dataclass(frozen=True)
@@ -249,7 +241,7 @@ class _Run:
 
     def _step(self, x: torch.Tensor, targets: torch.Tensor) -> float:
         if self.config.augment and isinstance(self.dataset.input, PictureSpec):
-            x = _distorted(x, self.dataset.input, self.generator)
+            x = distorted(x, self.dataset.input, self.generator)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             logits = self.network(x)
         loss = loss_of(logits.float(), targets, label_smoothing=self.config.label_smoothing, weights=self.loss_weights)
@@ -406,26 +398,3 @@ def read_run_document(arrays: Arrays, origin: Path) -> dict[str, Any]:
             f"{origin}: no training state of edgesoft ({error}). Start a new run: edgesoft train"
         ) from error
     return dict(document)
-
-
-def _distorted(x: torch.Tensor, spec: PictureSpec, generator: torch.Generator) -> torch.Tensor:
-    """Distort prepared pictures `[n, height, width]` or `[n, height, width, 3]`: strokes more than photographs and icons."""
-    strengths = Augmentation() if spec.normaliser == "ink" else MILD
-    if min(spec.height, spec.width) < SMALLEST_DISTORTED:
-        return x
-    if spec.normaliser == "ink":
-        return augment(x, strengths, generator)
-    # What lies outside of a drawing is black, but a photograph goes on: its edge is drawn out, and cut away again.
-    planes = x.permute(0, 3, 1, 2) if spec.channels == 3 else x[:, None]
-    rim = max(spec.height, spec.width) // 5
-    wide = augment(torch.nn.functional.pad(planes, (rim, rim, rim, rim), mode="replicate"), strengths, generator)
-    planes = wide[:, :, rim:-rim, rim:-rim]
-    return planes.permute(0, 2, 3, 1) if spec.channels == 3 else planes[:, 0]
-
-
-def resolve(config: TrainConfig) -> TrainConfig:
-    """The settings with this machine's choices written out: the threads, and the arithmetic of the steps."""
-    # With these instructions, training takes half the time in bfloat16 and ends equally well; without them, it takes longer.
-    native = config.device == "cpu" and not features().isdisjoint(("avx512_bf16", "amx_bf16"))
-    precision = ("bfloat16" if native else "float32") if config.precision == "auto" else config.precision
-    return replace(config, precision=precision, threads=config.threads or available_cores())
