@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgesoft.cli import options
 from edgesoft.cli.talk import percent, say
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ def command(
             help="Model file, or its path without .onnx, or a folder.  [default: exported]", show_default=False
         ),
     ] = None,
-    provider: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    provider: options.Provider = "auto",
+    device_id: options.DeviceId = None,
+    threads: options.Threads = None,
+    tf32: options.Tf32 = False,
     top_k: Annotated[int, typer.Option(help="Show this many classes.", min=1)] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not say which model and provider run.")] = False,
@@ -37,14 +41,22 @@ def command(
     from edgesoft.device.classifier import Classifier
     from edgesoft.device.modelfile import open_model
     from edgesoft.device.models import find_model
-    from edgesoft.device.providers import choose
+    from edgesoft.device.providers import choose, int8_warning
     from edgesoft.errors import EdgesoftError
     from edgesoft.pictures import read_picture
 
-    choice = choose(provider)
-    classifier = Classifier(open_model(find_model(model, provider=choice.provider)), choice.provider)
+    choice = choose(provider, device_id=device_id, tf32=tf32)
+    classifier = Classifier(
+        open_model(find_model(model, provider=choice.provider)),
+        choice.provider,
+        threads=threads,
+        device_id=choice.device_id,
+        tf32=choice.tf32,
+    )
     if not quiet:
         say(f"{classifier.path} ({classifier.card.precision}) on {choice.provider} ({choice.reason})")
+    if (warning := int8_warning(classifier.card.precision, choice.provider)) is not None:
+        say(f"warning: {classifier.path}: {warning}")
     failed = False
     for path in pictures:
         try:

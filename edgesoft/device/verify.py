@@ -13,7 +13,7 @@ from edgesoft.device.classifier import Classifier, Prediction
 from edgesoft.device.modelfile import GOLDEN_KEY, ModelFile, read_model
 from edgesoft.device.parity import Parity, compare, softmax
 from edgesoft.device.providers import ProviderName, choose
-from edgesoft.errors import EdgesoftError
+from edgesoft.errors import EdgesoftError, ProviderUnavailableError
 from edgesoft.golden import Golden
 
 Stage = Literal["file", "labels", "preprocessing", "graph", "runtime", "pytorch"]
@@ -57,7 +57,9 @@ class VerifyReport:
         return not self.findings
 
 
-def verify(path: Path, *, provider: str = "cpu") -> VerifyReport:
+def verify(
+    path: Path, *, provider: str = "cpu", device_id: int | None = None, threads: int | None = None, tf32: bool = False
+) -> VerifyReport:
     """Check a model file against what was recorded inside it at export.
 
     Parameters
@@ -65,7 +67,9 @@ def verify(path: Path, *, provider: str = "cpu") -> VerifyReport:
     path
         The `.onnx` file.
     provider
-        Where to replay: "cpu", "cuda" or "auto".
+        Where to replay: a provider's name, or "auto".
+    device_id, threads, tf32
+        See `edgesoft.device.classifier.Classifier`. With TF32 a float model may miss the tolerance.
 
     Raises
     ------
@@ -74,7 +78,8 @@ def verify(path: Path, *, provider: str = "cpu") -> VerifyReport:
     ProviderUnavailableError
         The provider cannot run here.
     """
-    chosen = choose(provider).provider
+    choice = choose(provider, device_id=device_id, tf32=tf32)
+    chosen = choice.provider
     model = read_model(path)
     findings = [Finding("file", _changed(part)) for part in model.changed_parts()]
     if GOLDEN_KEY not in model.metadata:
@@ -82,10 +87,14 @@ def verify(path: Path, *, provider: str = "cpu") -> VerifyReport:
         return VerifyReport(path, model.card.precision, chosen, 0, None, None, tuple(findings))
     try:
         golden = Golden.decode(model.metadata[GOLDEN_KEY], path)
-        prediction = Classifier(model, chosen)(golden.inputs)
+        prediction = Classifier(model, chosen, threads=threads, device_id=choice.device_id, tf32=choice.tf32)(
+            golden.inputs
+        )
         reference, expected = (
             compare(logits, prediction.logits, golden.targets) for logits in (golden.reference, golden.expected)
         )
+    except ProviderUnavailableError:
+        raise  # says nothing about the file
     except EdgesoftError as error:
         # A file that fails at this point is already known to be changed, or cannot keep its own promise.
         findings.append(Finding("file", str(error).removeprefix(f"{path}: ")))
