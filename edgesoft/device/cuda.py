@@ -13,9 +13,8 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-import onnxruntime
+from edgesoft.device.runtime import FOLDER, VERSION, built_for, onnxruntime
 
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 _SUFFIX = ".dll" if sys.platform == "win32" else ".so"
@@ -51,15 +50,9 @@ class Driver:
     """The names of the GPUs that it shows to this process."""
 
 
-def built_for() -> int | None:
-    """The CUDA major version that this ONNX Runtime was built for; None for a build without CUDA."""
-    version = str(getattr(onnxruntime, "cuda_version", "") or "")
-    return int(version.split(".")[0]) if version.split(".")[0].isdigit() else None
-
-
 def pip_cuda() -> str:
     """The command that installs CUDA's libraries for the installed version of ONNX Runtime."""
-    return f'pip install "onnxruntime-gpu[cuda,cudnn]=={onnxruntime.__version__}"'
+    return f'pip install "onnxruntime-gpu[cuda,cudnn]=={VERSION}"'
 
 
 def find_driver() -> Driver | None:
@@ -119,7 +112,7 @@ def driver_obstacle(driver: Driver | None, device_id: int) -> Obstacle | None:
     wanted = built_for()
     if wanted is not None and driver.cuda is not None and driver.cuda[0] < wanted:
         return Obstacle(
-            f"wrong CUDA: ONNX Runtime {onnxruntime.__version__} is built for CUDA {wanted}, "
+            f"wrong CUDA: ONNX Runtime {VERSION} is built for CUDA {wanted}, "
             f"but the driver runs CUDA {driver.cuda[0]}.{driver.cuda[1]} at most",
             "Update NVIDIA's driver, or install an ONNX Runtime built for the older CUDA",
         )
@@ -143,10 +136,19 @@ def missing_libraries() -> tuple[str, ...]:
     return tuple(name for name in library_names() if not _loads(name))
 
 
+def cudnn_version() -> str | None:
+    """Version of the cuDNN that can be loaded, "9.28.1"; None when there is none."""
+    name = library_names()[-1]
+    if not _loads(name):
+        return None
+    number = int(ctypes.CDLL(name).cudnnGetVersion())
+    return f"{number // 10000}.{number // 100 % 100}.{number % 100}"
+
+
 def library_obstacle(provider: str) -> Obstacle | None:
     """What keeps ONNX Runtime's own library for `provider` ("cuda" or "tensorrt") from loading; None when it loads."""
     missing = missing_libraries()
-    folder = Path(onnxruntime.__file__).parent / "capi"
+    folder = FOLDER / "capi"
     try:
         ctypes.CDLL(str(folder / f"{_STEM}shared{_SUFFIX}"), mode=getattr(ctypes, "RTLD_GLOBAL", 0))
         ctypes.CDLL(str(folder / f"{_STEM}{provider}{_SUFFIX}"))
@@ -170,7 +172,7 @@ def _library_obstacle(missing: tuple[str, ...], error: str) -> Obstacle:
     wanted, other = built_for(), _other_major()
     if other is not None and missing[0] == library_names()[0]:
         return Obstacle(
-            f"wrong CUDA: ONNX Runtime {onnxruntime.__version__} is built for CUDA {wanted}, "
+            f"wrong CUDA: ONNX Runtime {VERSION} is built for CUDA {wanted}, "
             f"but the libraries here are of CUDA {other} ({missing[0]} is missing)",
             f"Install those of CUDA {wanted}: {pip_cuda()}",
         )
@@ -181,7 +183,7 @@ def _library_obstacle(missing: tuple[str, ...], error: str) -> Obstacle:
 def _other_major() -> int | None:
     """A CUDA major version whose cuBLAS is here although another was asked for."""
     wanted = built_for()
-    site = Path(onnxruntime.__file__).parent.parent / "nvidia"
+    site = FOLDER.parent / "nvidia"
     for major in range(15, 10, -1):
         name = f"cublasLt64_{major}.dll" if sys.platform == "win32" else f"libcublasLt.so.{major}"
         if major != wanted and (_loads(name) or any(site.glob(f"*/*/{name}"))):

@@ -13,14 +13,13 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from edgesoft.device.cuda import Obstacle, driver_obstacle, find_driver, library_obstacle, pip_cuda
+from edgesoft.device.runtime import VERSION, installed_wheels, onnxruntime
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 
 ProviderName = str
@@ -42,6 +41,8 @@ _WHEELS = {
     "tensorrt": "onnxruntime-gpu",
 }
 
+_UPDATE = "Update the driver and the libraries of this provider, or take another: --provider cpu"
+
 # A Gemm and an ArgMax, the two operators that need CUDA's and cuDNN's libraries: x [1, 2] times [[1, 2], [3, 4]].
 # tests/device/test_providers.py builds the same bytes with onnx.
 _TINY = base64.b64decode(
@@ -49,9 +50,6 @@ _TINY = base64.b64decode(
     "oAECEgR0aW55KhsIAggCEAFCAXdKEAAAgD8AAABAAABAQAAAgEBaEwoBeBIOCgwIARIICgIIAQoCCAJiGAoGbG9naXRzEg4KDAgBEggKAggB"
     "CgIIAmITCgVsYWJlbBIKCggIBxIECgIIAUIECgAQDQ=="
 )
-
-# ONNX Runtime logs a failed provider as coloured lines on stderr; the same cause leaves here as one message.
-onnxruntime.set_default_logger_severity(4)
 
 
 @dataclass(frozen=True)
@@ -122,10 +120,9 @@ def choose(asked: str, *, device_id: int | None = None, tf32: bool = False) -> C
     if tf32 and provider not in ("cuda", "auto"):
         raise UsageError(f"--tf32: only provider cuda has TF32, not {provider}. Leave it out")
     if provider == "auto":
-        found = obstacle("cuda", device_id or 0)
-        cause = found.cause if found is not None else trial("cuda", device_id or 0)
-        if cause is not None:
-            return Choice("cpu", f"no CUDA: {cause}")
+        found = obstacle("cuda", device_id or 0) or trial("cuda", device_id or 0)
+        if found is not None:
+            return Choice("cpu", f"no CUDA: {found.cause}")
         return Choice("cuda", "CUDA can run here", device_id or 0, tf32)
     found = obstacle(provider, device_id or 0)
     if found is not None:
@@ -168,7 +165,7 @@ def _not_compiled(provider: ProviderName) -> Obstacle:
         )
     which = " and ".join(f"{name} {version}" for name, version in sorted(wheels.items()))
     cause = (
-        f"the installed {which or f'ONNX Runtime {onnxruntime.__version__}'} is built without it "
+        f"the installed {which or f'ONNX Runtime {VERSION}'} is built without it "
         f"(it has {', '.join(compiled_providers())})"
     )
     if provider == "coreml" and sys.platform != "darwin":
@@ -176,24 +173,6 @@ def _not_compiled(provider: ProviderName) -> Obstacle:
     if wheel is None:
         return Obstacle(cause, "Install a build that has it: https://onnxruntime.ai/docs/execution-providers/")
     return Obstacle(cause, f"Replace it: pip uninstall -y {' '.join(sorted(wheels)) or 'onnxruntime'} && {command}")
-
-
-@cache
-def installed_wheels() -> dict[str, str]:
-    """Name -> version of every distribution that installed the imported ONNX Runtime; more than one is a conflict."""
-    from importlib.metadata import distributions
-
-    imported = Path(onnxruntime.__file__).resolve()
-    wheels: dict[str, str] = {}
-    for distribution in distributions():
-        name = str(distribution.metadata["Name"] or "").lower().replace("_", "-")
-        if name.startswith(("onnxruntime", "ort-")) and any(
-            Path(str(distribution.locate_file(file))).resolve() == imported
-            for file in distribution.files or ()
-            if str(file) == "onnxruntime/__init__.py"
-        ):
-            wheels[name] = distribution.version
-    return wheels
 
 
 def usable_cores() -> int:
@@ -254,9 +233,7 @@ def open_session(
             raise ProviderUnavailableError(
                 f"provider {provider} cannot run {origin}: {one_line(error)}. See what is wrong: edgesoft doctor"
             ) from error
-        raise EdgesoftError(
-            f"{origin}: ONNX Runtime {onnxruntime.__version__} cannot load it ({one_line(error)})"
-        ) from error
+        raise EdgesoftError(f"{origin}: ONNX Runtime {VERSION} cannot load it ({one_line(error)})") from error
     _hold_to(provider, session, origin)
     return session
 
@@ -291,8 +268,8 @@ def _hold_to(provider: ProviderName, session: onnxruntime.InferenceSession, orig
         )
 
 
-def trial(provider: ProviderName, device_id: int = 0) -> str | None:
-    """Run a tiny model on a provider; why it fails, or None when it ran and answered rightly.
+def trial(provider: ProviderName, device_id: int = 0) -> Obstacle | None:
+    """Run a tiny model on a provider; what goes wrong, or None when it ran and answered rightly.
 
     This finds what `obstacle` cannot: a driver that refuses, a GPU that is too old for the kernels, a provider that takes nothing.
     """
@@ -300,11 +277,12 @@ def trial(provider: ProviderName, device_id: int = 0) -> str | None:
         session = open_session(_TINY, provider, threads=1, origin="a tiny test model", device_id=device_id)
         logits, label = session.run(None, {"x": np.ones((1, 2), np.float32)})
     except EdgesoftError as error:
-        return str(error)
+        return Obstacle(str(error).partition(". ")[0], _UPDATE)
     except Exception as error:  # as in open_session
-        return f"provider {provider} fails while it runs: {one_line(error)}"
-    right = np.allclose(logits, [[4, 6]], rtol=1e-3) and label.tolist() == [1]
-    return None if right else f"provider {provider} computes {logits.tolist()} where 4 and 6 are right"
+        return Obstacle(f"provider {provider} fails while it runs: {one_line(error)}", _UPDATE)
+    if np.allclose(logits, [[4, 6]], rtol=1e-3) and label.tolist() == [1]:
+        return None
+    return Obstacle(f"provider {provider} computes {logits.tolist()} where 4 and 6 are right", _UPDATE)
 
 
 def one_line(error: Exception) -> str:
