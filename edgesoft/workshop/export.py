@@ -22,12 +22,13 @@ from edgesoft.device.parity import Logits, Parity, compare
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.files import write_atomically
 from edgesoft.golden import Golden
+from edgesoft.pictures import encode_png, read_picture
 from edgesoft.pictures.doubt import fit_statistics
 from edgesoft.workshop.calibrate import METHODS, activation_maxima
 from edgesoft.workshop.checkpoint import Checkpoint, Layer
 from edgesoft.workshop.confidence import Reliability, choose_reject_limit, fit_temperature, reliability
 from edgesoft.workshop.datasets import Dataset
-from edgesoft.workshop.examples import choose_golden
+from edgesoft.workshop.examples import choose_golden, draw_page
 from edgesoft.workshop.gate import Gate
 from edgesoft.workshop.graph import build_graph
 from edgesoft.workshop.network import reference_logits
@@ -137,6 +138,9 @@ class _Stage:
         self.network = checkpoint.to_network()
         self.reference = reference_logits(self.network, dataset.test.inputs)
         self.golden = choose_golden(self.reference, dataset.test.targets)
+        typical = self.golden[len(self.golden) // 2]
+        self.page = draw_page(dataset.test.inputs[typical])
+        self.page_seen = read_picture(encode_png(self.page), dataset.input).pixels
         self.statistics = fit_statistics(dataset.train.inputs)
 
     def measure(
@@ -166,6 +170,8 @@ class _Stage:
             targets=test.targets[self.golden],
             reference=self.reference[self.golden],
             expected=logits[self.golden],
+            page=self.page,
+            page_seen=self.page_seen,
         )
         return Candidate(
             precision=precision,
