@@ -18,6 +18,16 @@ from edgesoft.pictures.spec import PictureSpec
 SCHEMA_VERSION = 1
 Precision = Literal["float32", "int8"]
 
+_OPTIONAL = {
+    "precision": "float32",
+    "temperature": 1.0,
+    "doubt": None,
+    "training": {},
+    "metrics": {},
+    "quantization": None,
+    "parity": None,
+}
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -39,6 +49,8 @@ class ModelCard:
     """Arithmetic of the graph."""
     temperature: float = 1.0
     """What the graph divides the logits by before softmax."""
+    doubt: Mapping[str, Any] | None = None
+    """When not to trust an answer: `reject_below`, a confidence, and `statistics` of the training pictures; None without pictures."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Data set with digest, settings, seed, library versions."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -93,6 +105,7 @@ class ModelCard:
         unknown = set(document) - {item.name for item in dataclasses.fields(cls)}
         if unknown:
             raise ValueError(f"unknown field {min(unknown)!r}")
+        document = {**_OPTIONAL, **document}
         labels, hidden = document["labels"], document["hidden"]
         if not (isinstance(document["name"], str) and document["name"]):
             raise ValueError("name must be a word")
@@ -106,8 +119,8 @@ class ModelCard:
             raise ValueError(f"unknown precision {document['precision']!r}")
         if not (type(document["temperature"]) is float and document["temperature"] > 0):
             raise ValueError("temperature must be a positive number")
-        for key in ("training", "metrics", "quantization", "parity"):
-            optional = key in ("quantization", "parity")
+        for key in ("training", "metrics", "quantization", "parity", "doubt"):
+            optional = key in ("quantization", "parity", "doubt")
             if not (isinstance(document[key], dict) or (optional and document[key] is None)):
                 raise ValueError(f"{key} must be an object")
         taken = dict(document["input"])

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from edgesoft.cli import options
-from edgesoft.cli.talk import percent, say
+from edgesoft.cli.talk import say
+from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.files import reason
 
-if TYPE_CHECKING:
-    from edgesoft.device.classifier import Classifier
-    from edgesoft.pictures import Seen
+STANDARD_INPUT = "-"
+STANDARD_INPUT_LIMIT = 2**27  # bytes; no picture that is read at all is larger
 
 
 def command(
     pictures: Annotated[
-        list[Path], typer.Argument(help="Picture files: PNG, JPEG, and whatever else Pillow reads.", show_default=False)
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="Picture files, folders, or quoted patterns; - reads one picture from standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    paths_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Read the paths of pictures from this file, one a line; - is standard input.", show_default=False
+        ),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -31,20 +43,42 @@ def command(
     threads: options.Threads = None,
     tf32: options.Tf32 = False,
     top_k: Annotated[int, typer.Option(help="Show this many classes.", min=1)] = 1,
+    reject: Annotated[
+        float | None,
+        typer.Option(
+            help='Answer "unknown" below this probability; 0 always answers.  [default: the model\'s own limit]',
+            min=0,
+            max=1,
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a heading.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Draw what the model was fed, on stderr.")] = False,
+    save_seen: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write what the model was fed into this folder: PNGs, and a page with the originals.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not say which model and provider run.")] = False,
 ) -> None:
     """Say what pictures show.
 
-    A picture that cannot be read does not stop the others; the exit code is then 1.
+    A picture that cannot be read does not stop the others; the exit code is then 1. Names that begin with a dash go after --.
     """
+    from edgesoft.cli.answers import CsvAnswers, JsonAnswers, SeenPage, TextAnswers, draw
     from edgesoft.device.classifier import Classifier
     from edgesoft.device.modelfile import open_model
     from edgesoft.device.models import find_model
     from edgesoft.device.providers import choose, int8_warning
-    from edgesoft.errors import EdgesoftError
-    from edgesoft.pictures import read_picture
+    from edgesoft.device.reading import Unreadable, read_pictures
 
+    if not pictures and paths_from is None:
+        raise UsageError("no pictures: name files or folders, or a list of them with --paths-from")
+    if as_json and as_csv:
+        raise UsageError("--json and --csv: choose one of them")
     choice = choose(provider, device_id=device_id, tf32=tf32)
     classifier = Classifier(
         open_model(find_model(model, provider=choice.provider)),
@@ -57,42 +91,42 @@ def command(
         say(f"{classifier.path} ({classifier.card.precision}) on {choice.provider} ({choice.reason})")
     if (warning := int8_warning(classifier.card.precision, choice.provider)) is not None:
         say(f"warning: {classifier.path}: {warning}")
-    failed = False
-    for path in pictures:
-        try:
-            seen = read_picture(path, classifier.card.input)
-        except EdgesoftError as error:
-            failed = True
-            if as_json:
-                print(json.dumps({"path": str(path), "error": str(error)}, ensure_ascii=False))
-            else:
-                say(f"error: {error}")
+    single = paths_from is None and len(pictures or []) == 1 and not Path((pictures or [""])[0]).is_dir()
+    answers = (JsonAnswers if as_json else CsvAnswers if as_csv else TextAnswers)(classifier, top_k, single=single)
+    page = SeenPage(save_seen) if save_seen is not None else None
+    failed = 0
+    for reading in read_pictures(classifier, _sources(pictures or [], paths_from), reject=reject):
+        answers.write(reading)
+        if isinstance(reading, Unreadable):
+            failed += 1
             continue
-        answer = _answer(classifier, seen, top_k)
-        if as_json:
-            print(json.dumps({"path": str(path), **answer}, ensure_ascii=False))
-            continue
-        ranking = "  ".join(
-            f"{label}  {percent(probability, 1)}" for label, probability in answer["probabilities"].items()
-        )
-        print(f"{path}  {ranking}" if len(pictures) > 1 else ranking)
-        for warning in answer["warnings"]:
-            say(f"warning: {path}: {warning}")
+        if show:
+            say(draw(reading.seen.pixels))
+        if page is not None:
+            page.add(reading)
+    if page is not None:
+        page.finish()
     if failed:
         raise typer.Exit(1)
 
 
-def _answer(classifier: Classifier, seen: Seen, top_k: int) -> dict[str, Any]:
-    """The keys of one JSON line; `probabilities` holds the `top_k` largest, in descending order."""
-    prediction = classifier(seen.pixels)
-    probabilities = prediction.probabilities[0]
-    order = probabilities.argsort(kind="stable")[::-1][:top_k].tolist()
-    return {
-        "label": prediction.labels[0],
-        "confidence": round(float(probabilities.max()), 6),
-        "probabilities": {classifier.card.labels[index]: round(float(probabilities[index]), 6) for index in order},
-        "model": str(classifier.path),
-        "precision": classifier.card.precision,
-        "provider": classifier.provider,
-        "warnings": list(seen.warnings),
-    }
+def _sources(names: list[str], paths_from: Path | None) -> Iterator[tuple[str, Path | bytes]]:
+    """Name and content of each picture, found while the earlier ones are being classified."""
+    from edgesoft.pictures.sources import expand, listed
+
+    for name in names:
+        if name == STANDARD_INPUT:
+            yield STANDARD_INPUT, sys.stdin.buffer.read(STANDARD_INPUT_LIMIT)
+        else:
+            yield from ((str(path), path) for path in expand([name]))
+    if paths_from is None:
+        return
+    if str(paths_from) == STANDARD_INPUT:
+        yield from ((path, Path(path)) for path in listed(sys.stdin.buffer))
+        return
+    try:
+        stream = paths_from.open("rb")
+    except OSError as error:
+        raise EdgesoftError(f"{paths_from}: cannot be read ({reason(error)}): expected a list of paths") from error
+    with stream:
+        yield from ((path, Path(path)) for path in listed(stream))

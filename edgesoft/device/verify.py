@@ -15,6 +15,7 @@ from edgesoft.device.parity import Parity, compare, softmax
 from edgesoft.device.providers import ProviderName, choose
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError
 from edgesoft.golden import Golden
+from edgesoft.pictures import encode_png, read_picture
 
 Stage = Literal["file", "labels", "preprocessing", "graph", "runtime", "pytorch"]
 
@@ -23,6 +24,8 @@ CPU_TOLERANCE = 1e-4
 ACCELERATOR_TOLERANCE = 1e-3
 """The same on any other provider."""
 PROBABILITY_TOLERANCE = 1e-5
+PREPROCESSING_TOLERANCE = 1.0
+"""Mean difference of a normalised picture, in grey levels: other versions of Pillow and numpy may round otherwise."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ def verify(
         return VerifyReport(path, model.card.precision, chosen, 0, None, None, tuple(findings))
     if golden.labels != model.card.labels:
         findings.append(Finding("labels", _label_change(golden.labels, model.card.labels)))
+    findings += _judge_preprocessing(model, golden)
     findings += _judge_logits(model, golden, expected, chosen)
     findings += _judge_outputs(model, prediction)
     return VerifyReport(path, model.card.precision, chosen, len(golden), reference, expected, tuple(findings))
@@ -115,6 +119,28 @@ def _label_change(recorded: tuple[str, ...], found: tuple[str, ...]) -> str:
         moved = [label for label, other in zip(recorded, found, strict=True) if label != other]
         return f"the labels stand in another order than at export: {', '.join(moved)} moved"
     return f"the labels are {', '.join(found)}, but were {', '.join(recorded)} at export"
+
+
+def _judge_preprocessing(model: ModelFile, golden: Golden) -> list[Finding]:
+    if golden.page is None or golden.page_seen is None:
+        return []
+    pixels = read_picture(encode_png(golden.page), model.card.input).pixels
+    if pixels.shape != golden.page_seen.shape:
+        return [
+            Finding(
+                "preprocessing",
+                f"a picture becomes {list(pixels.shape)}, but was {list(golden.page_seen.shape)} at export",
+            )
+        ]
+    difference = float(np.abs(pixels.astype(np.float64) - golden.page_seen).mean())
+    if difference <= PREPROCESSING_TOLERANCE:
+        return []
+    return [
+        Finding(
+            "preprocessing",
+            f"the recorded picture becomes other pixels than at export: {difference:.1f} grey levels on average",
+        )
+    ]
 
 
 def _judge_logits(model: ModelFile, golden: Golden, expected: Parity, provider: ProviderName) -> list[Finding]:

@@ -16,6 +16,9 @@ BINS = 15
 TEMPERATURES = (0.05, 20.0)
 """Between these a fitted temperature stays: a validation split without a single mistake would drive it to 0."""
 
+REJECTED_RIGHT = 0.005
+"""Share of right answers on the validation split that may be given up for rejecting wrong ones."""
+
 
 @dataclass(frozen=True)
 class Reliability:
@@ -82,3 +85,20 @@ def fit_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
         middle = (low * high) ** 0.5
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
     return float(np.float32(1 / low))
+
+
+def choose_reject_limit(logits: Logits, targets: NDArray[np.int64], temperature: float) -> float:
+    """The confidence that all but `REJECTED_RIGHT` of the right answers reach: below it, an answer is given as unknown.
+
+    Parameters
+    ----------
+    logits
+        float32 `[n, classes]` on the validation split.
+    targets
+        int64 `[n]`, the right classes.
+    temperature
+        What the logits are divided by.
+    """
+    confidence = softmax((logits / np.float32(temperature)).astype(np.float32)).max(axis=1)
+    right = confidence[logits.argmax(axis=1) == targets]
+    return round(float(np.quantile(right, REJECTED_RIGHT)), 4) if len(right) else 0.0

@@ -22,11 +22,13 @@ from edgesoft.device.parity import Logits, Parity, compare
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.files import write_atomically
 from edgesoft.golden import Golden
+from edgesoft.pictures import encode_png, read_picture
+from edgesoft.pictures.doubt import fit_statistics
 from edgesoft.workshop.calibrate import METHODS, activation_maxima
 from edgesoft.workshop.checkpoint import Checkpoint, Layer
-from edgesoft.workshop.confidence import Reliability, fit_temperature, reliability
+from edgesoft.workshop.confidence import Reliability, choose_reject_limit, fit_temperature, reliability
 from edgesoft.workshop.datasets import Dataset
-from edgesoft.workshop.examples import choose_golden
+from edgesoft.workshop.examples import choose_golden, draw_page
 from edgesoft.workshop.gate import Gate
 from edgesoft.workshop.graph import build_graph
 from edgesoft.workshop.network import reference_logits
@@ -136,6 +138,10 @@ class _Stage:
         self.network = checkpoint.to_network()
         self.reference = reference_logits(self.network, dataset.test.inputs)
         self.golden = choose_golden(self.reference, dataset.test.targets)
+        typical = self.golden[len(self.golden) // 2]
+        self.page = draw_page(dataset.test.inputs[typical])
+        self.page_seen = read_picture(encode_png(self.page), dataset.input).pixels
+        self.statistics = fit_statistics(dataset.train.inputs)
 
     def measure(
         self, layers: Sequence[Layer | QuantizedLayer], precision: Precision, arithmetic: str, **card: object
@@ -145,7 +151,14 @@ class _Stage:
         described = dataclasses.replace(self.checkpoint.card, precision=precision, **card)  # type: ignore[arg-type]
         draft = self._open(seal(build_graph(layers, shape), described))
         # The logits are the same before and after the temperature, so one draft serves to fit it and to be measured.
-        temperature = fit_temperature(draft.logits(self.dataset.validation.inputs), self.dataset.validation.targets)
+        validation = self.dataset.validation
+        validation_logits = draft.logits(validation.inputs)
+        temperature = fit_temperature(validation_logits, validation.targets)
+        doubt = {
+            "reject_below": choose_reject_limit(validation_logits, validation.targets, temperature),
+            "statistics": self.statistics,
+        }
+        described = dataclasses.replace(described, doubt=doubt)
         graph = build_graph(layers, shape, temperature=temperature)
         staged = self._open(seal(graph, dataclasses.replace(described, temperature=temperature)))
         logits = staged.logits(test.inputs)
@@ -157,6 +170,8 @@ class _Stage:
             targets=test.targets[self.golden],
             reference=self.reference[self.golden],
             expected=logits[self.golden],
+            page=self.page,
+            page_seen=self.page_seen,
         )
         return Candidate(
             precision=precision,
