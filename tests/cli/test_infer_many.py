@@ -136,7 +136,10 @@ def test_show_and_save_seen(tmp_path):
     assert process.stdout.count(b"\n") == 2  # the drawing is talk
     assert process.stderr.count(b"|\n") == 2 * 28
     pictures = sorted((tmp_path / "seen").glob("*.png"))
-    assert [Image.open(path).size for path in pictures] == [(28, 28), (28, 28)]
+    assert len(pictures) == 2
+    for path in pictures:
+        with Image.open(path) as picture:
+            assert picture.size == (28, 28)
     page = (tmp_path / "seen" / "index.html").read_text()
     assert page.endswith("</html>\n")
     assert all(path.name in page for path in pictures)
