@@ -22,6 +22,8 @@ from edgesoft.errors import EdgesoftError
 INFLATED_LIMIT = 32 * 2**20
 """Most bytes that a block may decompress to: a hostile file must not fill a device's memory."""
 _DTYPES = ("uint8", "float32", "int64")
+_EXAMPLES = ("inputs", "targets", "reference", "expected")
+_PAGES = ("page", "page_seen")
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,15 @@ class Golden:
     expected: NDArray[np.float32]
     """float32 `[n, classes]`, the logits that this very file gave on the CPU of the workshop. An INT8 file gives these bits on any CPU."""
 
+    page: NDArray[np.uint8] | None = None
+    """uint8 `[height, width]` or `[height, width, 3]`: a picture that is no model input yet; None for tables."""
+    page_seen: NDArray[np.uint8] | None = None
+    """What the preprocessing made of `page`: uint8 in the shape that the model takes."""
+
     def encode(self) -> str:
         """The block as text; the same examples give the same text."""
-        arrays = {
-            name: np.ascontiguousarray(getattr(self, name)) for name in ("inputs", "targets", "reference", "expected")
-        }
+        present = {name: getattr(self, name) for name in (*_EXAMPLES, *_PAGES) if getattr(self, name) is not None}
+        arrays = {name: np.ascontiguousarray(array) for name, array in present.items()}
         shapes = {name: [array.dtype.name, *array.shape] for name, array in arrays.items()}
         header = json.dumps({"labels": self.labels, "arrays": shapes}).encode()  # ASCII, without line breaks
         body = b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays.values())
@@ -95,8 +101,8 @@ def _unpack(content: bytes) -> dict[str, Any]:
         position += length
     if position != len(body):
         raise ValueError("bytes are left over")
-    if len({len(array) for array in arrays.values()}) != 1:
+    if len({len(arrays[name]) for name in _EXAMPLES}) != 1:
         raise ValueError("the arrays differ in length")
-    if any(len(array) == 0 for array in arrays.values()):
+    if len(arrays["inputs"]) == 0:
         raise ValueError("there are none")
     return {"labels": tuple(str(label) for label in header["labels"]), **arrays}

@@ -132,17 +132,13 @@ class SeenPage:
 
     def add(self, reading: Reading) -> None:
         """Write one picture."""
-        from io import BytesIO
-
-        from PIL import Image
+        from edgesoft.pictures import encode_png
 
         if reading.seen is None:
             return
         self._count += 1
         name = f"{self._count:05d}-{Path(reading.path).stem or 'picture'}.png"
-        buffer = BytesIO()
-        Image.fromarray(reading.seen.pixels).save(buffer, format="PNG")
-        write_atomically(self._folder / name, buffer.getvalue())
+        write_atomically(self._folder / name, encode_png(reading.seen.pixels))
         original = Path(reading.path).absolute()
         left = f'<img alt="" src="{escape(original.as_uri())}">' if original.is_file() else "(standard input)"
         self._page.write(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgesoft.cli import options
 from edgesoft.cli.talk import say
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
@@ -45,7 +46,10 @@ def command(
             help="Model file, or its path without .onnx, or a folder.  [default: exported]", show_default=False
         ),
     ] = None,
-    provider: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    provider: options.Provider = "auto",
+    device_id: options.DeviceId = None,
+    threads: options.Threads = None,
+    tf32: options.Tf32 = False,
     top_k: Annotated[int, typer.Option(help="Show this many classes.", min=1)] = 1,
     reject: Annotated[
         float | None,
@@ -76,7 +80,7 @@ def command(
     from edgesoft.device.classifier import Classifier
     from edgesoft.device.modelfile import open_model
     from edgesoft.device.models import find_model
-    from edgesoft.device.providers import choose
+    from edgesoft.device.providers import choose, int8_warning
     from edgesoft.device.reading import Unreadable, read_pictures, read_rows
     from edgesoft.tables import TableSpec
 
@@ -84,18 +88,20 @@ def command(
         raise UsageError("no pictures: name files or folders, or a list of them with --paths-from")
     if as_json and as_csv:
         raise UsageError("--json and --csv: choose one of them")
-    choice = choose(provider)
-    classifier = Classifier(open_model(find_model(model, provider=choice.provider)), choice.provider)
+    choice = choose(provider, device_id=device_id, tf32=tf32)
+    classifier = Classifier(
+        open_model(find_model(model, provider=choice.provider)),
+        choice.provider,
+        threads=threads,
+        device_id=choice.device_id,
+        tf32=choice.tf32,
+    )
     if not quiet:
         say(f"{classifier.path} ({classifier.card.precision}) on {choice.provider} ({choice.reason})")
-    single = features is not None and not pictures
-    single |= (
-        classifier.card.input.kind == "pixels"
-        and paths_from is None
-        and len(pictures or []) == 1
-        and not Path((pictures or [""])[0]).is_dir()
-    )
-    answers = (JsonAnswers if as_json else CsvAnswers if as_csv else TextAnswers)(classifier, top_k, single=single)
+    if (warning := int8_warning(classifier.card.precision, choice.provider)) is not None:
+        say(f"warning: {classifier.path}: {warning}")
+    is_alone = paths_from is None and _is_one(pictures or [], features, classifier.card.input.kind)
+    answers = (JsonAnswers if as_json else CsvAnswers if as_csv else TextAnswers)(classifier, top_k, single=is_alone)
     page = SeenPage(save_seen) if save_seen is not None else None
     failed = 0
     spec = classifier.card.input
@@ -118,6 +124,13 @@ def command(
         page.finish()
     if failed:
         raise typer.Exit(1)
+
+
+def _is_one(names: list[str], features: str | None, kind: str) -> bool:
+    """Whether there is a single answer, which needs no name in front."""
+    if kind == "features":
+        return features is not None and not names
+    return len(names) == 1 and not Path(names[0]).is_dir()
 
 
 def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[tuple[str, Row]]:

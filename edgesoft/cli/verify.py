@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgesoft.cli import options
 from edgesoft.cli.talk import percent, say, to_json
 from edgesoft.errors import GateMissedError
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 def command(
     model: Annotated[Path, typer.Argument(help="Model file.", show_default=False)],
-    provider: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "cpu",
+    provider: options.Provider = "cpu",
+    device_id: options.DeviceId = None,
+    threads: options.Threads = None,
+    tf32: options.Tf32 = False,
     against: Annotated[
         Path | None,
         typer.Option(help="Compare with this checkpoint in PyTorch over the whole test split.", show_default=False),
@@ -35,7 +39,7 @@ def command(
     """
     from edgesoft.device.verify import verify
 
-    report = verify(model, provider=provider)
+    report = verify(model, provider=provider, device_id=device_id, threads=threads, tf32=tf32)
     if against is not None:
         from edgesoft.workshop.against import verify_against
         from edgesoft.workshop.configfile import stored_options

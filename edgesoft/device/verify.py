@@ -13,8 +13,9 @@ from edgesoft.device.classifier import Classifier, Prediction
 from edgesoft.device.modelfile import GOLDEN_KEY, ModelFile, read_model
 from edgesoft.device.parity import Parity, answers, compare, probabilities
 from edgesoft.device.providers import ProviderName, choose
-from edgesoft.errors import EdgesoftError
+from edgesoft.errors import EdgesoftError, ProviderUnavailableError
 from edgesoft.golden import Golden
+from edgesoft.pictures import PictureSpec, encode_png, read_picture
 
 Stage = Literal["file", "labels", "preprocessing", "graph", "runtime", "pytorch"]
 
@@ -23,6 +24,8 @@ CPU_TOLERANCE = 1e-4
 ACCELERATOR_TOLERANCE = 1e-3
 """The same on any other provider."""
 PROBABILITY_TOLERANCE = 1e-5
+PREPROCESSING_TOLERANCE = 1.0
+"""Mean difference of a normalised picture, in grey levels: other versions of Pillow and numpy may round otherwise."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class VerifyReport:
         return not self.findings
 
 
-def verify(path: Path, *, provider: str = "cpu") -> VerifyReport:
+def verify(
+    path: Path, *, provider: str = "cpu", device_id: int | None = None, threads: int | None = None, tf32: bool = False
+) -> VerifyReport:
     """Check a model file against what was recorded inside it at export.
 
     Parameters
@@ -65,7 +70,9 @@ def verify(path: Path, *, provider: str = "cpu") -> VerifyReport:
     path
         The `.onnx` file.
     provider
-        Where to replay: "cpu", "cuda" or "auto".
+        Where to replay: a provider's name, or "auto".
+    device_id, threads, tf32
+        See `edgesoft.device.classifier.Classifier`. With TF32 a float model may miss the tolerance.
 
     Raises
     ------
@@ -74,7 +81,8 @@ def verify(path: Path, *, provider: str = "cpu") -> VerifyReport:
     ProviderUnavailableError
         The provider cannot run here.
     """
-    chosen = choose(provider).provider
+    choice = choose(provider, device_id=device_id, tf32=tf32)
+    chosen = choice.provider
     model = read_model(path)
     findings = [Finding("file", _changed(part)) for part in model.changed_parts()]
     if GOLDEN_KEY not in model.metadata:
@@ -82,17 +90,22 @@ def verify(path: Path, *, provider: str = "cpu") -> VerifyReport:
         return VerifyReport(path, model.card.precision, chosen, 0, None, None, tuple(findings))
     try:
         golden = Golden.decode(model.metadata[GOLDEN_KEY], path)
-        prediction = Classifier(model, chosen)(golden.inputs)
+        prediction = Classifier(model, chosen, threads=threads, device_id=choice.device_id, tf32=choice.tf32)(
+            golden.inputs
+        )
         reference, expected = (
             compare(logits, prediction.logits, golden.targets, cut=model.card.cut)
             for logits in (golden.reference, golden.expected)
         )
+    except ProviderUnavailableError:
+        raise  # says nothing about the file
     except EdgesoftError as error:
         # A file that fails at this point is already known to be changed, or cannot keep its own promise.
         findings.append(Finding("file", str(error).removeprefix(f"{path}: ")))
         return VerifyReport(path, model.card.precision, chosen, 0, None, None, tuple(findings))
     if golden.labels != model.card.labels:
         findings.append(Finding("labels", _label_change(golden.labels, model.card.labels)))
+    findings += _judge_preprocessing(model, golden)
     findings += _judge_logits(model, golden, expected, chosen)
     findings += _judge_outputs(model, prediction)
     return VerifyReport(path, model.card.precision, chosen, len(golden), reference, expected, tuple(findings))
@@ -107,6 +120,28 @@ def _label_change(recorded: tuple[str, ...], found: tuple[str, ...]) -> str:
         moved = [label for label, other in zip(recorded, found, strict=True) if label != other]
         return f"the labels stand in another order than at export: {', '.join(moved)} moved"
     return f"the labels are {', '.join(found)}, but were {', '.join(recorded)} at export"
+
+
+def _judge_preprocessing(model: ModelFile, golden: Golden) -> list[Finding]:
+    if golden.page is None or golden.page_seen is None or not isinstance(model.card.input, PictureSpec):
+        return []
+    pixels = read_picture(encode_png(golden.page), model.card.input).pixels
+    if pixels.shape != golden.page_seen.shape:
+        return [
+            Finding(
+                "preprocessing",
+                f"a picture becomes {list(pixels.shape)}, but was {list(golden.page_seen.shape)} at export",
+            )
+        ]
+    difference = float(np.abs(pixels.astype(np.float64) - golden.page_seen).mean())
+    if difference <= PREPROCESSING_TOLERANCE:
+        return []
+    return [
+        Finding(
+            "preprocessing",
+            f"the recorded picture becomes other pixels than at export: {difference:.1f} grey levels on average",
+        )
+    ]
 
 
 def _judge_logits(model: ModelFile, golden: Golden, expected: Parity, provider: ProviderName) -> list[Finding]:

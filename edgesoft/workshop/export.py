@@ -23,13 +23,13 @@ from edgesoft.device.parity import Logits, Parity, answers, compare, paired
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.files import write_atomically
 from edgesoft.golden import Golden
+from edgesoft.pictures import PictureSpec, encode_png, read_picture
 from edgesoft.pictures.doubt import FEWEST_FITTED, fit_statistics
-from edgesoft.pictures.spec import PictureSpec
 from edgesoft.workshop.calibrate import METHODS, activation_maxima
 from edgesoft.workshop.checkpoint import Checkpoint, Layer
 from edgesoft.workshop.confidence import Reliability, choose_reject_limit, fit_temperature, reliability
 from edgesoft.workshop.datasets import Dataset
-from edgesoft.workshop.examples import choose_golden
+from edgesoft.workshop.examples import choose_golden, draw_page
 from edgesoft.workshop.gate import Gate
 from edgesoft.workshop.graph import build_graph
 from edgesoft.workshop.network import reference_logits
@@ -39,6 +39,8 @@ from edgesoft.workshop.scaling import Scaling
 from edgesoft.workshop.seal import seal
 
 BENCH_BATCHES = (1, 256)
+GOLDEN_BYTES = 2**23
+"""Most bytes of golden inputs, and of the page with them, in a model file."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,11 @@ class _Stage:
         self.checkpoint, self.dataset, self.gate, self.folder = checkpoint, dataset, gate, folder
         self.network = checkpoint.to_network()
         self.reference = reference_logits(self.network, dataset.test.inputs)
-        self.golden = choose_golden(paired(self.reference), dataset.test.targets)
+        golden = choose_golden(paired(self.reference), dataset.test.targets)
+        # Large pictures: fewer of them, evenly spread, so that the block stays one that a device unpacks.
+        affordable = max(1, GOLDEN_BYTES // dataset.test.inputs[0].nbytes)
+        self.golden = golden[np.linspace(0, len(golden) - 1, min(affordable, len(golden))).astype(int)]
+        self.page, self.page_seen = _page(dataset, self.golden)
         self.statistics = _statistics(dataset)
 
     def measure(
@@ -179,6 +185,8 @@ class _Stage:
             targets=test.targets[self.golden],
             reference=self.reference[self.golden],
             expected=logits[self.golden],
+            page=self.page,
+            page_seen=self.page_seen,
         )
         return Candidate(
             precision=precision,
@@ -268,6 +276,16 @@ def export(
         timed = stage.time([float_model, *rungs])
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     return ExportResult(trained.card.name, digest, timed[0], tuple(timed[1:]), stage.reference)
+
+
+def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
+    """A picture that is no input yet, and what the preprocessing makes of it; none for tables, or if it would be too large."""
+    if not isinstance(dataset.input, PictureSpec):
+        return None, None
+    page = draw_page(dataset.test.inputs[golden[len(golden) // 2]])
+    if page.nbytes > GOLDEN_BYTES:
+        return None, None
+    return page, read_picture(encode_png(page), dataset.input).pixels
 
 
 def _statistics(dataset: Dataset) -> dict[str, float | list[float]] | None:

@@ -12,7 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgesoft.errors import UsageError
 from edgesoft.workshop.scaling import Scaling
+
+
+MOST_PARAMETERS = 60_000_000
+"""Their float32 values fill the largest model file that is read."""
 
 
 class SoftmaxMLP(nn.Module):
@@ -60,6 +65,22 @@ class SoftmaxMLP(nn.Module):
         for layer in self.layers[:-1]:
             x = torch.relu(layer(x))
         return self.layers[-1](x)  # type: ignore[no-any-return]
+
+
+def check_parameters(inputs: int, hidden: Sequence[int], outputs: int) -> None:
+    """Refuse a network that no model file could hold.
+
+    Raises
+    ------
+    UsageError
+        It has too many parameters.
+    """
+    parameters = sum((before + 1) * after for before, after in pairwise([inputs, *hidden, outputs]))
+    if parameters > MOST_PARAMETERS:
+        raise UsageError(
+            f"hidden layers {'-'.join(map(str, hidden)) or 'none'} on {inputs:,} inputs have {parameters / 1e6:.0f} million parameters, "
+            f"expected at most {MOST_PARAMETERS / 1e6:.0f} million. Choose a smaller --size or --hidden"
+        )
 
 
 def reference_logits(network: SoftmaxMLP, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from numpy.typing import NDArray
-from PIL import Image
 
 from edgesoft.device.parity import LabelChange, wilson_interval
+from edgesoft.pictures import encode_png
 from edgesoft.tables import TableSpec
 from edgesoft.workshop import charts
 from edgesoft.workshop.datasets import Dataset
@@ -151,9 +150,7 @@ def _change_figure(change: LabelChange, dataset: Dataset) -> str:
 
 
 def _picture(pixels: NDArray[Any]) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(encode_png(pixels)).decode()}">'
 
 
 def _features(row: NDArray[Any], spec: TableSpec) -> str:

@@ -25,7 +25,7 @@ from edgesoft.workshop.config import TrainConfig
 from edgesoft.workshop.configfile import write_config
 from edgesoft.workshop.datasets import Dataset
 from edgesoft.workshop.distort import distorted
-from edgesoft.workshop.network import SoftmaxMLP, reference_logits
+from edgesoft.workshop.network import SoftmaxMLP, check_parameters, reference_logits
 from edgesoft.workshop.notebook import training_html
 from edgesoft.workshop.objective import balanced_weights, evaluate, loss_of
 from edgesoft.workshop.provenance import versions
@@ -129,6 +129,7 @@ def train(
         raise UsageError(
             f"head sigmoid: one logit tells two classes apart, but {dataset.name} has {len(dataset.labels)}. Use --head softmax"
         )
+    check_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
     require_device(config.device)
     config = resolve(config)
     with cpu_threads(config.threads):
