@@ -15,6 +15,8 @@ from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
 
 if TYPE_CHECKING:
+    from edgesoft.device.classifier import Classifier
+    from edgesoft.device.reading import Reading, Unreadable
     from edgesoft.tables import Row, TableSpec
 
 STANDARD_INPUT = "-"
@@ -81,8 +83,7 @@ def command(
     from edgesoft.device.modelfile import open_model
     from edgesoft.device.models import find_model
     from edgesoft.device.providers import choose, int8_warning
-    from edgesoft.device.reading import Unreadable, read_pictures, read_rows
-    from edgesoft.tables import TableSpec
+    from edgesoft.device.reading import Unreadable
 
     if not pictures and paths_from is None and features is None:
         raise UsageError("no pictures: name files or folders, or a list of them with --paths-from")
@@ -104,14 +105,8 @@ def command(
     answers = (JsonAnswers if as_json else CsvAnswers if as_csv else TextAnswers)(classifier, top_k, single=is_alone)
     page = SeenPage(save_seen) if save_seen is not None else None
     failed = 0
-    spec = classifier.card.input
-    if isinstance(spec, TableSpec):
-        if paths_from is not None or show or save_seen is not None:
-            raise UsageError(f"{classifier.path}: takes rows: --paths-from, --show and --save-seen are for pictures")
-        readings = read_rows(classifier, _rows(pictures or [], features, spec), reject=reject)
-    else:
-        readings = read_pictures(classifier, _sources(pictures or [], paths_from, features), reject=reject)
-    for reading in readings:
+    shows_pixels = show or save_seen is not None
+    for reading in _readings(classifier, pictures or [], paths_from, features, reject, shows_pixels=shows_pixels):
         answers.write(reading)
         if isinstance(reading, Unreadable):
             failed += 1
@@ -124,6 +119,26 @@ def command(
         page.finish()
     if failed:
         raise typer.Exit(1)
+
+
+def _readings(
+    classifier: Classifier,
+    names: list[str],
+    paths_from: Path | None,
+    features: str | None,
+    reject: float | None,
+    *,
+    shows_pixels: bool,
+) -> Iterator[Reading | Unreadable]:
+    from edgesoft.device.reading import read_pictures, read_rows
+    from edgesoft.tables import TableSpec
+
+    spec = classifier.card.input
+    if not isinstance(spec, TableSpec):
+        return read_pictures(classifier, _sources(names, paths_from, features), reject=reject)
+    if paths_from is not None or shows_pixels:
+        raise UsageError(f"{classifier.path}: takes rows: --paths-from, --show and --save-seen are for pictures")
+    return read_rows(classifier, _rows(names, features, spec), reject=reject)
 
 
 def _is_one(names: list[str], features: str | None, kind: str) -> bool:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from edgesoft.errors import UsageError
 from edgesoft.workshop.scaling import Scaling
 
-
 MOST_PARAMETERS = 60_000_000
 """Their float32 values fill the largest model file that is read."""
 
