@@ -10,7 +10,7 @@ from edgesoft.card import ModelCard
 from edgesoft.errors import EdgesoftError
 from edgesoft.pictures import Seen
 from edgesoft.pictures.doubt import distance
-from edgesoft.pictures.spec import BLANK, FAINT
+from edgesoft.pictures.spec import BLANK
 
 UNUSUAL = 1.0
 """Distance above which a picture is more unusual than 99.9 % of the training pictures."""
@@ -58,5 +58,4 @@ class Doubt:
         unsure = confidence < self.reject_below
         if unsure:
             warnings.append(f"low confidence ({100 * confidence:.0f} %)")
-        empty = BLANK in seen.warnings or FAINT in seen.warnings
-        return Doubts(self.reject_below > 0 and (unusual or unsure or empty), tuple(warnings))
+        return Doubts(self.reject_below > 0 and (unusual or unsure or BLANK in seen.warnings), tuple(warnings))

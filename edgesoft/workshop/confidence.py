@@ -16,7 +16,7 @@ BINS = 15
 TEMPERATURES = (0.05, 20.0)
 """Between these a fitted temperature stays: a validation split without a single mistake would drive it to 0."""
 
-REJECTED_RIGHT = 0.005
+REJECTED_RIGHT = 0.001
 """Share of right answers on the validation split that may be given up for rejecting wrong ones."""
 
 
