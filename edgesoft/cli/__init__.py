@@ -19,7 +19,7 @@ from edgesoft.cli.talk import say
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import reason
 
-COMMANDS = ("train", "export", "infer", "verify", "inspect", "diff", "doctor")
+COMMANDS = ("train", "export", "infer", "verify", "inspect", "diff", "bench", "doctor")
 """The commands, in the order of `--help`; each is the function `command` in the module of its name."""
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
