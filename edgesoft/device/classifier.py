@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgesoft.card import ModelCard
 from edgesoft.device.modelfile import ModelFile, Port, open_model
 from edgesoft.device.providers import ProviderName, choose, open_session
+from edgesoft.device.structure import check_structure
 from edgesoft.errors import EdgesoftError
 
 OUTPUTS = ("logits", "probabilities", "label")
@@ -45,6 +46,7 @@ class Classifier:
         self.provider: ProviderName = provider
         self.path = model.path
         _check_ports(model)
+        check_structure(model)
         self._session: Any = open_session(model.content, provider, threads=threads, origin=model.path)
         self._input = model.inputs[0].name
         self._dtype = np.dtype(model.inputs[0].dtype)
@@ -71,7 +73,11 @@ class Classifier:
             raise EdgesoftError(
                 f"{self.path}: expected {self._dtype} {self._describe_shape()}, got {inputs.dtype} {list(inputs.shape)}"
             )
-        logits, probabilities, indices = self._session.run(OUTPUTS, {self._input: inputs})
+        try:
+            logits, probabilities, indices = self._session.run(OUTPUTS, {self._input: inputs})
+        except Exception as error:  # one class a status code, without a common base of its own
+            cause = " ".join(str(error).split())
+            raise EdgesoftError(f"{self.path}: ONNX Runtime could not run it on {self.provider} ({cause})") from error
         names = self._names
         return Prediction(tuple([names[index] for index in indices.tolist()]), probabilities, logits, indices)
 
