@@ -78,6 +78,23 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink()
 
 
+def check_writable(folder: Path) -> None:
+    """Make `folder` and try to write into it, so that work of minutes does not end at a folder that nobody may write.
+
+    Raises
+    ------
+    EdgesoftError
+        It cannot be made or written.
+    """
+    probe = folder / f".edgesoft-{os.urandom(4).hex()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise EdgesoftError(f"{folder}: cannot be written ({reason(error)}). Choose another folder") from error
+
+
 def reason(error: OSError) -> str:
     """The operating system's own words for `error`, in lower case: "permission denied"."""
     return (error.strerror or str(error)).lower()

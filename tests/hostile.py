@@ -121,9 +121,7 @@ def wide_card() -> str:
 
 def graph_with(*fields: bytes) -> bytes:
     """A whole file around the fields of a graph."""
-    metadata = b"".join(
-        field(14, field(1, key.encode()) + field(2, b"{}")) for key in (CARD_KEY, DIGEST_KEY)
-    )
+    metadata = b"".join(field(14, field(1, key.encode()) + field(2, b"{}")) for key in (CARD_KEY, DIGEST_KEY))
     return field(1, 8) + field(7, b"".join(fields)) + field(8, field(2, 13)) + metadata
 
 
@@ -144,7 +142,11 @@ def files(source: Path, scratch: Path) -> Iterator[tuple[str, bytes, str]]:
         ("absolute", "/etc/passwd"),
         ("device", "/dev/zero"),
     ):
-        yield f"external data: {name}", unsealed(source, external(location)), "TensorProto has field 1[34], which edgesoft never"
+        yield (
+            f"external data: {name}",
+            unsealed(source, external(location)),
+            "TensorProto has field 1[34], which edgesoft never",
+        )
     yield "ConstantOfShape", unsealed(source, four_terabytes), "operator 'ConstantOfShape'"
     yield "subgraph", unsealed(source, subgraph), "AttributeProto has field 6"
     yield "function", unsealed(source, function), "ModelProto has field 25"
@@ -152,15 +154,27 @@ def files(source: Path, scratch: Path) -> Iterator[tuple[str, bytes, str]]:
     yield "two graphs", honest + field(7, graph), "ModelProto has field 7 twice"
     yield "two opsets", honest + field(8, field(2, 13)), "exactly one operator set"
     yield "custom opset", unsealed(source, lambda model: setattr(model.opset_import[0], "domain", "x")), "ONNX's own"
-    yield "future opset", sealed(source, scratch, lambda model: setattr(model.opset_import[0], "version", 9999)), "cannot load it"
+    yield (
+        "future opset",
+        sealed(source, scratch, lambda model: setattr(model.opset_import[0], "version", 9999)),
+        "cannot load it",
+    )
     yield "no metadata", unsealed(source, lambda model: model.ClearField("metadata_props")), "it has no edgesoft.card"
     yield "other metadata", unsealed(source, with_metadata("pytorch", "hello")), "it has metadata 'pytorch'"
     yield "card twice", honest + field(14, field(1, CARD_KEY.encode())), "it has edgesoft.card twice"
     yield "deep card", unsealed(source, with_metadata(CARD_KEY, deep_card())), "is not JSON"
     yield "wide card", unsealed(source, with_metadata(CARD_KEY, wide_card())), "is larger than"
     yield "big golden", unsealed(source, with_metadata(GOLDEN_KEY, "A" * 60 * 2**20)), "is larger than"
-    yield "product of constants: Mul", sealed(source, scratch, outer_product("Mul")), "does not fit together at Mul 'huge'"
-    yield "product of constants: Gemm", sealed(source, scratch, outer_product("Gemm")), "does not fit together at Gemm 'huge'"
+    yield (
+        "product of constants: Mul",
+        sealed(source, scratch, outer_product("Mul")),
+        "does not fit together at Mul 'huge'",
+    )
+    yield (
+        "product of constants: Gemm",
+        sealed(source, scratch, outer_product("Gemm")),
+        "does not fit together at Gemm 'huge'",
+    )
     yield "product of rows", sealed(source, scratch, rows_times_column), "does not fit together at Mul 'huge'"
     dims = b"".join(field(1, 2**40) for _ in range(2))
     tensor = field(2, 1) + field(8, b"weight0") + field(9, bytes(16))

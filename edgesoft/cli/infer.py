@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgesoft.cli.talk import percent, say
+from edgesoft.errors import EdgesoftError
 
 if TYPE_CHECKING:
     from edgesoft.device.classifier import Classifier
@@ -38,7 +40,6 @@ def command(
     from edgesoft.device.modelfile import open_model
     from edgesoft.device.models import find_model
     from edgesoft.device.providers import choose
-    from edgesoft.errors import EdgesoftError
     from edgesoft.pictures import read_picture
 
     choice = choose(provider)
@@ -49,6 +50,7 @@ def command(
     for path in pictures:
         try:
             seen = read_picture(path, classifier.card.input)
+            answer = _answer(classifier, seen, top_k)
         except EdgesoftError as error:
             failed = True
             if as_json:
@@ -56,7 +58,6 @@ def command(
             else:
                 say(f"error: {error}")
             continue
-        answer = _answer(classifier, seen, top_k)
         if as_json:
             print(json.dumps({"path": str(path), **answer}, ensure_ascii=False))
             continue
@@ -74,6 +75,8 @@ def _answer(classifier: Classifier, seen: Seen, top_k: int) -> dict[str, Any]:
     """The keys of one JSON line; `probabilities` holds the `top_k` largest, in descending order."""
     prediction = classifier(seen.pixels)
     probabilities = prediction.probabilities[0]
+    if not math.isfinite(probabilities.sum()):
+        raise EdgesoftError(f"{classifier.path}: answers with no number. Check it: edgesoft verify {classifier.path}")
     order = probabilities.argsort(kind="stable")[::-1][:top_k].tolist()
     return {
         "label": prediction.labels[0],

@@ -94,16 +94,31 @@ def test_hostile_golden_blocks_are_one_clear_error_each_in_little_memory(exporte
         "arrays of lists": (hostile.golden_block({**whole, "arrays": [1]}, body), "no header"),
         "wide header": (hostile.golden_text(zlib.compress(b"[" + b"[]," * 8_000_000)), "no header"),
         "deep header": (hostile.golden_text(zlib.compress(b"[" * 1_000_000 + b"\n")), "damaged"),
-        "another array": (hostile.golden_block({**whole, "arrays": {**arrays, "x": ["uint8", 1]}}, body + b"1"), "damaged"),
+        "another array": (
+            hostile.golden_block({**whole, "arrays": {**arrays, "x": ["uint8", 1]}}, body + b"1"),
+            "damaged",
+        ),
         "missing array": (hostile.golden_block({**whole, "arrays": {"inputs": ["uint8", 1]}}, b"1"), "damaged"),
-        "huge array": (hostile.golden_block({**whole, "arrays": {**arrays, "inputs": ["uint8", 2**62]}}, body), "too soon"),
-        "object array": (hostile.golden_block({**whole, "arrays": {**arrays, "inputs": ["object", 1]}}, body), "another dtype"),
+        "huge array": (
+            hostile.golden_block({**whole, "arrays": {**arrays, "inputs": ["uint8", 2**62]}}, body),
+            "too soon",
+        ),
+        "object array": (
+            hostile.golden_block({**whole, "arrays": {**arrays, "inputs": ["object", 1]}}, body),
+            "another dtype",
+        ),
         "no dtype": (hostile.golden_block({**whole, "arrays": {**arrays, "inputs": []}}, body), "damaged"),
         "no labels": (hostile.golden_block({"arrays": arrays}, body), "damaged"),
         "target beyond": (hostile.golden_block({**whole, "labels": []}, body), "none of the labels"),
-        "too few logits": (hostile.golden_block({**whole, "arrays": {**arrays, "expected": ["float32", 10]}}, body), "the logits"),
+        "too few logits": (
+            hostile.golden_block({**whole, "arrays": {**arrays, "expected": ["float32", 10]}}, body),
+            "the logits",
+        ),
         "left over": (hostile.golden_block(whole, body + b"more"), "left over"),
-        "other input": (hostile.golden_block({**whole, "arrays": {**arrays, "inputs": ["uint8", 1, 784]}}, body), "got uint8"),
+        "other input": (
+            hostile.golden_block({**whole, "arrays": {**arrays, "inputs": ["uint8", 1, 784]}}, body),
+            "got uint8",
+        ),
     }
     paths = {}
     for name, (text, match) in blocks.items():
@@ -123,9 +138,14 @@ def test_as_many_golden_examples_as_fit_are_replayed_in_little_memory(exported, 
 
     source = exported / "mnist.int8.onnx"
     golden = edits.golden(edits.read(source))
-    arrays = {name: np.concatenate([getattr(golden, name)] * 500) for name in ("inputs", "targets", "reference", "expected")}
+    arrays = {
+        name: np.concatenate([getattr(golden, name)] * 500) for name in ("inputs", "targets", "reference", "expected")
+    }
     assert arrays["inputs"].nbytes > 0.7 * INFLATED_LIMIT
-    header = {"labels": golden.labels, "arrays": {name: [array.dtype.name, *array.shape] for name, array in arrays.items()}}
+    header = {
+        "labels": golden.labels,
+        "arrays": {name: [array.dtype.name, *array.shape] for name, array in arrays.items()},
+    }
     block = hostile.golden_block(header, b"".join(array.tobytes() for array in arrays.values()))
     path = edits.edited(source, tmp_path / "many.onnx", hostile.with_metadata(GOLDEN_KEY, block))
     result = open_all([path])

@@ -124,7 +124,12 @@ CHANGES = [
     (change_the_bias, "graph", "weights", "the graph, its weights or the golden examples are not those"),
     (put_nan_into_the_weights, "graph", "weights", "the logits differ by up to"),
     (set_scale("pixel_scale", 0), "graph", "weights", "the logits differ"),
-    (set_scale("inverse_temperature", 0), "graph", "weights", "the probabilities differ .* from the softmax of the logits"),
+    (
+        set_scale("inverse_temperature", 0),
+        "graph",
+        "weights",
+        "the probabilities differ .* from the softmax of the logits",
+    ),
     (drop_softmax, "graph", "graph", "the probabilities differ .* from the softmax of the logits"),
     (drop_softmax_and_its_output, "graph", "graph", "an output does not depend on the input"),
     (answer_the_smallest_logit, "graph", "graph", "the label is not the class with the largest logit"),
@@ -138,7 +143,9 @@ CHANGES = [
     (remove_the_golden_block, "file", "golden examples", "carries no golden examples"),
     (damage_the_golden_block, "file", "golden examples", "the golden examples are damaged"),
 ]
-FLOAT_CHANGES = [(leave_out_relu, "graph", "graph", "the logits differ")]  # in INT8, rounding to uint8 cuts off what is negative
+FLOAT_CHANGES = [
+    (leave_out_relu, "graph", "graph", "the logits differ")
+]  # in INT8, rounding to uint8 cuts off what is negative
 INT8_CHANGES = [
     (set_scale("hidden0_scale", 0), "graph", "weights", "the logits differ"),
     (set_scale("hidden0_scale", "nan"), "graph", "weights", "the logits differ"),
@@ -156,7 +163,9 @@ def spoiled(tmp_path):
 def check(source, spoiled, change, stage, part, message):
     edits.edited(source, spoiled, change, reseal=False)
     findings = verify(spoiled).findings
-    assert ("file", f"the {part} changed after export") in {(item.stage, item.message.split(":")[0]) for item in findings}
+    assert ("file", f"the {part} changed after export") in {
+        (item.stage, item.message.split(":")[0]) for item in findings
+    }
     with pytest.raises(EdgesoftError, match=f"the {part}.* do(es)? not match"):
         edgesoft.load(spoiled)
 
