@@ -53,6 +53,8 @@ def verify_against(report: VerifyReport, checkpoint: Path, dataset: Dataset, gat
     reference = reference_logits(trained.to_network(), dataset.test.inputs)
     if reference.shape[1] != len(model.card.labels):
         return dataclasses.replace(report, findings=tuple(findings))
+    if report.expected is None:  # it could not be replayed either, and the report already says why
+        return dataclasses.replace(report, findings=tuple(findings))
     classifier = Classifier(model, choose(report.provider).provider)
     parity = compare(reference, classifier.logits(dataset.test.inputs), dataset.test.targets)
     findings += [Finding("pytorch", failure) for failure in gate.failures(parity, model.card.precision)]
