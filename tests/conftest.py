@@ -14,6 +14,7 @@ from edgesoft.workshop.config import TrainConfig
 from edgesoft.workshop.datasets import Dataset, Split
 from edgesoft.workshop.datasets.mnist import load_mnist
 from edgesoft.workshop.export import ExportResult, QuantizeConfig, export
+from edgesoft.workshop.gate import Gate
 from edgesoft.workshop.publish import publish
 from edgesoft.workshop.runs import RunFolder
 from edgesoft.workshop.train import train
@@ -121,3 +122,12 @@ def cli(tmp_path):
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20260101)
+
+
+@pytest.fixture(scope="session")
+def deep(small, mnist, tmp_path_factory) -> tuple[Path, Dataset, ExportResult]:
+    """The default network, hardly trained, with the whole test split: checkpoint, data, export."""
+    dataset = dataclasses.replace(small, test=mnist.test)
+    folder = RunFolder(tmp_path_factory.mktemp("deep"))
+    train(dataset, dataclasses.replace(TINY, hidden=TrainConfig.hidden, epochs=3), folder)
+    return folder.checkpoint, dataset, export(folder.checkpoint, dataset, int8=QuantizeConfig(), gate=Gate(100))
