@@ -22,7 +22,8 @@ class SoftmaxMLP(nn.Module):
     def __init__(self, inputs: int, hidden: Sequence[int], classes: int) -> None:
         super().__init__()
         widths = [inputs, *hidden, classes]
-        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        with torch.random.fork_rng(devices=[]):  # new layers draw from the global generator, which is the caller's
+            self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the first weights from `generator`: normal, scaled for ReLU; biases are 0.

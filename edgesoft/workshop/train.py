@@ -265,11 +265,17 @@ class _Run:
             with torch.no_grad():
                 parameter.copy_(torch.from_numpy(arrays[f"parameter{index}"]))
             state = {name: torch.from_numpy(arrays[f"{name}{index}"]) for name in ("step", "exp_avg", "exp_avg_sq")}
+            for name, value in state.items():  # the optimizer trusts them, and would read beyond the end of a smaller one
+                if value.dtype != torch.float32 or value.shape != (() if name == "step" else parameter.shape):
+                    raise ValueError(f"{name}{index} has shape {list(value.shape)}")
             self.optimizer.state[parameter] = {name: value.to(device) for name, value in state.items()}
         layers = tuple(
             Layer(arrays[f"best_weight{index}"], arrays[f"best_bias{index}"])
             for index in range(len(self.config.hidden) + 1)
         )
+        for layer, linear in zip(layers, self.network.linears(), strict=True):
+            if layer.weight.shape != tuple(linear.weight.shape) or layer.bias.shape != tuple(linear.bias.shape):
+                raise ValueError(f"the best weights have shape {list(layer.weight.shape)}")
         self.best = (self.epochs[document["best"] - 1], Checkpoint(self._card(), layers))
 
     def give_up(self, folder: RunFolder, error: _DivergedError) -> EdgesoftError:
