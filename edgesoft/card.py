@@ -50,7 +50,7 @@ class ModelCard:
     temperature: float = 1.0
     """What the graph divides the logits by before softmax."""
     doubt: Mapping[str, Any] | None = None
-    """When not to trust an answer: `reject_below`, a confidence, and `statistics` of the training pictures; None without pictures."""
+    """When not to trust an answer: `reject_below`, a confidence, and `familiar_above`; None when nothing is doubted."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Data set with digest, settings, seed, library versions."""
     metrics: Mapping[str, Any] = field(default_factory=dict)

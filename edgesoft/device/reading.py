@@ -71,7 +71,7 @@ def read_pictures(
         index = int(prediction.indices[0])
         probabilities = prediction.probabilities[0]
         confidence = float(probabilities[index])
-        doubts = doubt.about(seen, confidence)
+        doubts = doubt.about(seen, confidence, prediction.logits[0])
         yield Reading(
             path=name,
             label=UNKNOWN if doubts.rejected else labels[index],

@@ -23,10 +23,9 @@ from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.files import write_atomically
 from edgesoft.golden import Golden
 from edgesoft.pictures import encode_png, read_picture
-from edgesoft.pictures.doubt import fit_statistics
 from edgesoft.workshop.calibrate import METHODS, activation_maxima
 from edgesoft.workshop.checkpoint import Checkpoint, Layer
-from edgesoft.workshop.confidence import Reliability, choose_reject_limit, fit_temperature, reliability
+from edgesoft.workshop.confidence import Reliability, doubt_limits, fit_temperature, reliability
 from edgesoft.workshop.datasets import Dataset
 from edgesoft.workshop.examples import choose_golden, draw_page
 from edgesoft.workshop.gate import Gate
@@ -141,7 +140,6 @@ class _Stage:
         typical = self.golden[len(self.golden) // 2]
         self.page = draw_page(dataset.test.inputs[typical])
         self.page_seen = read_picture(encode_png(self.page), dataset.input).pixels
-        self.statistics = fit_statistics(dataset.train.inputs)
 
     def measure(
         self, layers: Sequence[Layer | QuantizedLayer], precision: Precision, arithmetic: str, **card: object
@@ -154,10 +152,7 @@ class _Stage:
         validation = self.dataset.validation
         validation_logits = draft.logits(validation.inputs)
         temperature = fit_temperature(validation_logits, validation.targets)
-        doubt = {
-            "reject_below": choose_reject_limit(validation_logits, validation.targets, temperature),
-            "statistics": self.statistics,
-        }
+        doubt = doubt_limits(validation_logits, validation.targets, temperature)
         described = dataclasses.replace(described, doubt=doubt)
         graph = build_graph(layers, shape, temperature=temperature)
         staged = self._open(seal(graph, dataclasses.replace(described, temperature=temperature)))
