@@ -19,13 +19,13 @@ def command(
     checkpoint: Annotated[
         Path | None,
         typer.Argument(
-            help="A run's folder, or its checkpoint.  [default: the newest run in runs/]", show_default=False
+            help="A run's folder, or its checkpoint. (default: the newest run in runs/)", show_default=False
         ),
     ] = None,
     quantize: Annotated[bool, typer.Option("--quantize", help="Make an INT8 file too.")] = False,
     output: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("exported"),
     name: Annotated[
-        str | None, typer.Option(help="Stem of the files.  [default: the data set's name]", show_default=False)
+        str | None, typer.Option(help="Stem of the files. (default: the data set's name)", show_default=False)
     ] = None,
     max_drop: Annotated[float, typer.Option(help="Accuracy that INT8 may lose, in percentage points.", min=0)] = 0.1,
     calibration: Annotated[
@@ -33,7 +33,7 @@ def command(
     ] = "minmax",
     calibration_samples: Annotated[
         int | None,
-        typer.Option(help="Calibration examples.  [default: the whole training split]", min=1, show_default=False),
+        typer.Option(help="Calibration examples. (default: the whole training split)", min=1, show_default=False),
     ] = None,
     per_channel: Annotated[
         bool, typer.Option("--per-channel", help="Begin with one weight scale for each output of a layer.")

@@ -35,7 +35,7 @@ def command(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Model file, or its path without .onnx, or a folder.  [default: exported]", show_default=False
+            help="Model file, or its path without .onnx, or a folder. (default: exported)", show_default=False
         ),
     ] = None,
     provider: options.Provider = "auto",
@@ -46,7 +46,7 @@ def command(
     reject: Annotated[
         float | None,
         typer.Option(
-            help='Answer "unknown" below this probability; 0 always answers.  [default: the model\'s own limit]',
+            help='Answer "unknown" below this probability; 0 always answers. (default: the model\'s own limit)',
             min=0,
             max=1,
             show_default=False,

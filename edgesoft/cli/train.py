@@ -56,7 +56,7 @@ def command(
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes every core.")] = TrainConfig.threads,
     output: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run.  [default: runs/mnist, or the next free number]", show_default=False),
+        typer.Option(help="Folder of the run. (default: runs/mnist, or the next free number)", show_default=False),
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Continue the interrupted run in this folder.", show_default=False)

@@ -31,15 +31,23 @@ def command(
 
     The file carries its own examples, so a device needs neither PyTorch nor the data. Exit code 3 when something differs.
     """
+    from edgesoft.device.providers import choose, int8_warning, resolve
     from edgesoft.device.verify import verify
 
+    if resolve(provider) == "auto":
+        choice = choose(provider, device_id=device_id, tf32=tf32)
+        say(f"on {choice.provider} ({choice.reason})")
     report = verify(model, provider=provider, device_id=device_id, threads=threads, tf32=tf32)
+    if (warning := int8_warning(report.precision, report.provider)) is not None:
+        say(f"warning: {model}: {warning}")
     if against is not None:
         from edgesoft.workshop.against import verify_against
         from edgesoft.workshop.datasets.mnist import load_mnist
         from edgesoft.workshop.runs import checkpoint_in
 
-        report = verify_against(report, checkpoint_in(against), load_mnist())
+        report = verify_against(
+            report, checkpoint_in(against), load_mnist(), device_id=device_id, threads=threads, tf32=tf32
+        )
     if as_json:
         print(to_json({"passed": report.passed, **vars(report)}))
     else:
