@@ -9,6 +9,7 @@ import typer
 
 from edgesoft.cli.talk import percent, say, table
 from edgesoft.errors import GateMissedError
+from edgesoft.files import check_writable
 
 if TYPE_CHECKING:
     from edgesoft.workshop.export import Candidate, ExportResult
@@ -18,17 +19,17 @@ def command(
     checkpoint: Annotated[
         Path | None,
         typer.Argument(
-            help="A run's folder, or its checkpoint.  [default: the newest run in runs/]", show_default=False
+            help="A run's folder, or its checkpoint. (default: the newest run in runs/)", show_default=False
         ),
     ] = None,
     quantize: Annotated[bool, typer.Option("--quantize", help="Make an INT8 file too.")] = False,
     data: Annotated[
         str | None,
-        typer.Option(help="Where the data are now.  [default: where the run found them]", show_default=False),
+        typer.Option(help="Where the data are now. (default: where the run found them)", show_default=False),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("exported"),
     name: Annotated[
-        str | None, typer.Option(help="Stem of the files.  [default: the data set's name]", show_default=False)
+        str | None, typer.Option(help="Stem of the files. (default: the data set's name)", show_default=False)
     ] = None,
     max_drop: Annotated[float, typer.Option(help="Accuracy that INT8 may lose, in percentage points.", min=0)] = 0.1,
     calibration: Annotated[
@@ -36,7 +37,7 @@ def command(
     ] = "minmax",
     calibration_samples: Annotated[
         int | None,
-        typer.Option(help="Calibration examples.  [default: the whole training split]", min=1, show_default=False),
+        typer.Option(help="Calibration examples. (default: the whole training split)", min=1, show_default=False),
     ] = None,
     per_channel: Annotated[
         bool, typer.Option("--per-channel", help="Begin with one weight scale for each output of a layer.")
@@ -61,6 +62,7 @@ def command(
     int8 = QuantizeConfig(calibration, calibration_samples, per_channel, eight_bit) if quantize else None
     checkpoint = newest_checkpoint() if checkpoint is None else checkpoint_in(checkpoint)
     say(f"exporting {checkpoint}")
+    check_writable(output)
     dataset = load_dataset(stored_options(RunFolder(checkpoint.parent), data))
     result = export(checkpoint, dataset, gate=Gate(max_drop), int8=int8, name=name)
     print(table([_HEADING, _pytorch_row(result), *map(_row, (result.float_model, *result.rungs))]))

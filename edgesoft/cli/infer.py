@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,7 @@ from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
 
 if TYPE_CHECKING:
-    from edgesoft.device.classifier import Classifier
+    from edgesoft.cli.answers import Answers
     from edgesoft.device.reading import Reading, Unreadable
     from edgesoft.tables import Row, TableSpec
 
@@ -45,7 +45,7 @@ def command(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Model file, or its path without .onnx, or a folder.  [default: exported]", show_default=False
+            help="Model file, or its path without .onnx, or a folder. (default: exported)", show_default=False
         ),
     ] = None,
     provider: options.Provider = "auto",
@@ -56,7 +56,7 @@ def command(
     reject: Annotated[
         float | None,
         typer.Option(
-            help='Answer "unknown" below this probability; 0 always answers.  [default: the model\'s own limit]',
+            help='Answer "unknown" below this probability; 0 always answers. (default: the model\'s own limit)',
             min=0,
             max=1,
             show_default=False,
@@ -78,12 +78,13 @@ def command(
 
     A picture or row that cannot be read does not stop the others; the exit code is then 1. Names that begin with a dash go after --.
     """
-    from edgesoft.cli.answers import CsvAnswers, JsonAnswers, SeenPage, TextAnswers, draw
+    from edgesoft.cli.answers import CsvAnswers, JsonAnswers, TextAnswers
     from edgesoft.device.classifier import Classifier
     from edgesoft.device.modelfile import open_model
     from edgesoft.device.models import find_model
     from edgesoft.device.providers import choose, int8_warning
-    from edgesoft.device.reading import Unreadable
+    from edgesoft.device.reading import read_pictures, read_rows
+    from edgesoft.tables import TableSpec
 
     if not pictures and paths_from is None and features is None:
         raise UsageError("no pictures: name files or folders, or a list of them with --paths-from")
@@ -103,42 +104,37 @@ def command(
         say(f"warning: {classifier.path}: {warning}")
     is_alone = paths_from is None and _is_one(pictures or [], features, classifier.card.input.kind)
     answers = (JsonAnswers if as_json else CsvAnswers if as_csv else TextAnswers)(classifier, top_k, single=is_alone)
+    spec = classifier.card.input
+    if isinstance(spec, TableSpec):
+        if paths_from is not None or show or save_seen is not None:
+            raise UsageError(f"{classifier.path}: takes rows: --paths-from, --show and --save-seen are for pictures")
+        readings = read_rows(classifier, _rows(pictures or [], features, spec), reject=reject)
+    else:
+        readings = read_pictures(classifier, _sources(pictures or [], paths_from, features), reject=reject)
+    if not _write(readings, answers, save_seen, show=show):
+        raise typer.Exit(1)
+
+
+def _write(readings: Iterable[Reading | Unreadable], answers: Answers, save_seen: Path | None, *, show: bool) -> bool:
+    """Write each answer as it comes; False when a picture or row could not be read."""
+    from edgesoft.cli.answers import SeenPage, draw
+    from edgesoft.device.reading import Unreadable
+
     page = SeenPage(save_seen) if save_seen is not None else None
-    failed = 0
-    shows_pixels = show or save_seen is not None
-    for reading in _readings(classifier, pictures or [], paths_from, features, reject, shows_pixels=shows_pixels):
+    all_read = True
+    for reading in readings:
         answers.write(reading)
         if isinstance(reading, Unreadable):
-            failed += 1
+            all_read = False
             continue
         if show and reading.seen is not None:
-            say(draw(reading.seen.pixels))
+            for line in draw(reading.seen.pixels).splitlines():
+                say(line)
         if page is not None:
             page.add(reading)
     if page is not None:
         page.finish()
-    if failed:
-        raise typer.Exit(1)
-
-
-def _readings(
-    classifier: Classifier,
-    names: list[str],
-    paths_from: Path | None,
-    features: str | None,
-    reject: float | None,
-    *,
-    shows_pixels: bool,
-) -> Iterator[Reading | Unreadable]:
-    from edgesoft.device.reading import read_pictures, read_rows
-    from edgesoft.tables import TableSpec
-
-    spec = classifier.card.input
-    if not isinstance(spec, TableSpec):
-        return read_pictures(classifier, _sources(names, paths_from, features), reject=reject)
-    if paths_from is not None or shows_pixels:
-        raise UsageError(f"{classifier.path}: takes rows: --paths-from, --show and --save-seen are for pictures")
-    return read_rows(classifier, _rows(names, features, spec), reject=reject)
+    return all_read
 
 
 def _is_one(names: list[str], features: str | None, kind: str) -> bool:

@@ -40,7 +40,7 @@ def command(
         str | None,
         typer.Argument(
             help="A known set (mnist, fashion-mnist, ...), a folder with one subfolder a class, or a table: .csv, .tsv, .npz, "
-            ".parquet.  [default: mnist]",
+            ".parquet. (default: mnist)",
             show_default=False,
         ),
     ] = None,
@@ -69,7 +69,7 @@ def command(
     ] = None,
     root: Annotated[
         str | None,
-        typer.Option(help="Folder of the files of torchvision's sets.  [default: data]", rich_help_panel="Data"),
+        typer.Option(help="Folder of the files of torchvision's sets. (default: data)", rich_help_panel="Data"),
     ] = None,
     download: Annotated[
         bool | None, typer.Option("--download", help="Let torchvision fetch missing files.", rich_help_panel="Data")
@@ -77,10 +77,10 @@ def command(
     hidden: Annotated[
         str | None, typer.Option(help='Widths of the hidden layers, "520,320", or "none" for plain regression.')
     ] = None,
-    head: Annotated[str | None, typer.Option(help="softmax, or sigmoid for two classes.  [default: softmax]")] = None,
+    head: Annotated[str | None, typer.Option(help="softmax, or sigmoid for two classes. (default: softmax)")] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Probability above which a sigmoid head answers the second class.  [default: 0.5]"),
+        typer.Option(help="Probability above which a sigmoid head answers the second class. (default: 0.5)"),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")] = None,
     patience: Annotated[int | None, typer.Option(help="Stop after this many epochs without a better one.")] = None,
@@ -88,30 +88,31 @@ def command(
     lr: Annotated[float | None, typer.Option(help="Largest learning rate.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay.")] = None,
     label_smoothing: Annotated[
-        float | None, typer.Option(help="Share of the target spread over all classes.  [default: 0]")
+        float | None, typer.Option(help="Share of the target spread over all classes. (default: 0.05)")
     ] = None,
     class_weights: Annotated[
         bool | None, typer.Option("--class-weights/--no-class-weights", help="Give every class the same weight.")
     ] = None,
     augment: Annotated[
-        bool | None, typer.Option("--augment/--no-augment", help="Distort training pictures.  [default: augment]")
+        bool | None, typer.Option("--augment/--no-augment", help="Distort training pictures. (default: augment)")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="The same seed on the same machine gives the same weights.  [default: 0]")
+        int | None, typer.Option(help="The same seed on the same machine gives the same weights. (default: 0)")
     ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
-            help="Arithmetic of the steps: float32, bfloat16, or auto (bfloat16 where the CPU has it).  [default: auto]"
+            help="Arithmetic of the steps: float32, bfloat16, or auto (bfloat16 where the CPU has it). (default: auto)"
         ),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda.  [default: cpu]")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; 0 takes every core.  [default: 0]")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda. (default: cpu)")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; 0 takes every core. (default: 0)")] = None,
     config: Annotated[
         Path | None, typer.Option(help="Settings from a TOML or JSON file; options given here win over it.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder of the run.  [default: runs/<name>, or the next free number]")
+        Path | None,
+        typer.Option(help="Folder of the run.  (default: runs/<name>, or the next free number)", show_default=False),
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Continue the interrupted run in this folder.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,

@@ -28,7 +28,7 @@ def command(
     data: Annotated[
         str | None,
         typer.Option(
-            help="With --against: where the data are now.  [default: where the run found them]", show_default=False
+            help="With --against: where the data are now. (default: where the run found them)", show_default=False
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
@@ -37,9 +37,15 @@ def command(
 
     The file carries its own examples, so a device needs neither PyTorch nor the data. Exit code 3 when something differs.
     """
+    from edgesoft.device.providers import choose, int8_warning, resolve
     from edgesoft.device.verify import verify
 
+    if resolve(provider) == "auto":
+        choice = choose(provider, device_id=device_id, tf32=tf32)
+        say(f"on {choice.provider} ({choice.reason})")
     report = verify(model, provider=provider, device_id=device_id, threads=threads, tf32=tf32)
+    if (warning := int8_warning(report.precision, report.provider)) is not None:
+        say(f"warning: {model}: {warning}")
     if against is not None:
         from edgesoft.workshop.against import verify_against
         from edgesoft.workshop.configfile import stored_options
@@ -48,7 +54,7 @@ def command(
 
         checkpoint = checkpoint_in(against)
         dataset = load_dataset(stored_options(RunFolder(checkpoint.parent), data))
-        report = verify_against(report, checkpoint, dataset)
+        report = verify_against(report, checkpoint, dataset, device_id=device_id, threads=threads, tf32=tf32)
     if as_json:
         print(to_json({"passed": report.passed, **vars(report)}))
     else:

@@ -112,7 +112,7 @@ def diagnose() -> Diagnosis:
         edgesoft=edgesoft.__version__,
         python=f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})",
         platform=platform.platform(),
-        processor=_processor(),
+        processor=processor(),
         cores=cores,
         cpu_features=_cpu_features(),
         packages={name: _version(name) for name in ("numpy", "pillow", "typer", "torch", "onnx")},
@@ -205,7 +205,8 @@ def _cpu_features() -> Mapping[str, bool] | None:
     return {name: any(word in words for word in spellings) for name, spellings in known.items()} if words else None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
     found = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
     return found.group(1) if found else platform.processor() or platform.machine()
 

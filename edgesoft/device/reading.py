@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -83,7 +84,12 @@ def read_pictures(
         index = int(prediction.indices[0])
         probabilities = prediction.probabilities[0]
         confidence = float(probabilities[index])
-        doubts = doubt.about(seen, confidence)
+        if not math.isfinite(confidence):
+            yield Unreadable(
+                name, f"{classifier.path} answers with no number. Check it: edgesoft verify {classifier.path}"
+            )
+            continue
+        doubts = doubt.about(seen, confidence, prediction.logits[0])
         yield Reading(
             path=name,
             label=UNKNOWN if doubts.rejected else labels[index],
@@ -121,7 +127,7 @@ def read_rows(
                 continue
             index, probabilities = int(prediction.indices[place]), prediction.probabilities[place]
             place += 1
-            doubts = doubt.about(None, float(probabilities[index]))
+            doubts = doubt.about(None, float(probabilities[index]), prediction.logits[place - 1])
             yield Reading(
                 path=name,
                 label=UNKNOWN if doubts.rejected else classifier.card.labels[index],

@@ -88,11 +88,7 @@ class Checkpoint:
         try:
             card = ModelCard.from_json(arrays["card"].tobytes(), path)
             layers = tuple(
-                Layer(
-                    arrays[f"weight{index}"].astype(np.float32, copy=False),
-                    arrays[f"bias{index}"].astype(np.float32, copy=False),
-                )
-                for index in range(len(card.hidden) + 1)
+                Layer(arrays[f"weight{index}"], arrays[f"bias{index}"]) for index in range(len(card.hidden) + 1)
             )
             scaling = None
             if isinstance(card.input, TableSpec):
@@ -104,6 +100,10 @@ class Checkpoint:
         if scaling is not None:
             _check_scaling(scaling, card.input.shape, path)
         inputs = int(np.prod(card.input.shape))
+        if any(array.dtype != np.float32 for layer in layers for array in (layer.weight, layer.bias)):
+            raise EdgesoftError(
+                f"{path}: no checkpoint of edgesoft (weights are not float32). Train again: edgesoft train"
+            )
         for index, (layer, outputs) in enumerate(zip(layers, (*card.hidden, card.outputs), strict=True)):
             if layer.weight.shape != (outputs, inputs) or layer.bias.shape != (outputs,):
                 raise EdgesoftError(
@@ -162,6 +162,7 @@ def load_arrays(path: Path) -> Arrays:
         KeyError,
         NotImplementedError,
         RuntimeError,
+        MemoryError,  # the header of an array promises more than there is
         zlib.error,
     ) as error:
         raise EdgesoftError(

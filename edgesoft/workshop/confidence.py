@@ -10,14 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesoft.device.doubt import familiarity
 from edgesoft.device.parity import Logits, softmax
 
 BINS = 15
 TEMPERATURES = (0.05, 20.0)
 """Between these a fitted temperature stays: a validation split without a single mistake would drive it to 0."""
 
-REJECTED_RIGHT = 0.001
-"""Share of right answers on the validation split that may be given up for rejecting wrong ones."""
+UNSURE_RIGHT = 0.001
+"""Share of right answers on the validation split whose confidence may fall below the limit."""
+UNFAMILIAR_RIGHT = 0.005
+"""Share of right answers on the validation split whose familiarity may fall below the limit."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,8 @@ def fit_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
     return float(np.float32(1 / low))
 
 
-def choose_reject_limit(logits: Logits, targets: NDArray[np.int64], temperature: float) -> float:
-    """The confidence that all but `REJECTED_RIGHT` of the right answers reach: below it, an answer is given as unknown.
+def doubt_limits(logits: Logits, targets: NDArray[np.int64], temperature: float) -> dict[str, float]:
+    """The limits below which an answer is given as unknown, for the model card.
 
     Parameters
     ----------
@@ -103,7 +106,13 @@ def choose_reject_limit(logits: Logits, targets: NDArray[np.int64], temperature:
     temperature
         What the logits are divided by.
     """
+    right = logits.argmax(axis=1) == targets
+    if not right.any():
+        return {"reject_below": 0.0, "familiar_above": float(np.finfo(np.float32).min)}
     confidence = softmax((logits / np.float32(temperature)).astype(np.float32)).max(axis=1)
-    right = confidence[logits.argmax(axis=1) == targets]
-    # So few answers hold no such share: their smallest confidence would reject far more.
-    return round(float(np.quantile(right, REJECTED_RIGHT)), 4) if len(right) * REJECTED_RIGHT >= 1 else 0.0
+    # So few answers hold no such share: their smallest would reject far more.
+    unsure, foreign = (len(confidence[right]) * share >= 1 for share in (UNSURE_RIGHT, UNFAMILIAR_RIGHT))
+    limits = {"reject_below": round(float(np.quantile(confidence[right], UNSURE_RIGHT)), 4) if unsure else 0.0}
+    if foreign and logits.shape[1] > 2:
+        limits["familiar_above"] = round(float(np.quantile(familiarity(logits[right]), UNFAMILIAR_RIGHT)), 4)
+    return limits

@@ -11,6 +11,7 @@ from edgesoft.card import Head
 from edgesoft.errors import UsageError
 
 WIDEST = 65_536
+MOST_THREADS = 1024
 FEW = 5000
 """Fewer pictures than this do not fill MNIST's layers."""
 FEWEST_STEPS = 2000
@@ -73,8 +74,8 @@ class TrainConfig:
             raise UsageError(f"seed {self.seed}: expected an integer from 0 to 2^63 - 1")
         if self.patience < 0:
             raise UsageError(f"patience {self.patience}: expected at least 1 epoch, or 0 to never stop early")
-        if self.threads < 0:
-            raise UsageError(f"threads {self.threads}: expected at least 1, or 0 for every core")
+        if not 0 <= self.threads <= MOST_THREADS:
+            raise UsageError(f"threads {self.threads}: expected 1 to {MOST_THREADS}, or 0 for every core")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise UsageError(f"precision {self.precision!r}: expected auto, float32 or bfloat16")
         if self.device not in ("cpu", "cuda"):

@@ -19,15 +19,16 @@ from edgesoft.card import Precision
 from edgesoft.device.bench import interleave
 from edgesoft.device.classifier import Classifier
 from edgesoft.device.modelfile import open_model
+from edgesoft.device.models import INT8_SUFFIX
 from edgesoft.device.parity import Logits, Parity, answers, compare, paired
+from edgesoft.device.verify import verify
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.files import write_atomically
 from edgesoft.golden import Golden
 from edgesoft.pictures import PictureSpec, encode_png, read_picture
-from edgesoft.pictures.doubt import FEWEST_FITTED, fit_statistics
 from edgesoft.workshop.calibrate import METHODS, activation_maxima
 from edgesoft.workshop.checkpoint import Checkpoint, Layer
-from edgesoft.workshop.confidence import Reliability, choose_reject_limit, fit_temperature, reliability
+from edgesoft.workshop.confidence import Reliability, doubt_limits, fit_temperature, reliability
 from edgesoft.workshop.datasets import Dataset
 from edgesoft.workshop.examples import choose_golden, draw_page
 from edgesoft.workshop.gate import Gate
@@ -152,7 +153,6 @@ class _Stage:
         affordable = max(1, GOLDEN_BYTES // dataset.test.inputs[0].nbytes)
         self.golden = golden[np.linspace(0, len(golden) - 1, min(affordable, len(golden))).astype(int)]
         self.page, self.page_seen = _page(dataset, self.golden)
-        self.statistics = _statistics(dataset)
 
     def measure(
         self,
@@ -170,9 +170,9 @@ class _Stage:
         validation = self.dataset.validation
         validation_logits = paired(draft.logits(validation.inputs))
         temperature = fit_temperature(validation_logits, validation.targets)
-        limit = choose_reject_limit(validation_logits, validation.targets, temperature)
-        # Whoever chose another threshold has said already how sure an answer must be.
-        doubt = {"reject_below": limit if described.threshold == 0.5 else 0.0, "statistics": self.statistics}
+        doubt = doubt_limits(validation_logits, validation.targets, temperature)
+        if described.threshold != 0.5:
+            doubt["reject_below"] = 0.0  # whoever chose another threshold has said already how sure an answer must be
         described = dataclasses.replace(described, temperature=temperature, doubt=doubt)
         graph = build_graph(layers, described, scaling)
         staged = self._open(seal(graph, described))
@@ -188,19 +188,26 @@ class _Stage:
             page=self.page,
             page_seen=self.page_seen,
         )
+        content = seal(graph, complete, golden)
         return Candidate(
             precision=precision,
             arithmetic=arithmetic,
-            content=seal(graph, complete, golden),
+            content=content,
             temperature=temperature,
             logits=logits,
             answers=answers(logits, described.cut),
             parity=parity,
-            failures=tuple(self.gate.failures(parity, precision)),
+            failures=(*self.gate.failures(parity, precision), *self._replay(content)),
             unscaled=reliability(paired(logits), test.targets),
             scaled=reliability(paired(logits), test.targets, temperature=temperature),
             latencies={},
         )
+
+    def _replay(self, content: bytes) -> list[str]:
+        """Verify the very bytes that would be published, as a device will; what it finds misses the gate."""
+        path = self.folder / "complete.onnx"
+        write_atomically(path, content)
+        return [f"{finding.stage}: {finding.message}" for finding in verify(path).findings]
 
     def _open(self, content: bytes) -> Classifier:
         path = self.folder / "staged.onnx"
@@ -259,12 +266,13 @@ def export(
         raise EdgesoftError(
             f"{checkpoint}: was trained on other data than {dataset.name} holds now. Train again: edgesoft train"
         )
-    if name is not None:
-        if not re.fullmatch(r"\w[\w.-]*", name):
-            raise UsageError(
-                f"name {name!r}: expected letters, digits, '.', '_' and '-', because files are named after it"
-            )
-        trained = dataclasses.replace(trained, card=dataclasses.replace(trained.card, name=name))
+    # A checkpoint may come from anywhere, and its name must not lead out of the folder either.
+    name = trained.card.name if name is None else name
+    if not re.fullmatch(r"\w[\w.-]*", name) or name.endswith(INT8_SUFFIX.removesuffix(".onnx")):
+        raise UsageError(
+            f"name {name!r}: expected letters, digits, '.', '_' and '-', and no '.int8' at the end, because files are named after it"
+        )
+    trained = dataclasses.replace(trained, card=dataclasses.replace(trained.card, name=name))
     with tempfile.TemporaryDirectory() as folder:
         stage = _Stage(trained, dataset, gate, Path(folder))
         float_model = stage.measure(trained.layers, trained.scaling, "float32", "float32")
@@ -286,14 +294,6 @@ def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8]
     if page.nbytes > GOLDEN_BYTES:
         return None, None
     return page, read_picture(encode_png(page), dataset.input).pixels
-
-
-def _statistics(dataset: Dataset) -> dict[str, float | list[float]] | None:
-    """What tells unusual pictures; for single characters only, and with enough examples of them."""
-    spec = dataset.input
-    if not isinstance(spec, PictureSpec) or spec.normaliser != "ink" or len(dataset.train) < FEWEST_FITTED:
-        return None
-    return fit_statistics(dataset.train.inputs)
 
 
 def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeConfig) -> list[Candidate]:

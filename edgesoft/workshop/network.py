@@ -31,7 +31,8 @@ class SoftmaxMLP(nn.Module):
     def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, scaling: Scaling | None = None) -> None:
         super().__init__()
         widths = [inputs, *hidden, outputs]
-        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        with torch.random.fork_rng(devices=[]):  # new layers draw from the global generator, which is the caller's
+            self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         # Buffers, so that they follow the network to another device.
         self.register_buffer("offset", None if scaling is None else torch.from_numpy(scaling.offset))
         self.register_buffer("factor", None if scaling is None else torch.from_numpy(scaling.factor))

@@ -16,7 +16,7 @@ import torch
 from edgesoft.card import ModelCard
 from edgesoft.device.parity import answers
 from edgesoft.errors import EdgesoftError, UsageError
-from edgesoft.files import write_atomically
+from edgesoft.files import check_writable, write_atomically
 from edgesoft.pictures.spec import PictureSpec
 from edgesoft.workshop import charts
 from edgesoft.workshop.checkpoint import Arrays, Checkpoint, Layer, load_arrays, save_arrays
@@ -132,6 +132,7 @@ def train(
     check_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
     require_device(config.device)
     config = resolve(config)
+    check_writable(folder.path)
     with cpu_threads(config.threads):
         run = _Run(dataset, config)
         if resume:
@@ -284,17 +285,35 @@ class _Run:
             raise EdgesoftError(
                 f"{origin}: holds a run with other settings or other data. Start a new one: edgesoft train"
             )
+        try:
+            self._take_over(document, arrays)
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            detail = " ".join(str(error).split())[:200]
+            raise EdgesoftError(
+                f"{origin}: the training state is damaged ({detail}). Start a new run: edgesoft train"
+            ) from error
+
+    def _take_over(self, document: dict[str, Any], arrays: Arrays) -> None:
         self.epochs = [Epoch(**epoch) for epoch in document["epochs"]]
         self.generator.set_state(torch.from_numpy(arrays["generator"]))
         for name, parameter in self._parameters():
             with torch.no_grad():
                 parameter.copy_(torch.from_numpy(arrays[name]))
             state = {kind: torch.from_numpy(arrays[f"{kind}_{name}"]) for kind in ("step", "exp_avg", "exp_avg_sq")}
+            for (
+                kind,
+                value,
+            ) in state.items():  # the optimizer trusts them, and would read beyond the end of a smaller one
+                if value.dtype != torch.float32 or value.shape != (() if kind == "step" else parameter.shape):
+                    raise ValueError(f"{kind}_{name} has shape {list(value.shape)}")
             self.optimizer.state[parameter] = {kind: value.to(self.device) for kind, value in state.items()}
         layers = tuple(
             Layer(arrays[f"best_weight{index}"], arrays[f"best_bias{index}"])
             for index in range(len(self.config.hidden) + 1)
         )
+        for layer, linear in zip(layers, self.network.linears(), strict=True):
+            if layer.weight.shape != tuple(linear.weight.shape) or layer.bias.shape != tuple(linear.bias.shape):
+                raise ValueError(f"the best weights have shape {list(layer.weight.shape)}")
         self.best = (self.epochs[document["best"] - 1], Checkpoint(self._card(), layers, self.dataset.scaling))
 
     def give_up(self, folder: RunFolder, error: _DivergedError) -> EdgesoftError:

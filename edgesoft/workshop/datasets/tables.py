@@ -298,9 +298,7 @@ def check_features(inputs: NDArray[np.float32], spec: TableSpec) -> list[str]:
     ]
     notes = []
     if constant:
-        notes.append(
-            f"features that never change in the training split and teach nothing: {_shortened(constant)}"
-        )
+        notes.append(f"features that never change in the training split and teach nothing: {_shortened(constant)}")
     if coarse:
         notes.append(
             "features that are large numbers with small differences, which float32 cannot tell apart well: "
