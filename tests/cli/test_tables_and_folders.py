@@ -152,6 +152,8 @@ def test_a_folder_of_pictures_in_colour_with_a_sigmoid_head(tmp_path):
     )
     assert "left out: " in done.stderr
     assert "broken.png" in done.stderr
+    assert "broken.png: " in (tmp_path / "runs/photos/skipped.txt").read_text()
+    assert "the sigmoid gives the probability of 'rot'" in done.stderr
     assert "files that cannot be read as pictures and are left out: 1 of 49" in done.stderr
     assert "precision" in done.stdout
     run("export", "--quantize", cwd=tmp_path)

@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from edgesoft.device import interpreter
 from edgesoft.device.classifier import Classifier
 from edgesoft.device.inspect import inspect
 from edgesoft.device.modelfile import open_model
@@ -98,6 +99,18 @@ def test_the_float_file_answers_like_numpy(published):
         scores = np.exp(expected / card.temperature)
         assert np.abs(prediction.probabilities - scores / scores.sum(axis=1, keepdims=True)).max() < 1e-5
         assert (prediction.indices == expected.argmax(axis=1)).all()
+
+
+def test_the_numpy_interpreter_agrees(published):
+    result, *paths = published
+    inputs = result.dataset.test.inputs
+    for path in paths:
+        model = open_model(path)
+        prediction, independent = Classifier(model, "cpu")(inputs), interpreter.run(model, inputs)
+        tolerance = 1e-4 if model.card.precision == "float32" else 0.02 * float(np.abs(prediction.logits).max())
+        assert np.abs(independent["logits"] - prediction.logits).max() <= tolerance
+        assert independent["probabilities"].shape == prediction.probabilities.shape
+        assert (independent["label"] == prediction.indices).mean() > 0.97
 
 
 def test_the_contract_of_the_file_holds(published):
