@@ -176,7 +176,7 @@ def _load(options: DataOptions, *, quiet: bool) -> Dataset:
 def _resume(path: Path, *, quiet: bool) -> None:
     from edgesoft.workshop.configfile import stored_options
     from edgesoft.workshop.runs import RunFolder
-    from edgesoft.workshop.train import stored_config
+    from edgesoft.workshop.snapshot import stored_config
 
     folder = RunFolder(path)
     config = stored_config(folder)
