@@ -139,10 +139,6 @@ def train(
         run = _Run(dataset, config)
         if resume:
             run.restore(load_arrays(folder.snapshot), folder.snapshot)
-        else:
-            write_config(folder, config, dataset.options)
-            if dataset.skipped:
-                write_atomically(folder.skipped, ("\n".join(dataset.skipped) + "\n").encode("utf-8", "replace"))
         interrupted = False
         try:
             run.fit(folder, on_batch, on_epoch)
@@ -195,13 +191,19 @@ class _Run:
                     self.best = (epoch, Checkpoint.from_network(self.network, self._card()))
                 snapshot = self.take_snapshot()
                 if time.monotonic() - written > SNAPSHOT_SECONDS:
-                    save_arrays(folder.snapshot, snapshot)
+                    self._save(folder, snapshot)
                     self._write_history(folder, self._metrics())
                     snapshot, written = None, time.monotonic()
                 on_epoch(epoch)
         finally:
             if snapshot is not None:
-                save_arrays(folder.snapshot, snapshot)
+                self._save(folder, snapshot)
+
+    def _save(self, folder: RunFolder, snapshot: Arrays) -> None:
+        save_arrays(folder.snapshot, snapshot)
+        write_config(folder, self.config, self.dataset.options)
+        if self.dataset.skipped:
+            write_atomically(folder.skipped, ("\n".join(self.dataset.skipped) + "\n").encode("utf-8", "replace"))
 
     def _is_as_good(self, epoch: Epoch) -> bool:
         """Whether an epoch is as good as the best so far, within one standard error.
@@ -304,10 +306,8 @@ class _Run:
             with torch.no_grad():
                 parameter.copy_(torch.from_numpy(arrays[name]))
             state = {kind: torch.from_numpy(arrays[f"{kind}_{name}"]) for kind in ("step", "exp_avg", "exp_avg_sq")}
-            for (
-                kind,
-                value,
-            ) in state.items():  # the optimizer trusts them, and would read beyond the end of a smaller one
+            # The optimizer trusts them, and would read beyond the end of a smaller one.
+            for kind, value in state.items():
                 if value.dtype != torch.float32 or value.shape != (() if kind == "step" else parameter.shape):
                     raise ValueError(f"{kind}_{name} has shape {list(value.shape)}")
             self.optimizer.state[parameter] = {kind: value.to(self.device) for kind, value in state.items()}

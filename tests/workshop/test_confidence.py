@@ -58,14 +58,25 @@ def test_cross_entropy_never_rises_and_no_label_changes(seed, scale):
     targets = generator.integers(0, 4, 40)
     temperature = fit_temperature(logits, targets)
     assert TEMPERATURES[0] * 0.999 <= temperature <= TEMPERATURES[1] * 1.001
-    assert cross_entropy(logits, targets, temperature) <= cross_entropy(logits, targets) + 1e-6
+    # One more example counts, spread evenly over the classes.
+    spread = [[cross_entropy(logits, np.full(40, label), t) for label in range(4)] for t in (temperature, 1.0)]
+    after, before = (
+        40 / 41 * cross_entropy(logits, targets, t) + 1 / 41 * np.mean(part)
+        for t, part in zip((temperature, 1.0), spread, strict=True)
+    )
+    assert after <= before + 1e-6
     np.testing.assert_array_equal((logits / np.float32(temperature)).argmax(axis=1), logits.argmax(axis=1))
 
 
 def test_no_mistakes_at_all_stay_within_the_bounds():
     logits = 5 * np.eye(4, dtype=np.float32)
-    assert TEMPERATURES[0] * 0.999 <= fit_temperature(logits, np.arange(4)) < 0.2
+    many = np.tile(logits, (1000, 1))
+    assert TEMPERATURES[0] * 0.999 <= fit_temperature(many, np.arange(4000) % 4) < 0.6
     assert fit_temperature(logits, (np.arange(4) + 1) % 4) == pytest.approx(TEMPERATURES[1], rel=1e-3)
+
+
+def test_a_few_examples_without_a_mistake_do_not_make_certain():
+    assert fit_temperature(5 * np.eye(4, dtype=np.float32), np.arange(4)) > 1
 
 
 def test_the_published_temperature_helps_on_data_it_has_not_seen(tiny_export, small):

@@ -65,7 +65,7 @@ def test_its_folder(tiny_run):
             assert image.format == "PNG"
             image.load()
     assert sorted(item.name for item in tiny_run.path.iterdir()) == [
-        "checkpoint.npz", "confusion-matrix.png", "last.npz", "learning-curve.png", "metrics.json"
+        "checkpoint.npz", "config.json", "confusion-matrix.png", "last.npz", "learning-curve.png", "metrics.json"
     ]  # fmt: skip
 
 
@@ -195,12 +195,12 @@ def interrupted(small, folder):
     ("change", "match"),
     [
         (lambda arrays: arrays.pop("run"), "no training state"),
-        (lambda arrays: arrays.pop("parameter1"), "damaged"),
-        (lambda arrays: arrays.pop("exp_avg0"), "damaged"),
+        (lambda arrays: arrays.pop("bias0"), "damaged"),
+        (lambda arrays: arrays.pop("exp_avg_weight0"), "damaged"),
         (lambda arrays: arrays.pop("best_weight0"), "damaged"),
         (lambda arrays: arrays.update(generator=np.zeros(3, np.uint8)), "damaged"),
-        (lambda arrays: arrays.update(parameter0=np.zeros((3, 3), np.float32)), "damaged"),
-        (lambda arrays: arrays.update(exp_avg0=np.zeros((3, 3), np.float32)), "damaged"),
+        (lambda arrays: arrays.update(weight0=np.zeros((3, 3), np.float32)), "damaged"),
+        (lambda arrays: arrays.update(exp_avg_weight0=np.zeros((3, 3), np.float32)), "damaged"),
         (lambda arrays: arrays.update(best_weight0=np.zeros((3, 3), np.float32)), "damaged"),
         (lambda arrays: arrays.update(run=np.frombuffer(b"[]", np.uint8)), "no training state"),
         (lambda arrays: arrays.update(run=np.frombuffer(b"\xff", np.uint8)), "no training state"),
