@@ -191,12 +191,13 @@ def read_records(path: Path) -> Iterator[Record]:
         The file cannot be opened, or is no text with separated cells.
     """
     try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            first = file.readline(2**20)
-            if "\0" in first:
+        with path.open("rb") as beginning:
+            if b"\0" in beginning.read(1024):
                 raise TableError(
                     f"{path}: expected rows of text (CSV or TSV, UTF-8), but this is a binary or UTF-16 file"
                 )
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            first = file.readline(2**20)
             file.seek(0)
             separator = "\t" if path.suffix.lower() == ".tsv" else max(_SEPARATORS, key=first.count)
             reader = csv.reader(file, delimiter=separator, strict=True)

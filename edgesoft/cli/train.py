@@ -169,7 +169,7 @@ def _load(options: DataOptions, *, quiet: bool) -> Dataset:
     for line in dataset.skipped[:SHOWN_FILES]:
         say(f"left out: {line}")
     if len(dataset.skipped) > SHOWN_FILES:
-        say(f"left out: {len(dataset.skipped) - SHOWN_FILES} more; all are listed in the run's folder")
+        say(f"left out: {len(dataset.skipped) - SHOWN_FILES} more; skipped.txt in the run's folder lists them all")
     return dataset
 
 
@@ -192,6 +192,8 @@ def _train(
     with TrainingProgress(config.epochs, math.ceil(len(dataset.train) / config.batch_size), quiet=quiet) as progress:
         result = train(dataset, config, folder, resume=resume, on_batch=progress.on_batch, on_epoch=progress.on_epoch)
     _print(result)
+    if config.head == "sigmoid":
+        say(f"the sigmoid gives the probability of {dataset.labels[1]!r}")
     if result.interrupted:
         say(f"interrupted after {len(result.epochs)} of {config.epochs} epochs: the best weights so far are kept")
         say(f"continue:  edgesoft train --resume {folder.path}")

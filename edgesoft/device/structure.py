@@ -66,14 +66,18 @@ def _row(operator: str, x: Shape, parameters: Sequence[Shape]) -> Shape | None:
     match operator, parameters:
         case "Flatten", []:
             return (math.prod(x),)
-        case (("Relu" | "Softmax"), []):
+        case (("Relu" | "Sigmoid" | "Softmax"), []):
             return x
         case "ArgMax", []:
             return ()
         case (("QuantizeLinear" | "DequantizeLinear"), [(), ()]):
             return x
-        case "Mul", [()]:
+        case (("Mul" | "Sub"), [()]):
             return x
+        case (("Mul" | "Sub"), [(features,)]) if (features,) == x:  # standardises the features of a table
+            return x
+        case "Mul", [(2,)] if x == (1,):  # a sigmoid head makes two columns of its only logit
+            return (2,)
         case "Gemm", [(outputs, inputs), (biases,)] if (inputs,) == x and biases == outputs:
             return (outputs,)
     return None

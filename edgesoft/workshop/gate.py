@@ -12,7 +12,9 @@ from edgesoft.errors import UsageError
 FLOAT_TOLERANCE = 1e-4
 """Largest logit difference that float arithmetic in another order may cause; measured on MNIST: 1e-5."""
 LARGEST_LABEL_CHANGE_RATE = 0.005
-"""Largest share of examples whose label INT8 may change, even when the accuracy holds."""
+"""Largest share of examples whose label INT8 may change, even when the accuracy holds.
+
+One example may always change: among fewer than 200 it says nothing yet about such a rate."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Gate:
         drop = 100 * (parity.accuracy_drop or 0.0)
         if not drop <= self.max_drop + 1e-9:
             failures.append(f"accuracy drops by {drop:.2f} points, allowed {self.max_drop:g}")
-        if not parity.label_change_rate <= LARGEST_LABEL_CHANGE_RATE:
+        if len(parity.label_changes) > 1 and not parity.label_change_rate <= LARGEST_LABEL_CHANGE_RATE:
             failures.append(
                 f"{len(parity.label_changes)} of {parity.examples} labels changed, allowed {100 * LARGEST_LABEL_CHANGE_RATE:g} %"
             )

@@ -32,6 +32,11 @@ class RunFolder:
         return self.path / "config.json"
 
     @property
+    def skipped(self) -> Path:
+        """The files that could not be read and were left out, one a line; missing when there were none."""
+        return self.path / "skipped.txt"
+
+    @property
     def metrics(self) -> Path:
         """Loss and accuracy of every epoch, and precision, recall and F1 of every class on the test split."""
         return self.path / "metrics.json"

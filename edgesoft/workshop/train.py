@@ -139,6 +139,8 @@ def train(
             run.restore(load_arrays(folder.snapshot), folder.snapshot)
         else:
             write_config(folder, config, dataset.options)
+            if dataset.skipped:
+                write_atomically(folder.skipped, ("\n".join(dataset.skipped) + "\n").encode("utf-8", "replace"))
         interrupted = False
         try:
             run.fit(folder, on_batch, on_epoch)

@@ -298,12 +298,10 @@ def check_features(inputs: NDArray[np.float32], spec: TableSpec) -> list[str]:
     ]
     notes = []
     if constant:
-        notes.append(
-            f"{len(constant)} features never change in the training split and teach nothing: {_shortened(constant)}"
-        )
+        notes.append(f"features that never change in the training split and teach nothing: {_shortened(constant)}")
     if coarse:
         notes.append(
-            f"{len(coarse)} features are large numbers with small differences, which float32 cannot tell apart well: "
+            "features that are large numbers with small differences, which float32 cannot tell apart well: "
             f"{_shortened(coarse)}. Subtract an offset from them first"
         )
     return notes
