@@ -56,7 +56,7 @@ def command(
             if as_json:
                 print(json.dumps({"path": str(path), "error": str(error)}, ensure_ascii=False))
             else:
-                say(f"error: {error}")
+                say(f"error: {error}" if str(path) in str(error) else f"error: {path}: {error}")
             continue
         if as_json:
             print(json.dumps({"path": str(path), **answer}, ensure_ascii=False))
