@@ -26,6 +26,8 @@ TEXT_LIMIT = INFLATED_LIMIT // 2 * 3
 HEADER_LIMIT = 2 * 2**20
 """Longest header line, in bytes: parsed JSON takes many times the memory of its text."""
 _DTYPES = ("uint8", "float32", "int64")
+_EXAMPLES = ("inputs", "targets", "reference", "expected")
+_PAGES = ("page", "page_seen")
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,15 @@ class Golden:
     expected: NDArray[np.float32]
     """float32 `[n, classes]`, the logits that this very file gave on the CPU of the workshop. An INT8 file gives these bits on any CPU."""
 
+    page: NDArray[np.uint8] | None = None
+    """uint8 `[height, width]` or `[height, width, 3]`: a picture that is no model input yet; None for tables."""
+    page_seen: NDArray[np.uint8] | None = None
+    """What the preprocessing made of `page`: uint8 in the shape that the model takes."""
+
     def encode(self) -> str:
         """The block as text; the same examples give the same text."""
-        arrays = {
-            name: np.ascontiguousarray(getattr(self, name)) for name in ("inputs", "targets", "reference", "expected")
-        }
+        present = {name: getattr(self, name) for name in (*_EXAMPLES, *_PAGES) if getattr(self, name) is not None}
+        arrays = {name: np.ascontiguousarray(array) for name, array in present.items()}
         shapes = {name: [array.dtype.name, *array.shape] for name, array in arrays.items()}
         header = json.dumps({"labels": self.labels, "arrays": shapes}).encode()  # ASCII, without line breaks
         body = b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays.values())
@@ -106,7 +112,9 @@ def _unpack(content: bytes) -> dict[str, Any]:
     if position != len(body):
         raise ValueError("bytes are left over")
     labels = tuple(str(label) for label in header["labels"])
-    _check(labels, **arrays)
+    _check(labels, **{name: arrays[name] for name in _EXAMPLES})
+    if any(arrays[name].dtype != np.uint8 for name in _PAGES if name in arrays):
+        raise ValueError("the recorded page is no picture")
     return {"labels": labels, **arrays}
 
 

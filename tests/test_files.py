@@ -1,7 +1,7 @@
-import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -23,13 +23,18 @@ def test_one_byte_too_many(tmp_path):
         read_bytes(tmp_path / "file", limit=7, what="a test")
 
 
+def open_files():
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
+
+
 def test_reading_never_leaves_a_file_open(tmp_path):
     (tmp_path / "file").write_bytes(b"12345678")
-    before = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
+    before = open_files()
     for path in (tmp_path, tmp_path / "file", tmp_path / "missing"):
         with pytest.raises(EdgesoftError):
             read_bytes(path, limit=1, what="a test")
-    assert before == (len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0)
+    assert before == open_files()
 
 
 @pytest.mark.parametrize("place", ["file/below", "file/far/below", "folder"])

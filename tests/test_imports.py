@@ -75,7 +75,10 @@ def test_the_check_can_fail(tmp_path):
 
 
 def test_importing_edgesoft_imports_nothing_heavy():
-    script = "import sys, json; before = set(sys.modules); import edgesoft; edgesoft.__version__; dir(edgesoft); print(json.dumps(sorted(set(sys.modules) - before)))"
+    script = (
+        "import sys, json; before = set(sys.modules); import edgesoft; edgesoft.__version__; dir(edgesoft); "
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment(), check=True)
     loaded = {name.split(".")[0] for name in json.loads(out.stdout)}
     assert not loaded & {*HEAVY, "numpy", "onnxruntime", "PIL", "typer", "rich"}

@@ -20,7 +20,7 @@ from edgesoft.cli.talk import say
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import reason
 
-COMMANDS = ("train", "export", "infer", "verify", "inspect", "diff")
+COMMANDS = ("train", "export", "infer", "verify", "inspect", "diff", "bench", "doctor")
 """The commands, in the order of `--help`; each is the function `command` in the module of its name."""
 
 _TRAINING = ("torch", "torchvision", "onnx", "matplotlib")  # what a device leaves out

@@ -2,88 +2,181 @@
 
 from __future__ import annotations
 
-import json
-import math
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgesoft.cli.talk import percent, say
-from edgesoft.errors import EdgesoftError
+from edgesoft.cli import options
+from edgesoft.cli.talk import say
+from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.files import reason
 
 if TYPE_CHECKING:
-    from edgesoft.device.classifier import Classifier
-    from edgesoft.pictures import Seen
+    from edgesoft.cli.answers import Answers
+    from edgesoft.device.reading import Reading, Unreadable
+    from edgesoft.tables import Row, TableSpec
+
+STANDARD_INPUT = "-"
+STANDARD_INPUT_LIMIT = 2**27  # bytes; no picture that is read at all is larger
 
 
 def command(
     pictures: Annotated[
-        list[Path], typer.Argument(help="Picture files: PNG, JPEG, and whatever else Pillow reads.", show_default=False)
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="Picture files, folders, or quoted patterns; - reads one picture from standard input. For a model of tables: "
+            "CSV or TSV files.",
+            show_default=False,
+        ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help='One row for a model of tables: "5.1,3.5,1.4,0.2".', show_default=False),
+    ] = None,
+    paths_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Read the paths of pictures from this file, one a line; - is standard input.", show_default=False
+        ),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Model file, or its path without .onnx, or a folder.  [default: exported]", show_default=False
+            help="Model file, or its path without .onnx, or a folder. (default: exported)", show_default=False
         ),
     ] = None,
-    provider: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    provider: options.Provider = "auto",
+    device_id: options.DeviceId = None,
+    threads: options.Threads = None,
+    tf32: options.Tf32 = False,
     top_k: Annotated[int, typer.Option(help="Show this many classes.", min=1)] = 1,
+    reject: Annotated[
+        float | None,
+        typer.Option(
+            help='Answer "unknown" below this probability; 0 always answers. (default: the model\'s own limit)',
+            min=0,
+            max=1,
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a heading.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Draw what the model was fed, on stderr.")] = False,
+    save_seen: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write what the model was fed into this folder: PNGs, and a page with the originals.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not say which model and provider run.")] = False,
 ) -> None:
-    """Say what pictures show.
+    """Say what pictures show, or what class the rows of a table are.
 
-    A picture that cannot be read does not stop the others; the exit code is then 1.
+    A picture or row that cannot be read does not stop the others; the exit code is then 1. Names that begin with a dash go after --.
     """
+    from edgesoft.cli.answers import CsvAnswers, JsonAnswers, TextAnswers
     from edgesoft.device.classifier import Classifier
     from edgesoft.device.modelfile import open_model
     from edgesoft.device.models import find_model
-    from edgesoft.device.providers import choose
-    from edgesoft.pictures import read_picture
+    from edgesoft.device.providers import choose, int8_warning
+    from edgesoft.device.reading import read_pictures, read_rows
+    from edgesoft.tables import TableSpec
 
-    choice = choose(provider)
-    classifier = Classifier(open_model(find_model(model, provider=choice.provider)), choice.provider)
+    if not pictures and paths_from is None and features is None:
+        raise UsageError("no pictures: name files or folders, or a list of them with --paths-from")
+    if as_json and as_csv:
+        raise UsageError("--json and --csv: choose one of them")
+    choice = choose(provider, device_id=device_id, tf32=tf32)
+    classifier = Classifier(
+        open_model(find_model(model, provider=choice.provider)),
+        choice.provider,
+        threads=threads,
+        device_id=choice.device_id,
+        tf32=choice.tf32,
+    )
     if not quiet:
         say(f"{classifier.path} ({classifier.card.precision}) on {choice.provider} ({choice.reason})")
-    failed = False
-    for path in pictures:
-        try:
-            seen = read_picture(path, classifier.card.input)
-            answer = _answer(classifier, seen, top_k)
-        except EdgesoftError as error:
-            failed = True
-            if as_json:
-                print(json.dumps({"path": str(path), "error": str(error)}, ensure_ascii=False))
-            else:
-                say(f"error: {error}" if str(path) in str(error) else f"error: {path}: {error}")
-            continue
-        if as_json:
-            print(json.dumps({"path": str(path), **answer}, ensure_ascii=False))
-            continue
-        ranking = "  ".join(
-            f"{label}  {percent(probability, 1)}" for label, probability in answer["probabilities"].items()
-        )
-        print(f"{path}  {ranking}" if len(pictures) > 1 else ranking)
-        for warning in answer["warnings"]:
-            say(f"warning: {path}: {warning}")
-    if failed:
+    if (warning := int8_warning(classifier.card.precision, choice.provider)) is not None:
+        say(f"warning: {classifier.path}: {warning}")
+    is_alone = paths_from is None and _is_one(pictures or [], features, classifier.card.input.kind)
+    answers = (JsonAnswers if as_json else CsvAnswers if as_csv else TextAnswers)(classifier, top_k, single=is_alone)
+    spec = classifier.card.input
+    if isinstance(spec, TableSpec):
+        if paths_from is not None or show or save_seen is not None:
+            raise UsageError(f"{classifier.path}: takes rows: --paths-from, --show and --save-seen are for pictures")
+        readings = read_rows(classifier, _rows(pictures or [], features, spec), reject=reject)
+    else:
+        readings = read_pictures(classifier, _sources(pictures or [], paths_from, features), reject=reject)
+    if not _write(readings, answers, save_seen, show=show):
         raise typer.Exit(1)
 
 
-def _answer(classifier: Classifier, seen: Seen, top_k: int) -> dict[str, Any]:
-    """The keys of one JSON line; `probabilities` holds the `top_k` largest, in descending order."""
-    prediction = classifier(seen.pixels)
-    probabilities = prediction.probabilities[0]
-    if not math.isfinite(probabilities.sum()):
-        raise EdgesoftError(f"{classifier.path}: answers with no number. Check it: edgesoft verify {classifier.path}")
-    order = probabilities.argsort(kind="stable")[::-1][:top_k].tolist()
-    return {
-        "label": prediction.labels[0],
-        "confidence": round(float(probabilities.max()), 6),
-        "probabilities": {classifier.card.labels[index]: round(float(probabilities[index]), 6) for index in order},
-        "model": str(classifier.path),
-        "precision": classifier.card.precision,
-        "provider": classifier.provider,
-        "warnings": list(seen.warnings),
-    }
+def _write(readings: Iterable[Reading | Unreadable], answers: Answers, save_seen: Path | None, *, show: bool) -> bool:
+    """Write each answer as it comes; False when a picture or row could not be read."""
+    from edgesoft.cli.answers import SeenPage, draw
+    from edgesoft.device.reading import Unreadable
+
+    page = SeenPage(save_seen) if save_seen is not None else None
+    all_read = True
+    for reading in readings:
+        answers.write(reading)
+        if isinstance(reading, Unreadable):
+            all_read = False
+            continue
+        if show and reading.seen is not None:
+            for line in draw(reading.seen.pixels).splitlines():
+                say(line)
+        if page is not None:
+            page.add(reading)
+    if page is not None:
+        page.finish()
+    return all_read
+
+
+def _is_one(names: list[str], features: str | None, kind: str) -> bool:
+    """Whether there is a single answer, which needs no name in front."""
+    if kind == "features":
+        return features is not None and not names
+    return len(names) == 1 and not Path(names[0]).is_dir()
+
+
+def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[tuple[str, Row]]:
+    """Name and content of each row, read while the earlier ones are being classified."""
+    from edgesoft.tables import RowFile, given_row, named_rows
+
+    if features is not None:
+        yield from given_row(features, spec)
+    for name in names:
+        file = RowFile(Path(name), spec)
+        if file.unused:
+            say(f"note: {name}: columns that the model does not take: {', '.join(file.unused)}")
+        yield from named_rows(file)
+
+
+def _sources(names: list[str], paths_from: Path | None, features: str | None) -> Iterator[tuple[str, Path | bytes]]:
+    """Name and content of each picture, found while the earlier ones are being classified."""
+    from edgesoft.pictures.sources import expand, listed
+
+    if features is not None:
+        raise UsageError("--features: this model takes pictures, not rows")
+
+    for name in names:
+        if name == STANDARD_INPUT:
+            yield STANDARD_INPUT, sys.stdin.buffer.read(STANDARD_INPUT_LIMIT)
+        else:
+            yield from ((str(path), path) for path in expand([name]))
+    if paths_from is None:
+        return
+    if str(paths_from) == STANDARD_INPUT:
+        yield from ((path, Path(path)) for path in listed(sys.stdin.buffer))
+        return
+    try:
+        stream = paths_from.open("rb")
+    except OSError as error:
+        raise EdgesoftError(f"{paths_from}: cannot be read ({reason(error)}): expected a list of paths") from error
+    with stream:
+        yield from ((path, Path(path)) for path in listed(stream))

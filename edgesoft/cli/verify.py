@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgesoft.cli import options
 from edgesoft.cli.talk import percent, say, to_json
 from edgesoft.errors import GateMissedError
 
@@ -16,10 +17,19 @@ if TYPE_CHECKING:
 
 def command(
     model: Annotated[Path, typer.Argument(help="Model file.", show_default=False)],
-    provider: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "cpu",
+    provider: options.Provider = "cpu",
+    device_id: options.DeviceId = None,
+    threads: options.Threads = None,
+    tf32: options.Tf32 = False,
     against: Annotated[
         Path | None,
         typer.Option(help="Compare with this checkpoint in PyTorch over the whole test split.", show_default=False),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="With --against: where the data are now. (default: where the run found them)", show_default=False
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
@@ -27,15 +37,24 @@ def command(
 
     The file carries its own examples, so a device needs neither PyTorch nor the data. Exit code 3 when something differs.
     """
+    from edgesoft.device.providers import choose, int8_warning, resolve
     from edgesoft.device.verify import verify
 
-    report = verify(model, provider=provider)
+    if resolve(provider) == "auto":
+        choice = choose(provider, device_id=device_id, tf32=tf32)
+        say(f"on {choice.provider} ({choice.reason})")
+    report = verify(model, provider=provider, device_id=device_id, threads=threads, tf32=tf32)
+    if (warning := int8_warning(report.precision, report.provider)) is not None:
+        say(f"warning: {model}: {warning}")
     if against is not None:
         from edgesoft.workshop.against import verify_against
-        from edgesoft.workshop.datasets.mnist import load_mnist
-        from edgesoft.workshop.runs import checkpoint_in
+        from edgesoft.workshop.configfile import stored_options
+        from edgesoft.workshop.datasets.load import load_dataset
+        from edgesoft.workshop.runs import RunFolder, checkpoint_in
 
-        report = verify_against(report, checkpoint_in(against), load_mnist())
+        checkpoint = checkpoint_in(against)
+        dataset = load_dataset(stored_options(RunFolder(checkpoint.parent), data))
+        report = verify_against(report, checkpoint, dataset, device_id=device_id, threads=threads, tf32=tf32)
     if as_json:
         print(to_json({"passed": report.passed, **vars(report)}))
     else:

@@ -6,26 +6,50 @@ banner. Here the provider is probed first, created without fallback, and checked
 
 from __future__ import annotations
 
+import base64
 import contextlib
-import ctypes
 import io
+import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import onnxruntime
+import numpy as np
 
+from edgesoft.device.cuda import Obstacle, driver_obstacle, find_driver, library_obstacle, pip_cuda
+from edgesoft.device.runtime import VERSION, installed_wheels, onnxruntime
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 
-ProviderName = Literal["cpu", "cuda"]
-CHOICES = ("auto", "cpu", "cuda")
+ProviderName = str
+"""ONNX Runtime's name without its ending, in lower case: "cpu", "cuda", "tensorrt", "openvino", "coreml" ..."""
 
-_FULL_NAMES: dict[ProviderName, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_PIP_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
+_ENDING = "ExecutionProvider"
+_ALIASES = {"directml": "dml", "trt": "tensorrt"}
+WITH_DEVICES = ("cuda", "tensorrt", "nvtensorrtrtx", "dml", "migraphx", "cann")
+"""The providers that can be told which of several devices to take."""
+WITHOUT_INT8 = ("cuda",)
+"""The providers that have no INT8 matrix product: they run an INT8 file as float with conversions around it."""
 
-# ONNX Runtime logs a failed provider as coloured lines on stderr; the same cause leaves here as one message.
-onnxruntime.set_default_logger_severity(4)
+# The wheel that holds a provider, where it is not the one that edgesoft installs.
+_WHEELS = {
+    "openvino": "onnxruntime-openvino",
+    "dml": "onnxruntime-directml",
+    "qnn": "onnxruntime-qnn",
+    "cuda": "onnxruntime-gpu",
+    "tensorrt": "onnxruntime-gpu",
+}
+
+_UPDATE = "Update the driver and the libraries of this provider, or take another: --provider cpu"
+
+# A Gemm and an ArgMax, the two operators that need CUDA's and cuDNN's libraries: x [1, 2] times [[1, 2], [3, 4]].
+# tests/device/test_providers.py builds the same bytes with onnx.
+_TINY = base64.b64decode(
+    "CAgSADq0AQoUCgF4CgF3EgZsb2dpdHMiBEdlbW0KNQoGbG9naXRzEgVsYWJlbCIGQXJnTWF4KgsKBGF4aXMYAaABAioPCghrZWVwZGltcxgA"
+    "oAECEgR0aW55KhsIAggCEAFCAXdKEAAAgD8AAABAAABAQAAAgEBaEwoBeBIOCgwIARIICgIIAQoCCAJiGAoGbG9naXRzEg4KDAgBEggKAggB"
+    "CgIIAmITCgVsYWJlbBIKCggIBxIECgIIAUIECgAQDQ=="
+)
 
 
 @dataclass(frozen=True)
@@ -34,84 +58,140 @@ class Choice:
 
     provider: ProviderName
     reason: str
+    device_id: int = 0
+    """Which of several GPUs; 0 is the first."""
+    tf32: bool = False
+    """Whether CUDA may round the inputs of a product to 10 bits."""
 
 
-def choose(asked: str) -> Choice:
+def known_providers() -> dict[ProviderName, str]:
+    """Short name -> full name of every provider that this version of ONNX Runtime has heard of, cpu first."""
+    names = {_short(name): name for name in onnxruntime.get_all_providers()}
+    return {"cpu": names.pop("cpu"), **names}
+
+
+def compiled_providers() -> tuple[ProviderName, ...]:
+    """The providers that were compiled into the installed ONNX Runtime, in its order of preference."""
+    return tuple(_short(name) for name in onnxruntime.get_available_providers())
+
+
+def resolve(asked: str) -> ProviderName:
+    """The short name that is meant by a short or full one in any case; "auto" stays "auto".
+
+    Raises
+    ------
+    UsageError
+        This ONNX Runtime knows no such provider; the message suggests the nearest.
+    """
+    name = _short(asked.strip())
+    name = _ALIASES.get(name, name)
+    names = ("auto", *known_providers())
+    if name in names:
+        return name
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(name, (*names, *_ALIASES), 1)
+    hint = f"Did you mean {nearest[0]}?" if nearest else f"Expected one of {', '.join(names)}"
+    raise UsageError(f"unknown provider {asked!r}. {hint}")
+
+
+def choose(asked: str, *, device_id: int | None = None, tf32: bool = False) -> Choice:
     """Turn what the user asked for into a provider that can run here.
 
     Parameters
     ----------
     asked
-        "cpu", "cuda", or "auto": CUDA when it can run here, else the CPU.
+        A provider's name, short or full; or "auto": CUDA when it can run here, else the CPU.
+    device_id
+        Which of several GPUs; None is the first.
+    tf32
+        Let CUDA compute with TF32: faster on large batches, logits differ by about 1e-3.
 
     Raises
     ------
     UsageError
-        There is no such choice.
+        There is no such provider, or it takes no such option.
     ProviderUnavailableError
-        CUDA was asked for and cannot run here; the message names the cause and the cure.
+        The provider was asked for and cannot run here; the message names the cause and the cure.
     """
-    match asked.lower():
-        case "cpu":
-            return Choice("cpu", "asked for")
-        case "cuda":
-            obstacle = cuda_obstacle()
-            if obstacle is not None:
-                raise ProviderUnavailableError(
-                    f"provider cuda cannot run here: {obstacle}. Or run on the CPU: --provider cpu"
-                )
-            return Choice("cuda", "asked for")
-        case "auto":
-            obstacle = cuda_obstacle()
-            return (
-                Choice("cuda", "CUDA can run here")
-                if obstacle is None
-                else Choice("cpu", f"no CUDA: {obstacle.split('.')[0]}")
-            )
-        case _:
-            raise UsageError(f"unknown provider {asked!r}: expected {', '.join(CHOICES)}")
-
-
-def cuda_obstacle() -> str | None:
-    """Why CUDA cannot run here, with the cure; None when nothing is known to stand in the way.
-
-    ONNX Runtime's own `get_available_providers()` only tells what was compiled in, so each link of the chain is tried: the
-    build, the driver, a device, the libraries.
-    """
-    if _FULL_NAMES["cuda"] not in onnxruntime.get_available_providers():
-        return (
-            f"the installed ONNX Runtime {onnxruntime.__version__} is a CPU build. "
-            f"Replace it: pip uninstall onnxruntime && {_PIP_CUDA}"
+    provider = resolve(asked)
+    if device_id is not None and provider not in (*WITH_DEVICES, "auto"):
+        raise UsageError(f"--device-id {device_id}: provider {provider} has no devices to choose from. Leave it out")
+    if tf32 and provider not in ("cuda", "auto"):
+        raise UsageError(f"--tf32: only provider cuda has TF32, not {provider}. Leave it out")
+    if provider == "auto":
+        found = obstacle("cuda", device_id or 0) or trial("cuda", device_id or 0)
+        if found is not None:
+            return Choice("cpu", f"no CUDA: {found.cause}")
+        return Choice("cuda", "CUDA can run here", device_id or 0, tf32)
+    found = obstacle(provider, device_id or 0)
+    if found is not None:
+        raise ProviderUnavailableError(
+            f"provider {provider} cannot run here: {found}. Or run on the CPU: --provider cpu"
         )
-    driver_name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-    try:
-        driver = ctypes.CDLL(driver_name)
-    except OSError:
-        return f"there is no NVIDIA driver ({driver_name} cannot be loaded). Install the driver on a machine with an NVIDIA GPU"
-    status = driver.cuInit(0)
-    if status != 0:
-        cause = "the NVIDIA driver finds no GPU" if status == 100 else "the NVIDIA driver does not start"
-        return f"{cause} (cuInit gives {status}). Check nvidia-smi, and that this container may see the GPU"
-    return _missing_library()
+    return Choice(provider, "asked for", device_id or 0, tf32)
 
 
-def _missing_library() -> str | None:
-    # preload_dlls loads the CUDA and cuDNN libraries that pip installed; it reports failures on stdout and never raises.
-    with contextlib.redirect_stdout(io.StringIO()):
-        onnxruntime.preload_dlls()
-    suffix = ".dll" if sys.platform == "win32" else ".so"
-    stem = "onnxruntime_providers_" if sys.platform == "win32" else "libonnxruntime_providers_"
-    folder = Path(onnxruntime.__file__).parent / "capi"
-    try:
-        ctypes.CDLL(str(folder / f"{stem}shared{suffix}"), mode=ctypes.RTLD_GLOBAL)
-        ctypes.CDLL(str(folder / f"{stem}cuda{suffix}"))
-    except OSError as error:
-        return f"a library that CUDA needs is missing ({error}). Install the libraries: {_PIP_CUDA}"
+def obstacle(provider: ProviderName, device_id: int = 0) -> Obstacle | None:
+    """Why a provider cannot run here, with the cure; None when nothing is known to stand in the way."""
+    if provider == "cpu":
+        return None
+    if provider not in compiled_providers():
+        return _not_compiled(provider)
+    if provider in ("cuda", "tensorrt"):
+        return driver_obstacle(find_driver(), device_id) or library_obstacle(provider)
     return None
 
 
+def int8_warning(precision: str, provider: ProviderName) -> str | None:
+    """What to say when a file of this precision was forced onto a provider that computes it more slowly than float."""
+    if precision == "int8" and provider in WITHOUT_INT8:
+        return (
+            f"provider {provider} has no INT8 matrix product and runs this file slower than the float one. "
+            "Give the float file, or --provider cpu"
+        )
+    return None
+
+
+def _not_compiled(provider: ProviderName) -> Obstacle:
+    """The installed build is another one, or two builds lie on top of each other."""
+    wheels = installed_wheels()
+    wheel = _WHEELS.get(provider)
+    command = pip_cuda() if wheel == "onnxruntime-gpu" else f"pip install {wheel}"
+    if len(wheels) > 1 and wheel in wheels:
+        return Obstacle(
+            f"{' and '.join(sorted(wheels))} are both installed and overwrite each other; what is left has no {provider}",
+            f"Keep one: pip uninstall -y {' '.join(sorted(wheels))} && {command}",
+        )
+    which = " and ".join(f"{name} {version}" for name, version in sorted(wheels.items()))
+    cause = (
+        f"the installed {which or f'ONNX Runtime {VERSION}'} is built without it "
+        f"(it has {', '.join(compiled_providers())})"
+    )
+    if provider == "coreml" and sys.platform != "darwin":
+        return Obstacle(cause, "CoreML exists on macOS only")
+    if wheel is None:
+        return Obstacle(cause, "Install a build that has it: https://onnxruntime.ai/docs/execution-providers/")
+    return Obstacle(cause, f"Replace it: pip uninstall -y {' '.join(sorted(wheels)) or 'onnxruntime'} && {command}")
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: its affinity, and the quota of its container."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):  # another system, or no quota: the file says "max"
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, max(1, int(quota) // int(period)))
+    return cores
+
+
 def open_session(
-    content: bytes, provider: ProviderName, *, threads: int, origin: object
+    content: bytes,
+    provider: ProviderName,
+    *,
+    threads: int,
+    origin: object,
+    device_id: int = 0,
+    tf32: bool = False,
 ) -> onnxruntime.InferenceSession:
     """Create a session on exactly `provider`.
 
@@ -120,36 +200,100 @@ def open_session(
     content
         The bytes of an ONNX model. Bytes, not a path: ONNX Runtime then opens no other file.
     provider
-        "cpu" or "cuda".
+        A short name, as `choose` gives it.
     threads
         Threads within one operator, on the CPU.
     origin
         Where the model came from, for the messages.
+    device_id
+        Which of several GPUs.
+    tf32
+        Let CUDA round the inputs of a product to 10 bits, which PyTorch does not do: differences of 1e-3 in the logits.
 
     Raises
     ------
     ProviderUnavailableError
-        ONNX Runtime could not run the model on that provider.
+        ONNX Runtime could not run the model on that provider, or would have run its products on another.
     EdgesoftError
         ONNX Runtime cannot read the model.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    providers: list[Any] = [_FULL_NAMES["cpu"]]
-    if provider == "cuda":
-        # TF32 rounds the inputs of a product to 10 bits, which PyTorch does not do: differences of 1e-3 in the logits.
-        providers.insert(0, (_FULL_NAMES["cuda"], {"use_tf32": "0"}))
+    names = known_providers()
+    providers: list[Any] = [names["cpu"]]
+    if provider != "cpu":
+        providers.insert(0, (names[provider], _provider_options(provider, device_id, tf32=tf32)))
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             session = onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
     except Exception as error:  # ONNX Runtime has one exception class a status code, without a common base of its own
-        cause = " ".join(str(error).split())
         if provider != "cpu":
-            raise ProviderUnavailableError(f"provider {provider} cannot run {origin}: {cause}") from error
-        raise EdgesoftError(f"{origin}: ONNX Runtime {onnxruntime.__version__} cannot load it ({cause})") from error
-    if session.get_providers()[0] != _FULL_NAMES[provider]:
-        raise ProviderUnavailableError(
-            f"provider {provider} did not start: ONNX Runtime took {session.get_providers()[0]} instead. {_PIP_CUDA}"
-        )
+            raise ProviderUnavailableError(
+                f"provider {provider} cannot run {origin}: {one_line(error)}. See what is wrong: edgesoft doctor"
+            ) from error
+        raise EdgesoftError(f"{origin}: ONNX Runtime {VERSION} cannot load it ({one_line(error)})") from error
+    _hold_to(provider, session, origin)
     return session
+
+
+def _provider_options(provider: ProviderName, device_id: int, *, tf32: bool) -> dict[str, str]:
+    options = {"device_id": str(device_id)} if provider in WITH_DEVICES else {}
+    if provider == "cuda":
+        options["use_tf32"] = str(int(tf32))
+    return options
+
+
+def _hold_to(provider: ProviderName, session: onnxruntime.InferenceSession, origin: object) -> None:
+    """Asked for means used: the session must have the provider, and the provider must have the products."""
+    full = known_providers()[provider]
+    if session.get_providers()[0] != full:
+        raise ProviderUnavailableError(
+            f"provider {provider} did not start: ONNX Runtime took {_short(session.get_providers()[0])} instead. "
+            "See what is wrong: edgesoft doctor"
+        )
+    if provider == "cpu" or not hasattr(session, "get_provider_graph_assignment_info"):
+        return
+    products = [
+        part.ep_name
+        for part in session.get_provider_graph_assignment_info()
+        for node in part.get_nodes()
+        if node.op_type == "Gemm"
+    ]
+    if products and full not in products:
+        raise ProviderUnavailableError(
+            f"provider {provider} takes none of the matrix products of {origin}; ONNX Runtime would run them on "
+            f"{_short(products[0])}. Choose that: --provider {_short(products[0])}"
+        )
+
+
+def trial(provider: ProviderName, device_id: int = 0) -> Obstacle | None:
+    """Run a tiny model on a provider; what goes wrong, or None when it ran and answered rightly.
+
+    This finds what `obstacle` cannot: a driver that refuses, a GPU that is too old for the kernels, a provider that takes nothing.
+    """
+    try:
+        session = open_session(_TINY, provider, threads=1, origin="a tiny test model", device_id=device_id)
+        logits, label = session.run(None, {"x": np.ones((1, 2), np.float32)})
+    except EdgesoftError as error:
+        return Obstacle(str(error).partition(". ")[0], _UPDATE)
+    except Exception as error:  # as in open_session
+        return Obstacle(f"provider {provider} fails while it runs: {one_line(error)}", _UPDATE)
+    if np.allclose(logits, [[4, 6]], rtol=1e-3) and label.tolist() == [1]:
+        return None
+    return Obstacle(f"provider {provider} computes {logits.tolist()} where 4 and 6 are right", _UPDATE)
+
+
+def one_line(error: Exception) -> str:
+    """What ONNX Runtime's message says, without the C++ functions, source paths and host name around it."""
+    text = " ".join(str(error).split())
+    if (failure := re.search(r"(?:CUDA|CUDNN|CUBLAS)\w* failure \d+: [^;]*[^; ]", text)) is not None:
+        return failure.group()
+    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    text = re.sub(r"^/\S+:\d+ .*?\) (?=[A-Z])", "", text)
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def _short(name: str) -> ProviderName:
+    return name.lower().removesuffix(_ENDING.lower())

@@ -11,10 +11,11 @@ import numpy as np
 from edgesoft.device import interpreter
 from edgesoft.device.classifier import Classifier, Prediction
 from edgesoft.device.modelfile import GOLDEN_KEY, ModelFile, read_model
-from edgesoft.device.parity import Parity, compare, softmax
+from edgesoft.device.parity import Parity, answers, compare, probabilities
 from edgesoft.device.providers import ProviderName, choose
-from edgesoft.errors import EdgesoftError
+from edgesoft.errors import EdgesoftError, ProviderUnavailableError
 from edgesoft.golden import Golden
+from edgesoft.pictures import PictureSpec, encode_png, read_picture
 
 Stage = Literal["file", "labels", "preprocessing", "graph", "runtime", "pytorch"]
 
@@ -23,6 +24,8 @@ CPU_TOLERANCE = 1e-4
 ACCELERATOR_TOLERANCE = 1e-3
 """The same on any other provider."""
 PROBABILITY_TOLERANCE = 1e-5
+PREPROCESSING_TOLERANCE = 1.0
+"""Mean difference of a normalised picture, in grey levels: other versions of Pillow and numpy may round otherwise."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class VerifyReport:
         return not self.findings
 
 
-def verify(path: Path, *, provider: str = "cpu") -> VerifyReport:
+def verify(
+    path: Path, *, provider: str = "cpu", device_id: int | None = None, threads: int | None = None, tf32: bool = False
+) -> VerifyReport:
     """Check a model file against what was recorded inside it at export.
 
     Parameters
@@ -65,7 +70,9 @@ def verify(path: Path, *, provider: str = "cpu") -> VerifyReport:
     path
         The `.onnx` file.
     provider
-        Where to replay: "cpu", "cuda" or "auto".
+        Where to replay: a provider's name, or "auto".
+    device_id, threads, tf32
+        See `edgesoft.device.classifier.Classifier`. With TF32 a float model may miss the tolerance.
 
     Raises
     ------
@@ -74,7 +81,8 @@ def verify(path: Path, *, provider: str = "cpu") -> VerifyReport:
     ProviderUnavailableError
         The provider cannot run here.
     """
-    chosen = choose(provider).provider
+    choice = choose(provider, device_id=device_id, tf32=tf32)
+    chosen = choice.provider
     model = read_model(path)
     findings = [Finding("file", _changed(part)) for part in model.changed_parts()]
     if GOLDEN_KEY not in model.metadata:
@@ -84,19 +92,23 @@ def verify(path: Path, *, provider: str = "cpu") -> VerifyReport:
     try:
         golden = Golden.decode(model.metadata[GOLDEN_KEY], path)
         stage = "graph"
-        classifier = Classifier(model, chosen)
+        classifier = Classifier(model, chosen, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
         stage = "file"
         # Numbers that are not finite belong into the findings, not as numpy's warnings onto the terminal.
         with np.errstate(all="ignore"):
             prediction = _replay(classifier, golden)
             reference, expected = (
-                compare(logits, prediction.logits, golden.targets) for logits in (golden.reference, golden.expected)
+                compare(logits, prediction.logits, golden.targets, cut=model.card.cut)
+                for logits in (golden.reference, golden.expected)
             )
             if golden.labels != model.card.labels:
                 findings.append(Finding("labels", _label_change(golden.labels, model.card.labels)))
+            findings += _judge_preprocessing(model, golden)
             # Against edited records nothing can be said about the graph.
             findings += _judge_records(model, golden) or _judge_logits(model, golden, expected, chosen)
             findings += _judge_outputs(model, prediction)
+    except ProviderUnavailableError:
+        raise  # says nothing about the file
     except EdgesoftError as error:
         # A file that fails at this point is already known to be changed, or cannot keep its own promise.
         findings.append(Finding(stage, str(error).removeprefix(f"{path}: ")))
@@ -125,6 +137,28 @@ def _replay(classifier: Classifier, golden: Golden) -> Prediction:
         tuple(label for batch in batches for label in batch.labels),
         *(np.concatenate(arrays) for arrays in list(zip(*batches, strict=True))[1:]),
     )
+
+
+def _judge_preprocessing(model: ModelFile, golden: Golden) -> list[Finding]:
+    if golden.page is None or golden.page_seen is None or not isinstance(model.card.input, PictureSpec):
+        return []
+    pixels = read_picture(encode_png(golden.page), model.card.input).pixels
+    if pixels.shape != golden.page_seen.shape:
+        return [
+            Finding(
+                "preprocessing",
+                f"a picture becomes {list(pixels.shape)}, but was {list(golden.page_seen.shape)} at export",
+            )
+        ]
+    difference = float(np.abs(pixels.astype(np.float64) - golden.page_seen).mean())
+    if difference <= PREPROCESSING_TOLERANCE:
+        return []
+    return [
+        Finding(
+            "preprocessing",
+            f"the recorded picture becomes other pixels than at export: {difference:.1f} grey levels on average",
+        )
+    ]
 
 
 def _judge_records(model: ModelFile, golden: Golden) -> list[Finding]:
@@ -185,15 +219,16 @@ def _holds(parity: Parity, tolerance: float) -> bool:
 
 
 def _judge_outputs(model: ModelFile, prediction: Prediction) -> list[Finding]:
-    """The outputs must belong together: probabilities are the softmax of the logits, the label is the largest of them."""
+    """The outputs must belong together: probabilities are the head's of the logits, and the label is their answer."""
+    card = model.card
     # The same product in float32 as in the graph: logits of some hundreds leave no room for another rounding.
-    probabilities = softmax((prediction.logits * np.float32(1 / model.card.temperature)).astype(np.float32))
-    difference = float(np.abs(probabilities - prediction.probabilities).max())
+    expected = probabilities((prediction.logits * np.float32(1 / card.temperature)).astype(np.float32))
+    difference = float(np.abs(expected - prediction.probabilities).max())
     findings = []
     if not difference <= PROBABILITY_TOLERANCE:
         findings.append(
-            Finding("graph", f"the probabilities differ by up to {difference:.3g} from the softmax of the logits")
+            Finding("graph", f"the probabilities differ by up to {difference:.3g} from the {card.head} of the logits")
         )
-    if not np.array_equal(prediction.indices, prediction.logits.argmax(axis=1)):
-        findings.append(Finding("graph", "the label is not the class with the largest logit"))
+    if not np.array_equal(prediction.indices, answers(prediction.logits, card.cut)):
+        findings.append(Finding("graph", "the label is not the class that the logits answer"))
     return findings

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgesoft.pictures.decode import Source, decode
 from edgesoft.pictures.ink import normalise_ink
@@ -13,7 +15,7 @@ from edgesoft.pictures.spec import PictureError, PictureSpec, Seen
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["PictureError", "PictureSpec", "Seen", "read_picture"]
+__all__ = ["PictureError", "PictureSpec", "Seen", "encode_png", "read_picture"]
 
 
 def _resized(image: Image, spec: PictureSpec) -> Seen:
@@ -32,6 +34,15 @@ def _resized(image: Image, spec: PictureSpec) -> Seen:
         planes = planes * 3
     pixels = np.rint(np.clip(np.stack(planes, axis=2), 0, 1) * 255).astype(np.uint8)
     return Seen(pixels[..., 0] if spec.channels == 1 else pixels)
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """A PNG file of uint8 ``[height, width]`` or ``[height, width, 3]``."""
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def read_picture(source: Source, spec: PictureSpec) -> Seen:

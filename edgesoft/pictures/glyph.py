@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.pictures.arrays import Floats, Mask, maximum, resample, stroke_width
+from edgesoft.pictures.arrays import Floats, Mask, box_mean, maximum, resample, stroke_width
 from edgesoft.pictures.spec import PictureSpec
 
 # The glyph is drawn at this many times the model's resolution and then averaged, as MNIST's
 # greys came from averaging black and white originals.
 FINER = 4
+# Pressure is judged over this many stroke widths around each pixel.
+EVEN_REACH = 1.0
+# Strokes paler than this share of the darkest ones are not lifted further: they may be shadows.
+PALEST = 0.45
 
 
 def _ink_box(ink: Floats, level: float = 0.5) -> tuple[int, int, int, int]:
@@ -27,6 +31,15 @@ def _cut(ink: Floats, margin: int) -> Floats:
     top, left, bottom, right = _ink_box(ink)
     padded = np.pad(ink, margin)
     return padded[top : bottom + 2 * margin, left : right + 2 * margin]
+
+
+def _around(contrast: Floats, mask: Mask) -> tuple[Floats, Mask]:
+    """Cut a contrast map and its mask to the mask's box and a margin of an eighth of it."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    margin = 2 + max(len(rows), len(columns)) // 8
+    down = slice(max(0, rows[0] - margin), rows[-1] + 1 + margin)
+    across = slice(max(0, columns[0] - margin), columns[-1] + 1 + margin)
+    return contrast[down, across], mask[down, across]
 
 
 def _scaled(ink: Floats, side: int) -> Floats:
@@ -108,6 +121,27 @@ def _placed(ink: Floats, spec: PictureSpec) -> Floats:
     return canvas
 
 
+def _evened(contrast: Floats, mask: Mask, core: float) -> Floats:
+    """Divide the contrast by that of the stroke's middle nearby: pressed and pale strokes become alike.
+
+    Parameters
+    ----------
+    contrast : float32 [h, w]
+        0 to `core`, 0 outside the marks.
+    mask : bool [h, w]
+    core : float
+
+    Returns
+    -------
+    float32 [h, w]
+        0 to 1.
+    """
+    ink = contrast / np.float32(core)
+    radius = max(1, min(int(np.ceil(EVEN_REACH * stroke_width(mask.astype(np.float32)))), max(mask.shape) // 8))
+    nearby = box_mean(maximum(ink, radius), radius)
+    return np.clip(ink / np.clip(nearby, PALEST, 1), 0, 1).astype(np.float32)
+
+
 def draw_glyph(contrast: Floats, mask: Mask, core: float, low: float, spec: PictureSpec) -> NDArray[np.uint8]:
     """Draw the chosen ink as the model's pixels.
 
@@ -128,11 +162,12 @@ def draw_glyph(contrast: Floats, mask: Mask, core: float, low: float, spec: Pict
     uint8 [height, width]
         White ink on black.
     """
+    contrast, mask = _around(contrast, mask)
     # One pixel around the marks belongs to their grey edges.
     near = maximum(mask.astype(np.float32), 1)
-    ink = np.clip(contrast / core, 0, 1) * near
+    ink = _evened(np.clip(contrast, 0, core) * near, mask, core)
     side = spec.ink_box * FINER
-    ink = _scaled(ink.astype(np.float32), side)
+    ink = _scaled(ink, side)
     floor = low / core
     ink = np.clip((ink - floor) / max(0.8 - floor, 0.1), 0, 1).astype(np.float32)
     ink = _cut(ink, 2 * FINER)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.pictures.arrays import shrink
+from edgesoft.pictures.clutter import without_border, without_lines
 from edgesoft.pictures.colour import to_colour
-from edgesoft.pictures.contrast import ink_map
+from edgesoft.pictures.contrast import InkMap, ink_map, levels
 from edgesoft.pictures.decode import WORKING_SIDE
 from edgesoft.pictures.glyph import draw_glyph
-from edgesoft.pictures.shapes import find_character
+from edgesoft.pictures.shapes import WEAK, find_character, weak_level
 from edgesoft.pictures.spec import BLANK, CUT_OFF, FAINT, SEVERAL, TINY, PictureSpec, Seen
 
 if TYPE_CHECKING:
@@ -60,6 +62,21 @@ def _as_it_is(image: Image, spec: PictureSpec) -> NDArray[np.uint8] | None:
     return pixels if is_model_input(pixels, spec) else None
 
 
+def _cleared(seen: InkMap) -> InkMap:
+    """Take lines and borders away, where ink is left without them."""
+    if seen.core < FAINT_CONTRAST:
+        return seen
+    for clear in (without_lines, without_border):
+        contrast = clear(seen.contrast, weak_level(seen.core, seen.noise))
+        if contrast is seen.contrast:
+            continue
+        noise, core = levels(contrast)
+        # What is left must have been ink before: else a lone character along the frame was taken away.
+        if core >= max(FAINT_CONTRAST, 6 * noise, WEAK * seen.core):
+            seen = replace(seen, contrast=contrast, noise=noise, core=core)
+    return seen
+
+
 def normalise_ink(image: Image, spec: PictureSpec) -> Seen:
     """Normalise a decoded picture of one character.
 
@@ -75,7 +92,7 @@ def normalise_ink(image: Image, spec: PictureSpec) -> Seen:
     colour = to_colour(image)
     colour = np.stack([shrink(colour[..., plane], WORKING_SIDE) for plane in range(colour.shape[2])], axis=2)
     blank = np.zeros((spec.height, spec.width), np.uint8)
-    seen = ink_map(colour)
+    seen = _cleared(ink_map(colour))
     if seen.core < FAINT_CONTRAST or seen.core < 4 * seen.noise:
         return Seen(blank, (BLANK,) if seen.core < FAINT_CONTRAST else (BLANK, FAINT))
     found = find_character(seen.contrast, seen.core, seen.noise)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.pictures.arrays import Components, Floats, Ints, Mask, components
+from edgesoft.pictures.arrays import Floats, Ints, Mask, components
 
 # A mark is weak ink joined to strong ink (hysteresis: Canny, "A computational approach to edge
 # detection", 1986): pale ends of strokes stay, pale stains and ruled lines go.
@@ -15,6 +15,13 @@ STRONG = 0.55
 WEAK = 0.3
 # Marks below this share of the main mark's ink are specks; dots of that size carry no meaning in digits.
 SPECK_SHARE = 0.02
+# Among more marks than this, none of which holds this share of the ink or this many pixels, all are noise.
+CROWD = 20
+CROWD_SHARE = 0.1
+CROWD_PIXELS = 40
+# An edge softer than this share of the picture's longer side is a change of light, not of ink.
+# The softest edges of writing: 2 pixels of a 16 x 16 picture.
+SOFTEST = 0.2
 # A second mark at least this tall, beside the first, is another character.
 TALL = 0.5
 
@@ -44,14 +51,23 @@ def _gaps(box: Ints, boxes: Ints) -> tuple[NDArray[np.float64], NDArray[np.float
     return down.astype(np.float64), across.astype(np.float64)
 
 
-def _marks(contrast: Floats, core: float, noise: float) -> tuple[Components, Mask]:
-    """Components of weak ink, and which of them hold strong ink."""
-    weak = max(WEAK * core, min(2.5 * noise, 0.5 * core))
-    marks = components(contrast > weak)
-    if marks.count == 0:
-        return marks, np.zeros(0, bool)
-    strong = marks.sums((contrast > STRONG * core).astype(np.float32))
-    return marks, strong > 0
+def weak_level(core: float, noise: float) -> float:
+    """Contrast above which a pixel may belong to a mark."""
+    return max(WEAK * core, min(2.5 * noise, 0.5 * core))
+
+
+def _edge_width(contrast: Floats, mask: Mask, core: float) -> float:
+    """Mean width in pixels over which marks pass from background to full contrast.
+
+    The area between 40 % and 80 % of the contrast is two fifths of the edges' width times their
+    length; the total variation of the contrast between the two gives the length.
+    """
+    band = np.clip((contrast / np.float32(core) - np.float32(0.4)) / np.float32(0.4), 0, 1) * mask
+    area = float(((band > 0) & (band < 1)).sum())
+    inner = mask[1:, 1:] & mask[:-1, 1:] & mask[1:, :-1]
+    down, across = (band[1:, 1:] - band[:-1, 1:])[inner], (band[1:, 1:] - band[1:, :-1])[inner]
+    length = float(np.sqrt(down * down + across * across).sum())
+    return area / max(length, 1.0) / 0.4
 
 
 def find_character(contrast: Floats, core: float, noise: float) -> Found | None:
@@ -69,7 +85,8 @@ def find_character(contrast: Floats, core: float, noise: float) -> Found | None:
     Found or None
         None if no mark stands out.
     """
-    marks, alive = _marks(contrast, core, noise)
+    marks = components(contrast > weak_level(core, noise))
+    alive = marks.sums((contrast > STRONG * core).astype(np.float32)) > 0
     if not alive.any():
         return None
     height, width = contrast.shape
@@ -80,6 +97,8 @@ def find_character(contrast: Floats, core: float, noise: float) -> Found | None:
     # Shadows and page borders lie along the frame; a character meets it with stroke ends.
     score = np.where(alive, mass * np.clip(1 - contact, 0.02, None), 0)
     main = int(score.argmax())
+    if alive.sum() > CROWD and score[main] < CROWD_SHARE * score.sum() and marks.areas()[main] < CROWD_PIXELS:
+        return None
     members = np.zeros(marks.count, bool)
     members[main] = True
     group = boxes[main].copy()
@@ -98,4 +117,7 @@ def find_character(contrast: Floats, core: float, noise: float) -> Found | None:
         members[index] = True
         group = np.concatenate([np.minimum(group[:2], boxes[index, :2]), np.maximum(group[2:], boxes[index, 2:])])
     touches = bool(group[0] == 0 or group[1] == 0 or group[2] == height or group[3] == width)
-    return Found(marks.paint(members), several, touches)
+    mask = marks.paint(members)
+    if _edge_width(contrast, mask, core) > SOFTEST * max(height, width):
+        return None
+    return Found(mask, several, touches)

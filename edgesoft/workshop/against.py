@@ -8,7 +8,7 @@ from pathlib import Path
 from edgesoft.device.classifier import Classifier
 from edgesoft.device.modelfile import read_model
 from edgesoft.device.parity import compare
-from edgesoft.device.providers import choose
+from edgesoft.device.providers import WITH_DEVICES, choose
 from edgesoft.device.verify import Finding, VerifyReport
 from edgesoft.workshop.checkpoint import Checkpoint
 from edgesoft.workshop.datasets import Dataset
@@ -16,7 +16,16 @@ from edgesoft.workshop.gate import Gate
 from edgesoft.workshop.network import reference_logits
 
 
-def verify_against(report: VerifyReport, checkpoint: Path, dataset: Dataset, gate: Gate = Gate()) -> VerifyReport:
+def verify_against(
+    report: VerifyReport,
+    checkpoint: Path,
+    dataset: Dataset,
+    gate: Gate = Gate(),
+    *,
+    device_id: int | None = None,
+    threads: int | None = None,
+    tf32: bool = False,
+) -> VerifyReport:
     """Add the full comparison with PyTorch to a report.
 
     Parameters
@@ -29,6 +38,8 @@ def verify_against(report: VerifyReport, checkpoint: Path, dataset: Dataset, gat
         The data to compare on.
     gate
         What the file must hold.
+    device_id, threads, tf32
+        As for `verify`; the provider is the report's.
 
     Raises
     ------
@@ -51,11 +62,14 @@ def verify_against(report: VerifyReport, checkpoint: Path, dataset: Dataset, gat
         )
         return dataclasses.replace(report, findings=tuple(findings))
     reference = reference_logits(trained.to_network(), dataset.test.inputs)
-    if reference.shape[1] != len(model.card.labels):
+    if reference.shape[1] != model.card.outputs:
         return dataclasses.replace(report, findings=tuple(findings))
     if report.expected is None:  # it could not be replayed either, and the report already says why
         return dataclasses.replace(report, findings=tuple(findings))
-    classifier = Classifier(model, choose(report.provider).provider)
-    parity = compare(reference, classifier.logits(dataset.test.inputs), dataset.test.targets)
+    # With "auto" the report names what was taken, and a CPU has neither devices nor TF32.
+    gpu = report.provider in WITH_DEVICES
+    choice = choose(report.provider, device_id=device_id if gpu else None, tf32=tf32 and report.provider == "cuda")
+    classifier = Classifier(model, choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
+    parity = compare(reference, classifier.logits(dataset.test.inputs), dataset.test.targets, cut=model.card.cut)
     findings += [Finding("pytorch", failure) for failure in gate.failures(parity, model.card.precision)]
     return dataclasses.replace(report, against=parity, findings=tuple(findings))

@@ -1,9 +1,9 @@
 """Batched random distortions that make training pictures look like other people's hands and pens.
 
 Everything is a tensor operation over the whole batch. The geometry of one picture (turn, slant, size, shift and
-an elastic field) is a single displacement field, built by one separable matrix product and sampled once; pen
-effects (stroke width, blur, a gap in the line) follow as cheap shifts and products. Lengths are
-fractions of the picture's side, so the same strengths serve every size. Pictures are ink (bright) on black.
+an elastic field) is a single displacement field, built by separable matrix products and sampled once; pen effects
+(stroke width, blur, a gap in the line) follow as cheap shifts and products. Lengths are fractions of the picture's
+side, so the same strengths serve every size. Pictures are ink (bright) on black.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _GAP_HALF_WIDTH, _GAP_HALF_LENGTH = 0.10, 0.35  # of half the side
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly pictures are distorted; every draw is uniform up to the strength unless its comment says otherwise."""
+    """How strongly pictures are distorted: uniform draws up to each strength unless its comment says otherwise."""
 
-    rotation: float = 12.0
+    rotation: float = 15.0
     """Largest turn to either side, in degrees."""
     scale: float = 0.10
     """Largest change of size, as the natural logarithm of the factor."""
@@ -36,12 +36,12 @@ class Augmentation:
     """Largest slant, in widths moved per height climbed."""
     shift: float = 0.05
     """Largest move along each axis, as a fraction of the side."""
-    elastic: float = 0.03
+    elastic: float = 0.04
     """Standard deviation of the elastic displacement, as a fraction of the side."""
     elastic_knots: int = 5
     """Knots of the elastic field along each side: more knots bend the strokes in smaller waves."""
     stroke: float = 0.8
-    """Largest widening or thinning of the ink's every edge, in 28ths of the side."""
+    """Largest widening or thinning of the ink's every edge, in 28ths of the side, at most 1."""
     blur: float = 0.5
     """Largest share of a blurred copy in the picture, from 0 to 1; half of the pictures stay sharp."""
     gap: float = 0.1
@@ -67,9 +67,8 @@ def augment(images: Tensor, strengths: Augmentation, generator: torch.Generator)
         New pictures of the same shape, type and device, in 0..1.
     """
     if images.ndim not in (3, 4) or min(images.shape[-2:]) < 8 or images.dtype != torch.float32:
-        raise ValueError(
-            f"need float32 [B, H, W] or [B, C, H, W] of at least 8x8, got {images.dtype} {list(images.shape)}"
-        )
+        got = f"{images.dtype} {list(images.shape)}"
+        raise ValueError(f"need float32 [B, H, W] or [B, C, H, W] of at least 8x8, got {got}")
     pixels = images.unsqueeze(1) if images.ndim == 3 else images
     if pixels.shape[0] > 0:
         pixels = _warp(pixels, strengths, generator)

@@ -10,11 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesoft.device.doubt import familiarity
 from edgesoft.device.parity import Logits, softmax
 
 BINS = 15
 TEMPERATURES = (0.05, 20.0)
 """Between these a fitted temperature stays: a validation split without a single mistake would drive it to 0."""
+
+UNSURE_RIGHT = 0.001
+"""Share of right answers on the validation split whose confidence may fall below the limit."""
+UNFAMILIAR_RIGHT = 0.005
+"""Share of right answers on the validation split whose familiarity may fall below the limit."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,11 @@ def fit_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
     targets
         int64 `[n]`, the right classes.
     """
-    right = logits[np.arange(len(targets)), targets].mean(dtype=np.float64)
+    # One more example is counted, spread evenly over the classes: a small split without a mistake must not make the model
+    # certain. Source: Platt, "Probabilistic Outputs for Support Vector Machines" (1999).
+    share = 1 / (len(targets) + 1)
+    observed = logits[np.arange(len(targets)), targets].mean(dtype=np.float64)
+    right = (1 - share) * observed + share * logits.mean(dtype=np.float64)
 
     def slope(inverse: float) -> float:
         expected = (softmax((logits * np.float32(inverse)).astype(np.float32)) * logits).sum(axis=1)
@@ -82,3 +92,27 @@ def fit_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
         middle = (low * high) ** 0.5
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
     return float(np.float32(1 / low))
+
+
+def doubt_limits(logits: Logits, targets: NDArray[np.int64], temperature: float) -> dict[str, float]:
+    """The limits below which an answer is given as unknown, for the model card.
+
+    Parameters
+    ----------
+    logits
+        float32 `[n, classes]` on the validation split.
+    targets
+        int64 `[n]`, the right classes.
+    temperature
+        What the logits are divided by.
+    """
+    right = logits.argmax(axis=1) == targets
+    if not right.any():
+        return {"reject_below": 0.0, "familiar_above": float(np.finfo(np.float32).min)}
+    confidence = softmax((logits / np.float32(temperature)).astype(np.float32)).max(axis=1)
+    # So few answers hold no such share: their smallest would reject far more.
+    unsure, foreign = (len(confidence[right]) * share >= 1 for share in (UNSURE_RIGHT, UNFAMILIAR_RIGHT))
+    limits = {"reject_below": round(float(np.quantile(confidence[right], UNSURE_RIGHT)), 4) if unsure else 0.0}
+    if foreign and logits.shape[1] > 2:
+        limits["familiar_above"] = round(float(np.quantile(familiarity(logits[right]), UNFAMILIAR_RIGHT)), 4)
+    return limits

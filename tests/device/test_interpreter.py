@@ -29,10 +29,10 @@ def test_it_gives_the_float_files_answers(exported, mnist):
 
 def test_per_channel_and_a_float_last_layer(tiny_checkpoint, small, mnist, tmp_path):
     """The rungs of the ladder that the shared model did not need; a gate that nothing holds makes it climb to the top."""
+    import dataclasses
+
     from edgesoft.workshop.checkpoint import Checkpoint
     from edgesoft.workshop.gate import Gate
-
-    import dataclasses
 
     trained = Checkpoint.load(tiny_checkpoint)
     card = dataclasses.replace(trained.card, training={**trained.card.training, "data_sha256": small.digest})

@@ -142,7 +142,10 @@ def npy(shape, dtype="|u1"):
 
 
 def test_a_zip_bomb_is_not_unpacked(path):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, archive.open("card.npy", "w", force_zip64=True) as file:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("card.npy", "w", force_zip64=True) as file,
+    ):
         file.write(npy((2**31,)))
         for _ in range(128):
             file.write(bytes(2**24))

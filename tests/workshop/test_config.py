@@ -12,7 +12,9 @@ def test_hidden_layers(text, widths):
     assert parse_hidden(text) == widths
 
 
-@pytest.mark.parametrize("text", ["", "0", "-3", "520,", ",", "5.5", "1e3", "a,b", "65537", "520;320", "nan", "5,0,3", "[5]"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "-3", "520,", ",", "5.5", "1e3", "a,b", "65537", "520;320", "nan", "5,0,3", "[5]"]
+)
 def test_what_are_no_hidden_layers(text):
     with pytest.raises(UsageError, match='expected widths from 1 to 65536 such as "520,320,240,120", or "none"'):
         parse_hidden(text)

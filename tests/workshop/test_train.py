@@ -120,7 +120,10 @@ def test_interrupted_in_the_first_epoch_there_is_nothing_to_keep(small, folder):
 
 
 def test_a_loss_that_is_no_number_stops_and_says_why(small, folder):
-    with pytest.raises(EdgesoftError, match=r"training stopped: the .*loss became (nan|inf) in epoch 1, and there are no earlier weights") as caught:
+    with pytest.raises(
+        EdgesoftError,
+        match=r"training stopped: the .*loss became (nan|inf) in epoch 1, and there are no earlier weights",
+    ) as caught:
         train(small, dataclasses.replace(CONFIG, lr=1e30), folder)
     assert caught.value.exit_code == 1
     assert list(folder.path.iterdir()) == []
@@ -142,7 +145,10 @@ def test_a_loss_that_is_no_number_later_keeps_the_last_good_weights(small, folde
 
     torch.nn.Module.train = remember
     try:
-        with pytest.raises(EdgesoftError, match=rf"loss became (nan|inf) in epoch 3. The best weights before that, of epoch [12], are kept in .*{folder.checkpoint.name}. Try a smaller --lr"):
+        with pytest.raises(
+            EdgesoftError,
+            match=r"loss became (nan|inf) in epoch 3. The best weights before that, of epoch [12], are kept in .*checkpoint.npz. Try a smaller --lr",
+        ):
             train(small, CONFIG, folder, on_epoch=poison)
     finally:
         torch.nn.Module.train = original
@@ -159,7 +165,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_before_the_work(small, tmp_
 
 
 def test_weights_that_no_model_file_holds_are_refused_before_they_are_made(small, folder):
-    with pytest.raises(UsageError, match="weights of .* MB, but a model file holds 268 MB"):
+    with pytest.raises(UsageError, match=r"million parameters, expected at most 60 million"):
         train(small, dataclasses.replace(CONFIG, hidden=(65_536, 65_536)), folder)
 
 

@@ -22,9 +22,9 @@ _SCHEMAS = {
 @cache
 def _declarations() -> torch.library.Library:
     # Kept for the life of the process: the declarations go when the library object goes.
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in _SCHEMAS.values():
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
     return library
 
 

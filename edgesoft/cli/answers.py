@@ -1,0 +1,163 @@
+"""How the answers of `infer` are written: for people, as JSON lines, as CSV, and as pictures of what the model saw."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from html import escape
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.cli.talk import percent, say
+from edgesoft.device.classifier import Classifier
+from edgesoft.device.reading import Reading, Unreadable
+from edgesoft.errors import EdgesoftError
+from edgesoft.files import reason, write_atomically
+
+
+class Answers(Protocol):
+    """Writes one answer after the other to stdout."""
+
+    def write(self, reading: Reading | Unreadable) -> None:
+        """Write one answer."""
+
+
+class TextAnswers:
+    """A line for each picture; its name stands in front unless there is only one."""
+
+    def __init__(self, classifier: Classifier, top_k: int, *, single: bool) -> None:
+        self._labels, self._top_k, self._single = classifier.card.labels, top_k, single
+
+    def write(self, reading: Reading | Unreadable) -> None:
+        """Write the answer to stdout, errors and warnings to stderr."""
+        if isinstance(reading, Unreadable):
+            say(f"error: {reading.path}: {reading.error}")
+            return
+        ranking = [
+            f"{label}  {percent(probability, 1)}" for label, probability in _ranking(reading, self._labels, self._top_k)
+        ]
+        if reading.rejected:
+            ranking.insert(0, reading.label)
+        prefix = "" if self._single else f"{_printable(reading.path)}  "
+        print(prefix + "  ".join(ranking))
+        for warning in reading.warnings:
+            say(f"warning: {_printable(reading.path)}: {warning}")
+
+
+class JsonAnswers:
+    """One JSON object a line."""
+
+    def __init__(self, classifier: Classifier, top_k: int, *, single: bool) -> None:  # noqa: ARG002 - as the others
+        self._labels, self._top_k = classifier.card.labels, top_k
+        self._model = {
+            "model": str(classifier.path),
+            "precision": classifier.card.precision,
+            "provider": classifier.provider,
+        }
+
+    def write(self, reading: Reading | Unreadable) -> None:
+        """Write the keys of DESIGN's contract, or path and error."""
+        if isinstance(reading, Unreadable):
+            document: dict[str, Any] = {"path": reading.path, "error": reading.error}
+        else:
+            document = {
+                "path": reading.path,
+                "label": reading.label,
+                "confidence": round(reading.confidence, 6),
+                "probabilities": dict(_ranking(reading, self._labels, self._top_k)),
+                **self._model,
+                "warnings": list(reading.warnings),
+            }
+        print(_printable(json.dumps(document, ensure_ascii=False)))
+
+
+class CsvAnswers:
+    """A table with a heading: path, label, confidence, warnings, error."""
+
+    def __init__(self, classifier: Classifier, top_k: int, *, single: bool) -> None:  # noqa: ARG002 - as the others
+        self._writer = csv.writer(sys.stdout, lineterminator="\n")
+        self._writer.writerow(["path", "label", "confidence", "warnings", "error"])
+
+    def write(self, reading: Reading | Unreadable) -> None:
+        """Write one row."""
+        path = _printable(reading.path)
+        if isinstance(reading, Unreadable):
+            self._writer.writerow([path, "", "", "", reading.error])
+        else:
+            self._writer.writerow([path, reading.label, f"{reading.confidence:.6f}", "; ".join(reading.warnings), ""])
+
+
+def _ranking(reading: Reading, labels: tuple[str, ...], top_k: int) -> list[tuple[str, float]]:
+    order = reading.probabilities.argsort(kind="stable")[::-1].tolist()
+    if (
+        reading.label in labels and labels[order[0]] != reading.label
+    ):  # a sigmoid head with another threshold than one half
+        order.sort(key=lambda index: labels[index] != reading.label)
+    order = order[:top_k]
+    return [(labels[index], round(float(reading.probabilities[index]), 6)) for index in order]
+
+
+def _printable(name: str) -> str:
+    """A file name may hold bytes that are no text; they are shown as question marks instead of breaking the output."""
+    return name.encode("utf-8", "replace").decode()
+
+
+SHADES = " .:-=+*#%@"
+
+
+def draw(pixels: NDArray[np.uint8]) -> str:
+    """Grey pixels as text, two characters each because characters are about twice as high as wide; colour by its mean."""
+    grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
+    levels = (grey.astype(int) * (len(SHADES) - 1) + 127) // 255
+    edge = "+" + "-" * (2 * grey.shape[1]) + "+"
+    rows = ["|" + "".join(2 * SHADES[level] for level in row) + "|" for row in levels.tolist()]
+    return "\n".join([edge, *rows, edge])
+
+
+class SeenPage:
+    """A folder with what the model was fed, and a page that shows it next to the originals."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._count = folder, 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._page = (folder / "index.html").open("w", encoding="utf-8")
+        except OSError as error:
+            raise EdgesoftError(f"{folder}: cannot be written ({reason(error)}). Choose another folder") from error
+        self._page.write(_PAGE_HEAD)
+
+    def add(self, reading: Reading) -> None:
+        """Write one picture."""
+        from edgesoft.pictures import encode_png
+
+        if reading.seen is None:
+            return
+        self._count += 1
+        name = f"{self._count:05d}-{Path(reading.path).stem or 'picture'}.png"
+        write_atomically(self._folder / name, encode_png(reading.seen.pixels))
+        original = Path(reading.path).absolute()
+        left = f'<img alt="" src="{escape(original.as_uri())}">' if original.is_file() else "(standard input)"
+        self._page.write(
+            f"<tr><td>{left}</td><td><img alt='' class=seen src=\"{escape(name)}\"></td>"
+            f"<td><b>{escape(reading.label)}</b> {percent(reading.confidence, 1)}</td>"
+            f"<td>{escape(_printable(reading.path))}<br>{escape('; '.join(reading.warnings))}</td></tr>\n"
+        )
+
+    def finish(self) -> None:
+        """Close the page."""
+        self._page.write("</table></body></html>\n")
+        self._page.close()
+        say(f"{self._folder / 'index.html'} shows {self._count} pictures as the model saw them")
+
+
+_PAGE_HEAD = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>What the model saw</title><style>
+body { font: 15px/1.5 system-ui, sans-serif; margin: 24px; color: #1d2430; }
+td { padding: 6px 14px; border-bottom: 1px solid #e1e4ea; } img { max-width: 160px; max-height: 160px; }
+img.seen { width: 112px; height: 112px; object-fit: contain; image-rendering: pixelated; background: #000; }
+</style></head><body><h1>What the model saw</h1><table>
+"""

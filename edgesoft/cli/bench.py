@@ -1,0 +1,139 @@
+"""`edgesoft bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgesoft.cli import options
+from edgesoft.cli.talk import say, table, to_json
+from edgesoft.errors import EdgesoftError, UsageError
+
+if TYPE_CHECKING:
+    from edgesoft.device.bench import BatchResult, Candidate
+    from edgesoft.device.modelfile import ModelFile
+    from edgesoft.device.providers import Choice
+
+
+def command(
+    models: Annotated[list[Path], typer.Argument(help="Model files, or folders of them.", show_default=False)],
+    provider: Annotated[str, typer.Option(help="One provider or several: cpu,cuda.")] = "auto",
+    device_id: options.DeviceId = None,
+    threads: Annotated[
+        str | None,
+        typer.Option(
+            help="CPU threads, one number or several: 1,2. (default: one for small batches, every core for large ones)",
+            show_default=False,
+        ),
+    ] = None,
+    tf32: options.Tf32 = False,
+    batch: Annotated[str, typer.Option(help="Inputs a call, one number or several.")] = "1,32,256",
+    rounds: Annotated[int, typer.Option(help="Turns of each candidate at each batch size.", min=6)] = 30,
+    against: Annotated[
+        Path | None, typer.Option(help="Time this checkpoint in PyTorch too.", show_default=False)
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with bars here.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document; times in seconds.")] = False,
+) -> None:
+    """Time model files against each other, and say how far this machine can be trusted.
+
+    All take turns in changing order. The first is the one that the others are compared with; it also runs against itself, and no
+    difference within that noise is called one.
+    """
+    from edgesoft.device.bench import bench
+    from edgesoft.device.bench_page import bench_html
+    from edgesoft.device.contenders import model_candidates, open_models
+    from edgesoft.device.providers import choose
+    from edgesoft.files import write_atomically
+
+    batches, counts = _numbers(batch, "--batch"), [None] if threads is None else _numbers(threads, "--threads")
+    choices = [choose(name, device_id=device_id, tf32=tf32) for name in provider.split(",")]
+    opened = open_models(models)
+    _talk(choices, opened)
+    candidates = model_candidates(opened, choices, counts)
+    if against is not None:
+        candidates += _torch_candidates(against, candidates[0], counts, choices)
+    results = bench(candidates, batches, rounds=rounds, on_progress=say)
+    machine = _machine(against is not None)
+    print(to_json({"machine": machine, "batches": results}) if as_json else "\n\n".join(map(_text, results)))
+    if html is not None:
+        write_atomically(html, bench_html(results, machine).encode())
+        say(f"written: {html}")
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) >= 1 for part in parts):
+        raise UsageError(f"{option} {text}: expected numbers of 1 or more, separated by commas: 1,32,256")
+    return [int(part) for part in parts]
+
+
+def _talk(choices: Sequence[Choice], models: Sequence[ModelFile]) -> None:
+    from edgesoft.device.providers import int8_warning
+
+    for choice in choices:
+        say(f"on {choice.provider} ({choice.reason})")
+        for model in models:
+            if (warning := int8_warning(model.card.precision, choice.provider)) is not None:
+                say(f"warning: {model.path}: {warning}")
+
+
+def _torch_candidates(
+    against: Path, first: Candidate, threads: Sequence[int | None], choices: Sequence[Choice]
+) -> list[Candidate]:
+    """PyTorch, eager and compiled, on each device of the models."""
+    from edgesoft.device.providers import usable_cores
+    from edgesoft.workshop.eager import compiled_candidates, torch_candidates
+    from edgesoft.workshop.runs import checkpoint_in
+
+    path, candidates = checkpoint_in(against), []
+    for device in dict.fromkeys("cuda" if choice.provider in ("cuda", "tensorrt") else "cpu" for choice in choices):
+        counts = [count or usable_cores() for count in threads] if device == "cpu" else [1]
+        candidates += torch_candidates(path, first.inputs, threads=counts, device=device)
+        say("trying torch.compile, which may take a minute")
+        try:
+            candidates += compiled_candidates(path, first.inputs, threads=counts[:1], device=device)
+        except EdgesoftError as error:
+            say(f"left out: {error}")
+    return candidates
+
+
+def _machine(with_torch: bool) -> dict[str, str]:
+    import datetime as dt
+    from importlib.metadata import version
+
+    from edgesoft.device.doctor import processor
+    from edgesoft.device.providers import usable_cores
+    from edgesoft.device.runtime import VERSION
+
+    machine = {
+        "processor": processor(),
+        "cores": str(usable_cores()),
+        "ONNX Runtime": VERSION,
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+    }
+    return {**machine, "PyTorch": version("torch")} if with_torch else machine
+
+
+def _text(result: BatchResult) -> str:
+    from edgesoft.device.bench_page import microseconds, verdict
+
+    heading = (f"batch {result.batch}", "p50", "p90", "p99", "a second", "ratio", "create", "first call", "memory")
+    rows = [
+        (
+            timing.name,
+            microseconds(timing.p50),
+            microseconds(timing.p90),
+            microseconds(timing.p99),
+            f"{timing.per_second:,.0f}",
+            f"{timing.ratio:.2f} ({timing.ratio_low:.2f} to {timing.ratio_high:.2f})",
+            microseconds(timing.create),
+            microseconds(timing.first_call),
+            "?" if timing.peak_memory is None else f"{timing.peak_memory / 1e6:.0f} MB",
+        )
+        for timing in result.timings
+    ]
+    return f"{table([heading, *rows])}\n{verdict(result)}"

@@ -1,0 +1,93 @@
+"""`edgesoft doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgesoft.cli.talk import to_json
+
+if TYPE_CHECKING:
+    from edgesoft.device.doctor import Diagnosis, Runtime
+    from edgesoft.workshop.torch_facts import TorchFacts
+
+
+def command(
+    ask_torch: Annotated[
+        bool, typer.Option("--torch", help="Import PyTorch too, and ask what it can do. Takes seconds.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Say what this machine can run, what it cannot, and what mends it.
+
+    Each provider is tried with a tiny model. Exit code 1 when no model can run, or one wheel lies over another.
+    """
+    from edgesoft.device.doctor import diagnose
+
+    diagnosis, torch = diagnose(), None
+    if ask_torch and diagnosis.packages["torch"] is not None:
+        from edgesoft.workshop.torch_facts import torch_facts
+
+        torch = torch_facts()
+    if as_json:
+        print(to_json({"healthy": diagnosis.healthy, **vars(diagnosis), "torch": torch}))
+    else:
+        print("\n".join(f"{name:<14}{text}".rstrip() for name, text in _lines(diagnosis, torch)))
+    if not diagnosis.healthy:
+        raise typer.Exit(1)
+
+
+def _lines(diagnosis: Diagnosis, torch: TorchFacts | None) -> list[tuple[str, str]]:
+    features = diagnosis.cpu_features
+    told = (
+        "" if features is None else "; " + ", ".join(f"{name} {'yes' if on else 'no'}" for name, on in features.items())
+    )
+    packages = ", ".join(f"{name} {number or 'not installed'}" for name, number in diagnosis.packages.items())
+    lines = [
+        ("edgesoft", diagnosis.edgesoft),
+        ("Python", diagnosis.python),
+        ("platform", diagnosis.platform),
+        (
+            "processor",
+            f"{diagnosis.processor}, {diagnosis.cores} usable {'core' if diagnosis.cores == 1 else 'cores'}{told}",
+        ),
+        ("packages", packages),
+        *_runtime_lines(diagnosis.runtime),
+        ("driver", _driver(diagnosis)),
+    ]
+    if torch is not None:
+        gpus = ", ".join(torch.devices) or "no GPU"
+        lines.append(
+            ("PyTorch", f"{torch.version}, built for {f'CUDA {torch.cuda}' if torch.cuda else 'the CPU'}; {gpus}")
+        )
+    for state in diagnosis.providers:
+        lines.append((state.provider, "runs" if state.runs else f"does not run: {state.cause}"))
+        if state.cure is not None:
+            lines.append(("", f"{state.cure}"))
+    for problem in diagnosis.problems:
+        lines += [("problem", problem.cause), ("", problem.cure)]
+    return lines
+
+
+def _runtime_lines(runtime: Runtime | None) -> list[tuple[str, str]]:
+    if runtime is None:
+        return [("ONNX Runtime", "cannot be imported")]
+    wheels = ", ".join(f"{name} {number}" for name, number in runtime.wheels.items()) or "no wheel"
+    if runtime.cuda_major is None:
+        return [("ONNX Runtime", f"{runtime.version} ({wheels}), a build without CUDA")]
+    missing = ", ".join(runtime.missing_libraries)
+    lines = [("ONNX Runtime", f"{runtime.version} ({wheels}), built for CUDA {runtime.cuda_major}")]
+    if runtime.missing_libraries:
+        mend = f'pip install "onnxruntime-gpu[cuda,cudnn]=={runtime.version}"'
+        return [*lines, ("CUDA", f"missing: {missing}"), ("", f"To run on an NVIDIA GPU: {mend}")]
+    return [*lines, ("CUDA", f"its libraries are here, with cuDNN {runtime.cudnn}")]
+
+
+def _driver(diagnosis: Diagnosis) -> str:
+    if diagnosis.driver is None:
+        return "no NVIDIA driver"
+    cuda = diagnosis.driver.cuda
+    runs = f", runs CUDA up to {cuda[0]}.{cuda[1]}" if cuda else ""
+    number = f" {diagnosis.driver_version}" if diagnosis.driver_version else ""
+    return f"NVIDIA{number}{runs}; {', '.join(diagnosis.driver.devices) or 'no GPU'}"

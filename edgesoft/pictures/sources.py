@@ -1,0 +1,52 @@
+"""Which pictures are meant: files, folders, patterns, and lists of paths. Names are yielded one by one, never collected."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+PATTERN_CHARACTERS = frozenset("*?[")
+
+
+def expand(names: Iterable[str]) -> Iterator[Path]:
+    """The files that `names` stand for, in the order given; within folders and patterns sorted by name.
+
+    Parameters
+    ----------
+    names
+        Files; folders, which are searched to any depth, hidden files and linked folders left out; and patterns with `*`, `?`, `[...]`
+        and `**`. A name that exists is never taken as a pattern. What does not exist is yielded as it is, so that whoever reads
+        it can say so.
+    """
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            yield from _files_below(path)
+        elif not PATTERN_CHARACTERS.isdisjoint(name) and not path.exists():
+            found = sorted(glob.iglob(name, recursive=True))  # noqa: PTH207 - pathlib's glob has no absolute patterns
+            yield from expand(found) if found else [path]
+        else:
+            yield path
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    empty = True
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                empty = False
+                yield Path(root, name)
+    if empty:
+        yield folder
+
+
+def listed(stream: BinaryIO) -> Iterator[str]:
+    """The paths in a list, one a line; empty lines are left out. Any bytes that a file name may have come through unharmed."""
+    for line in stream:
+        name = line.rstrip(b"\r\n")
+        if name:
+            yield os.fsdecode(name)

@@ -1,0 +1,62 @@
+"""Names become files one by one."""
+
+import io
+import os
+
+from edgesoft.pictures.sources import expand, listed
+
+
+def names(found):
+    return [path.name for path in found]
+
+
+def test_a_folder_is_searched_to_any_depth_in_order_without_hidden_files(tmp_path):
+    for name in ("b.png", "a.png", ".hidden", "sub/deep/c.png", ".git/d.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert names(expand([str(tmp_path)])) == ["a.png", "b.png", "c.png"]
+
+
+def test_an_empty_folder_is_handed_on_so_that_its_reader_can_say_so(tmp_path):
+    assert list(expand([str(tmp_path)])) == [tmp_path]
+
+
+def test_patterns_match_files_and_folders(tmp_path):
+    for name in ("1.png", "2.png", "x/3.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert names(expand([str(tmp_path / "[12].png")])) == ["1.png", "2.png"]
+    assert names(expand([str(tmp_path / "**" / "*.png")])) == ["1.png", "2.png", "3.png"]
+    assert names(expand([str(tmp_path / "?")])) == ["3.png"]
+
+
+def test_a_name_that_exists_is_no_pattern(tmp_path):
+    (tmp_path / "[1].png").write_bytes(b"")
+    (tmp_path / "1.png").write_bytes(b"")
+    assert names(expand([str(tmp_path / "[1].png")])) == ["[1].png"]
+
+
+def test_what_does_not_exist_is_handed_on(tmp_path):
+    assert names(expand([str(tmp_path / "missing.png"), str(tmp_path / "no*match")])) == ["missing.png", "no*match"]
+
+
+def test_a_linked_folder_does_not_lead_in_circles(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
+    assert names(expand([str(tmp_path)])) == ["a.png"]
+
+
+def test_a_list_keeps_spaces_and_odd_bytes_and_drops_empty_lines():
+    odd = b"\xff\xfe.png"
+    assert list(listed(io.BytesIO(b"a b.png\r\n\n" + odd + b"\n last "))) == ["a b.png", os.fsdecode(odd), " last "]
+
+
+def test_files_are_found_while_earlier_ones_are_used(tmp_path):
+    def endless():
+        number = 0
+        while True:
+            yield str(tmp_path / f"{number}.png")
+            number += 1
+
+    stream = expand(endless())
+    assert names(next(stream) for _ in range(3)) == ["0.png", "1.png", "2.png"]

@@ -1,0 +1,60 @@
+"""README.md is run: its commands end well and print what it shows, but for the numbers."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def shape(line):
+    """A line without its numbers and column widths."""
+    return re.sub(r"\s+", " ", re.sub(r"[\d.,]+(e-\d+)?", "#", re.sub(r"-{3,}", "---", line))).strip()
+
+
+def test_the_tour_prints_what_it_shows(tmp_path):
+    (tour,) = blocks("console")
+    shutil.copytree(ROOT / "exported" / "samples", tmp_path / "exported" / "samples")
+    commands = re.split(r"^\$ ", tour, flags=re.MULTILINE)[1:]
+    assert [command.split()[:2] for command in commands] == [
+        ["edgesoft", name] for name in ("train", "export", "infer")
+    ]
+    for text in commands:
+        command, _, shown = text.partition("\n")
+        process = subprocess.run(
+            [sys.executable, "-m", *shlex.split(command)],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+        )
+        assert process.returncode == 0, process.stdout
+        assert sorted(map(shape, process.stdout.splitlines())) == sorted(map(shape, shown.splitlines())), command
+
+
+def test_the_library_example_runs():
+    (example,) = blocks("python")
+    process = subprocess.run([sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.endswith("(2, 10)\n")
+
+
+def test_the_layout_names_every_folder():
+    named = set(re.findall(r"^\| `([a-z/]+)/` \|", README, flags=re.MULTILINE))
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    packages = {
+        str(Path(file).parent)
+        for file in tracked
+        if file.startswith("edgesoft/") and file.count("/") < 3 and "data" not in file
+    }
+    tops = {file.split("/")[0] for file in tracked if "/" in file and not file.startswith(".")}
+    assert named >= (packages | tops) - {"edgesoft/workshop/datasets"}
