@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,6 +18,8 @@ from edgesoft.errors import EdgesoftError
 from edgesoft.pictures.spec import PictureSpec
 
 SCHEMA_VERSION = 1
+CARD_LIMIT = 2 * 2**20
+"""Longest card that is read, in bytes: parsed JSON takes many times the memory of its text."""
 Precision = Literal["float32", "int8"]
 
 _OPTIONAL = {
@@ -82,6 +86,8 @@ class ModelCard:
         EdgesoftError
             The text is no card, or a card of a schema version that this edgesoft does not know.
         """
+        if len(text) > CARD_LIMIT:
+            raise EdgesoftError(f"{origin}: the model card is larger than {CARD_LIMIT:,} bytes. Export the model again")
         try:
             document = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -91,14 +97,16 @@ class ModelCard:
         version = document.pop("schema_version", None)
         if version != SCHEMA_VERSION:
             raise EdgesoftError(
-                f"{origin}: the model card has schema version {version!r}, this edgesoft reads version {SCHEMA_VERSION}. "
+                f"{origin}: the model card has schema version {str(version)[:20]!r}, this edgesoft reads version {SCHEMA_VERSION}. "
                 "Export the model again, or install the edgesoft that wrote it"
             )
         try:
             return cls._from_document(document)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, EdgesoftError) as error:
             detail = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            raise EdgesoftError(f"{origin}: the model card is damaged ({detail}). Export the model again") from error
+            raise EdgesoftError(
+                f"{origin}: the model card is damaged ({detail[:200]}). Export the model again"
+            ) from error
 
     @classmethod
     def _from_document(cls, document: dict[str, Any]) -> ModelCard:
@@ -107,9 +115,9 @@ class ModelCard:
             raise ValueError(f"unknown field {min(unknown)!r}")
         document = {**_OPTIONAL, **document}
         labels, hidden = document["labels"], document["hidden"]
-        if not (isinstance(document["name"], str) and document["name"]):
+        if not (_is_line(document["name"]) and document["name"]):
             raise ValueError("name must be a word")
-        if not (isinstance(labels, list) and len(labels) >= 2 and all(isinstance(label, str) for label in labels)):
+        if not (isinstance(labels, list) and len(labels) >= 2 and all(_is_line(label) for label in labels)):
             raise ValueError("labels must be a list of at least two words")
         if len(set(labels)) != len(labels):
             raise ValueError("labels must differ from each other")
@@ -117,7 +125,7 @@ class ModelCard:
             raise ValueError("hidden must be a list of positive integers")
         if document["precision"] not in ("float32", "int8"):
             raise ValueError(f"unknown precision {document['precision']!r}")
-        if not (type(document["temperature"]) is float and document["temperature"] > 0):
+        if not (type(document["temperature"]) is float and 0 < document["temperature"] < math.inf):
             raise ValueError("temperature must be a positive number")
         for key in ("training", "metrics", "quantization", "parity", "doubt"):
             optional = key in ("quantization", "parity", "doubt")
@@ -129,3 +137,10 @@ class ModelCard:
         return cls(
             **{**document, "labels": tuple(labels), "hidden": tuple(hidden), "input": PictureSpec.from_card(taken)}
         )
+
+
+def _is_line(text: object) -> bool:
+    """Whether `text` prints as one line: a label with a line break or a terminal's control code would break every output."""
+    return isinstance(text, str) and not any(
+        unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text
+    )

@@ -30,7 +30,7 @@ def read_bytes(path: Path, *, limit: int, what: str) -> bytes:
     try:
         # Opened first and asked second: one file is looked at, not two that share a name. O_NONBLOCK: a pipe must not hang us.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 kind = "folder" if stat.S_ISDIR(status.st_mode) else "device, pipe or socket"
@@ -39,11 +39,16 @@ def read_bytes(path: Path, *, limit: int, what: str) -> bytes:
                 raise EdgesoftError(
                     f"{path}: {status.st_size / 1e6:.0f} MB is more than {what} may have ({limit / 1e6:.0f} MB)"
                 )
-            return file.read(limit)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(limit)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise EdgesoftError(f"{path}: no such file (expected {what})") from None
     except OSError as error:
         raise EdgesoftError(f"{path}: cannot be read ({reason(error)})") from error
+    except ValueError as error:  # a name with a zero byte, which no file can have
+        raise EdgesoftError(f"{str(path)!r}: cannot be read ({error})") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -71,6 +76,23 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):  # gone when it was renamed; unreachable when its folder could not be made
             temporary.unlink()
+
+
+def check_writable(folder: Path) -> None:
+    """Make `folder` and try to write into it, so that work of minutes does not end at a folder that nobody may write.
+
+    Raises
+    ------
+    EdgesoftError
+        It cannot be made or written.
+    """
+    probe = folder / f".edgesoft-{os.urandom(4).hex()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise EdgesoftError(f"{folder}: cannot be written ({reason(error)}). Choose another folder") from error
 
 
 def reason(error: OSError) -> str:

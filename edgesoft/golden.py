@@ -21,6 +21,10 @@ from edgesoft.errors import EdgesoftError
 
 INFLATED_LIMIT = 32 * 2**20
 """Most bytes that a block may decompress to: a hostile file must not fill a device's memory."""
+TEXT_LIMIT = INFLATED_LIMIT // 2 * 3
+"""Longest text that a block may be, in bytes: base64 of data that do not compress."""
+HEADER_LIMIT = 2 * 2**20
+"""Longest header line, in bytes: parsed JSON takes many times the memory of its text."""
 _DTYPES = ("uint8", "float32", "int64")
 _EXAMPLES = ("inputs", "targets", "reference", "expected")
 _PAGES = ("page", "page_seen")
@@ -74,9 +78,10 @@ class Golden:
             if not stream.eof:
                 raise ValueError("they end too soon")
             return cls(**_unpack(content))
-        except (binascii.Error, zlib.error, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (binascii.Error, zlib.error, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            detail = " ".join(str(error).split())[:200]
             raise EdgesoftError(
-                f"{origin}: the golden examples are damaged ({error}). Export the model again: edgesoft export"
+                f"{origin}: the golden examples are damaged ({detail}). Export the model again: edgesoft export"
             ) from error
 
     def __len__(self) -> int:
@@ -84,12 +89,17 @@ class Golden:
 
 
 def _unpack(content: bytes) -> dict[str, Any]:
-    line, _, body = content.partition(b"\n")
-    header = json.loads(line)
-    arrays, position = {}, 0
+    end = content.find(b"\n", 0, HEADER_LIMIT)
+    if end < 0:
+        raise ValueError("they have no header")
+    header, body = json.loads(content[:end]), memoryview(content)[end + 1 :]
+    if not (isinstance(header, dict) and isinstance(header.get("arrays"), dict)):
+        raise ValueError("they have no header")  # noqa: TRY004 - damaged data, not a wrong call
+    arrays: dict[str, NDArray[Any]] = {}
+    position = 0
     for name, (dtype, *shape) in header["arrays"].items():
-        if dtype not in _DTYPES or not all(type(size) is int and size >= 0 for size in shape):
-            raise ValueError(f"{name} has dtype {dtype!r} and shape {shape}")
+        if dtype not in _DTYPES or not all(type(size) is int and size > 0 for size in shape):
+            raise ValueError("there are none" if 0 in shape else f"{name} has another dtype or shape")
         length = math.prod(shape) * np.dtype(dtype).itemsize
         if position + length > len(body):
             raise ValueError(f"{name} ends too soon")
@@ -101,8 +111,25 @@ def _unpack(content: bytes) -> dict[str, Any]:
         position += length
     if position != len(body):
         raise ValueError("bytes are left over")
-    if len({len(arrays[name]) for name in _EXAMPLES}) != 1:
-        raise ValueError("the arrays differ in length")
-    if len(arrays["inputs"]) == 0:
-        raise ValueError("there are none")
-    return {"labels": tuple(str(label) for label in header["labels"]), **arrays}
+    labels = tuple(str(label) for label in header["labels"])
+    _check(labels, **{name: arrays[name] for name in _EXAMPLES})
+    if any(arrays[name].dtype != np.uint8 for name in _PAGES if name in arrays):
+        raise ValueError("the recorded page is no picture")
+    return {"labels": labels, **arrays}
+
+
+def _check(
+    labels: tuple[str, ...],
+    inputs: NDArray[Any],
+    targets: NDArray[Any],
+    reference: NDArray[Any],
+    expected: NDArray[Any],
+) -> None:
+    """The arrays must belong together, so that whoever replays them can rely on it."""
+    if targets.shape != (len(inputs),) or targets.dtype != np.int64:
+        raise ValueError("the right classes are no list as long as the inputs")
+    if not ((targets >= 0) & (targets < len(labels))).all():
+        raise ValueError("a right class is none of the labels")
+    for logits in (reference, expected):
+        if logits.ndim != 2 or len(logits) != len(inputs) or logits.dtype != np.float32:
+            raise ValueError("the logits are no table as long as the inputs")

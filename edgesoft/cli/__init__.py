@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -22,6 +23,7 @@ from edgesoft.files import reason
 COMMANDS = ("train", "export", "infer", "verify", "inspect", "diff", "bench", "doctor")
 """The commands, in the order of `--help`; each is the function `command` in the module of its name."""
 
+_TRAINING = ("torch", "torchvision", "onnx", "matplotlib")  # what a device leaves out
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 
 
@@ -72,11 +74,20 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name may hold bytes that are no text; in JSON, \udcff is just how they are written.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except EdgesoftError as error:
         say(f"error: {error}")
         _end(error.exit_code)
+    except ModuleNotFoundError as error:
+        library = str(error.name).partition(".")[0]
+        if library not in _TRAINING:
+            raise
+        say(f"error: this command needs {library}, which is not installed. Install it: pip install 'edgesoft[train]'")
+        _end(1)
     except KeyboardInterrupt:
         say("interrupted")
         _end(INTERRUPTED)

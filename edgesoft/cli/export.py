@@ -9,6 +9,7 @@ import typer
 
 from edgesoft.cli.talk import percent, say, table
 from edgesoft.errors import GateMissedError
+from edgesoft.files import check_writable
 
 if TYPE_CHECKING:
     from edgesoft.workshop.export import Candidate, ExportResult
@@ -56,6 +57,7 @@ def command(
     int8 = QuantizeConfig(calibration, calibration_samples, per_channel, eight_bit) if quantize else None
     checkpoint = newest_checkpoint() if checkpoint is None else checkpoint_in(checkpoint)
     say(f"exporting {checkpoint}")
+    check_writable(output)
     dataset = load_mnist()
     result = export(checkpoint, dataset, gate=Gate(max_drop), int8=int8, name=name)
     print(table([_HEADING, _pytorch_row(result), *map(_row, (result.float_model, *result.rungs))]))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgesoft.cli.talk import percent, say, to_json
+from edgesoft.cli.talk import percent, printable, say, to_json
 
 if TYPE_CHECKING:
+    from edgesoft.card import ModelCard
     from edgesoft.device.inspect import Inspection
     from edgesoft.device.modelfile import Port
 
@@ -22,7 +23,11 @@ def command(
     from edgesoft.device.inspect import inspect
 
     inspection = inspect(model)
-    print(to_json(inspection) if as_json else "\n".join(f"{name:<16}{text}" for name, text in _lines(inspection)))
+    if as_json:
+        print(to_json(inspection))
+    else:
+        for name, text in _lines(inspection):
+            print(f"{name:<16}{printable(text)}")
     if inspection.changed_parts:
         say(
             f"warning: {model}: changed after export: the {' and the '.join(inspection.changed_parts)}. Check it: edgesoft verify {model}"
@@ -32,8 +37,7 @@ def command(
 def _lines(inspection: Inspection) -> list[tuple[str, str]]:
     card = inspection.card
     hidden = "-".join(map(str, card.hidden)) or "none (softmax regression)"
-    parity = card.parity or {}
-    lines = [
+    return [
         ("name", card.name),
         ("labels", ", ".join(card.labels)),
         ("input", ", ".join(_port(port) for port in inspection.inputs)),
@@ -42,7 +46,7 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
         ("hidden layers", f"{hidden}; {inspection.parameters:,} parameters"),
         (
             "precision",
-            card.precision if card.quantization is None else f"{card.precision}: {card.quantization['weights']}",
+            card.precision if card.quantization is None else f"{card.precision}: {card.quantization.get('weights')}",
         ),
         ("temperature", f"{card.temperature:.4g}"),
         ("operators", ", ".join(f"{count} {operator}" for operator, count in sorted(inspection.operators.items()))),
@@ -55,13 +59,18 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
             f"{inspection.file_bytes:,} bytes; weights {inspection.weight_bytes:,}; activations {inspection.activation_bytes:,}",
         ),
         ("golden examples", str(inspection.golden_examples)),
-        (
-            "trained on",
-            f"{card.training['data']} (sha256 {card.training['data_sha256'][:12]}), seed {card.training['config']['seed']}",
-        ),
-        ("versions", ", ".join(f"{name} {version}" for name, version in card.training["versions"].items())),
+        *_provenance(card),
     ]
-    if parity:
+
+
+def _provenance(card: ModelCard) -> list[tuple[str, str]]:
+    """What the card tells people: no code relies on it, so a file that tells less is shown as far as it goes."""
+    training, parity = card.training, card.parity or {}
+    lines = []
+    try:
+        digest, seed = training["data_sha256"][:12], training["config"]["seed"]
+        lines.append(("trained on", f"{training['data']} (sha256 {digest}), seed {seed}"))
+        lines.append(("versions", ", ".join(f"{name} {version}" for name, version in training["versions"].items())))
         lines.append(
             (
                 "test accuracy",
@@ -74,6 +83,8 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
                 f"{parity['label_changes']} labels changed, logits within {parity['max_logit_difference']:.2g} of PyTorch's",
             )
         )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        lines.append(("provenance", "incomplete"))
     return lines
 
 

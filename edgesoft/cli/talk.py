@@ -9,10 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
+# Line breaks and control codes, which file names and labels may hold: they must not reach a terminal.
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+
 
 def say(line: str) -> None:
     """Print one line of talk."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """`text` as one line without control codes."""
+    return text.translate(_CONTROL)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

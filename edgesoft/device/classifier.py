@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgesoft.card import ModelCard
 from edgesoft.device.modelfile import ModelFile, Port, open_model
 from edgesoft.device.providers import ProviderName, choose, one_line, open_session, usable_cores
+from edgesoft.device.structure import check_structure
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 
 OUTPUTS = ("logits", "probabilities", "label")
@@ -76,6 +77,7 @@ class Classifier:
         self.provider: ProviderName = provider
         self.path = model.path
         _check_ports(model)
+        check_structure(model)
         self._open = partial(open_session, model.content, provider, origin=model.path, device_id=device_id, tf32=tf32)
         self._small = self._runner(threads or 1)
         one_for_all = threads is not None or provider != "cpu"

@@ -14,15 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from edgesoft.card import ModelCard
+from edgesoft.card import CARD_LIMIT, ModelCard
 from edgesoft.device.protobuf import ForeignError, Message
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import read_bytes
+from edgesoft.golden import TEXT_LIMIT
 
 SIZE_LIMIT = 256 * 2**20  # bytes; 60 million float weights, far beyond a small classifier
+MOST_GRAPH_FIELDS = 10_000
+"""Nodes, initializers, inputs and outputs together: hundreds of layers."""
 CARD_KEY = "edgesoft.card"
 GOLDEN_KEY = "edgesoft.golden"
 DIGEST_KEY = "edgesoft.digest"
+METADATA_LIMITS = MappingProxyType({CARD_KEY: CARD_LIMIT, GOLDEN_KEY: TEXT_LIMIT, DIGEST_KEY: 4096})
+"""Key -> most bytes of its text. edgesoft writes no other metadata, so there is none that no digest covers."""
 OPERATORS = frozenset({"ArgMax", "DequantizeLinear", "Flatten", "Gemm", "Mul", "QuantizeLinear", "Relu", "Softmax"})
 """Every operator that edgesoft writes; all of them allocate no more than their inputs promise."""
 
@@ -127,7 +132,7 @@ def parse_model(content: bytes, path: Path) -> ModelFile:
     opsets = model.messages(8, "OperatorSetIdProto", singles={1, 2})
     if len(opsets) != 1 or opsets[0].text(1):
         raise ForeignError("expected exactly one operator set, ONNX's own")
-    graph = model.message(7, "GraphProto", singles={2}, repeated={1, 5, 11, 12})
+    graph = model.message(7, "GraphProto", singles={2}, repeated={1, 5, 11, 12}, most=MOST_GRAPH_FIELDS)
     initializers = tuple(_tensor(proto) for proto in graph.messages(5, "TensorProto", singles={2, 8, 9}, repeated={1}))
     for key in (CARD_KEY, DIGEST_KEY):
         if key not in metadata:
@@ -181,6 +186,10 @@ def _metadata(entries: list[Message]) -> dict[str, str]:
         key = entry.text(1)
         if key in metadata:
             raise ForeignError(f"it has {key} twice")
+        if key not in METADATA_LIMITS:
+            raise ForeignError(f"it has metadata {key[:40]!r}, which edgesoft never writes")
+        if len(entry.view(2)) > METADATA_LIMITS[key]:
+            raise ForeignError(f"its {key} is larger than {METADATA_LIMITS[key]:,} bytes")
         metadata[key] = entry.text(2)
     return metadata
 
@@ -189,17 +198,17 @@ def _tensor(proto: Message) -> Tensor:
     dims = proto.numbers(1)
     name, data = proto.text(8), proto.view(9)
     if proto.number(2) not in ELEMENT_TYPES:
-        raise ForeignError(f"initializer {name!r} has element type {proto.number(2)}")
+        raise ForeignError(f"initializer {name[:40]!r} has element type {proto.number(2)}")
     dtype, size = ELEMENT_TYPES[proto.number(2)]
-    if math.prod(dims) * size != len(data):
-        raise ForeignError(f"initializer {name!r} has shape {dims} but {len(data)} bytes")
+    if math.prod(dims) * size != len(data) or not data:
+        raise ForeignError(f"initializer {name[:40]!r} has shape {dims[:8]} but {len(data)} bytes")
     return Tensor(name, dtype, tuple(dims), data)
 
 
 def _node(proto: Message) -> Node:
     operator = proto.text(4)
     if operator not in OPERATORS:
-        raise ForeignError(f"it has operator {operator!r}, which edgesoft never writes")
+        raise ForeignError(f"it has operator {operator[:40]!r}, which edgesoft never writes")
     # Attributes are whole numbers (name, i, type): no tensors, no subgraphs.
     attributes = proto.messages(5, "AttributeProto", singles={1, 3, 20})
     return Node(

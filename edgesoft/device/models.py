@@ -35,7 +35,7 @@ def find_model(model: Path | None, *, provider: str) -> Path:
     elif stems:
         choices = ", ".join(str(model / stem) for stem in sorted(stems))
         raise EdgesoftError(f"{model}: holds several models. Choose one with --model: {choices}")
-    files = [model.with_name(model.name + suffix) for suffix in (INT8_SUFFIX, ".onnx")]
+    files = [Path(f"{model}{suffix}") for suffix in (INT8_SUFFIX, ".onnx")] if model.name else []
     if provider != "cpu":
         files.reverse()
     for file in files:

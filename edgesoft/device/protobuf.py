@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 
+MOST_FIELDS = 256
+"""Fields that one message may hold, unless it says otherwise: each costs a device a hundred bytes, however small it is in the file."""
+
 
 class ForeignError(Exception):
     """The file has a form that edgesoft never writes."""
@@ -23,17 +26,29 @@ class Message:
         Its type in onnx.proto, for the messages.
     singles, repeated
         The field numbers that may stand at most once, and any number of times.
+    most
+        How many fields it may hold, and how many numbers one packed field.
 
     Raises
     ------
     ForeignError
-        The bytes are no protobuf message, or hold another field, or a single field twice.
+        The bytes are no protobuf message, or hold another field, or a single field twice, or too many.
     """
 
-    def __init__(self, view: memoryview, name: str, *, singles: Set[int], repeated: Set[int] = frozenset()) -> None:
-        self._name = name
+    def __init__(
+        self,
+        view: memoryview,
+        name: str,
+        *,
+        singles: Set[int],
+        repeated: Set[int] = frozenset(),
+        most: int = MOST_FIELDS,
+    ) -> None:
+        self._name, self._most = name, most
         self._fields: dict[int, list[int | memoryview]] = {}
-        for number, value in _fields(view):
+        for count, (number, value) in enumerate(_fields(view), 1):
+            if count > most:
+                raise ForeignError(f"{name} has more than {most:,} fields")
             if number not in singles and number not in repeated:
                 raise ForeignError(f"{name} has field {number}, which edgesoft never writes")
             values = self._fields.setdefault(number, [])
@@ -66,6 +81,8 @@ class Message:
             while position < len(value):
                 item, position = _varint(value, position)
                 numbers.append(item)
+                if len(numbers) > self._most:
+                    raise ForeignError(f"{self._name} has more than {self._most:,} numbers in field {number}")
         return numbers
 
     def number(self, number: int) -> int:
@@ -83,11 +100,19 @@ class Message:
         """The value of a single text field; empty when it is absent."""
         return next(iter(self.texts(number)), "")
 
-    def message(self, number: int, name: str, *, singles: Set[int], repeated: Set[int] = frozenset()) -> Message:
+    def message(
+        self,
+        number: int,
+        name: str,
+        *,
+        singles: Set[int],
+        repeated: Set[int] = frozenset(),
+        most: int = MOST_FIELDS,
+    ) -> Message:
         """The value of a single message field, which must be there."""
         if number not in self._fields:
             raise ForeignError(f"{self._name} has no {name}")
-        return Message(self.view(number), name, singles=singles, repeated=repeated)
+        return Message(self.view(number), name, singles=singles, repeated=repeated, most=most)
 
     def messages(self, number: int, name: str, *, singles: Set[int], repeated: Set[int] = frozenset()) -> list[Message]:
         """All values of a repeated message field."""
@@ -104,12 +129,9 @@ def _fields(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             value, position = _varint(view, position)
             yield tag >> 3, value
             continue
-        if kind == 2:
-            length, position = _varint(view, position)
-        elif kind in (1, 5):
-            length = 8 if kind == 1 else 4
-        else:
+        if kind != 2:  # edgesoft writes no fixed-width numbers, and protobuf's groups are long gone
             raise ForeignError("it is no ONNX file, or a damaged one")
+        length, position = _varint(view, position)
         if position + length > end:
             raise ForeignError("it ends in the middle: truncated, or no ONNX file")
         yield tag >> 3, view[position : position + length]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,11 @@ def read_pictures(
         index = int(prediction.indices[0])
         probabilities = prediction.probabilities[0]
         confidence = float(probabilities[index])
+        if not math.isfinite(confidence):
+            yield Unreadable(
+                name, f"{classifier.path} answers with no number. Check it: edgesoft verify {classifier.path}"
+            )
+            continue
         doubts = doubt.about(seen, confidence, prediction.logits[0])
         yield Reading(
             path=name,

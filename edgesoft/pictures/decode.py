@@ -270,7 +270,7 @@ def decode(source: Source) -> tuple[Image, tuple[str, ...]]:
             if name == "TIFF":
                 import PIL.TiffImagePlugin
             elif name == "WEBP":
-                import PIL.WebPImagePlugin  # noqa: F401
+                import PIL.WebPImagePlugin
             image = PIL.Image.open(stream, formats=(name,))
             _check_size(image)
             notes = (ANIMATED,) if _frames(image) > 1 else ()

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.pictures.arrays import shrink
-from edgesoft.pictures.colour import to_colour
 from edgesoft.pictures.clutter import without_border, without_lines
+from edgesoft.pictures.colour import to_colour
 from edgesoft.pictures.contrast import InkMap, ink_map, levels
 from edgesoft.pictures.decode import WORKING_SIDE
 from edgesoft.pictures.glyph import draw_glyph

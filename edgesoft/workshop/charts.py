@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -63,8 +64,9 @@ def confusion_matrix(
     axes.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)
     axes.set(title=title, xlabel="answered", ylabel="right")
     if classes <= 40:
-        axes.set_xticks(range(classes), labels, rotation=0 if max(map(len, labels)) <= 2 else 90)
-        axes.set_yticks(range(classes), labels)
+        # A label is not a formula, whatever dollar signs it holds.
+        axes.set_xticks(range(classes), labels, rotation=0 if max(map(len, labels)) <= 2 else 90, parse_math=False)
+        axes.set_yticks(range(classes), labels, parse_math=False)
     if classes <= 20:
         for row, column in np.argwhere(matrix > 0):
             colour = "white" if share[row, column] > 0.4 else "black"
@@ -97,6 +99,8 @@ def reliability(before: Reliability, after: Reliability, *, title: str) -> bytes
 def _render(figure: Figure, kind: Literal["png", "svg"] = "png") -> bytes:
     buffer = io.BytesIO()
     # Without date and random element names, the same numbers give the same bytes.
-    with mpl.rc_context({"svg.hashsalt": "edgesoft"}):
+    # An SVG keeps its text, which a browser writes in any script; a PNG shows a box where the font has no such letter.
+    with mpl.rc_context({"svg.hashsalt": "edgesoft", "svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(buffer, format=kind, dpi=120, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()

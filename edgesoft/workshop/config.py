@@ -10,6 +10,7 @@ from typing import Any
 from edgesoft.errors import UsageError
 
 WIDEST = 65_536
+MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class TrainConfig:
             raise UsageError(f"label smoothing {self.label_smoothing}: expected 0 up to, but not including, 1")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed}: expected an integer from 0 to 2^63 - 1")
-        if self.threads < 0:
-            raise UsageError(f"threads {self.threads}: expected at least 1, or 0 for every core")
+        if not 0 <= self.threads <= MOST_THREADS:
+            raise UsageError(f"threads {self.threads}: expected 1 to {MOST_THREADS}, or 0 for every core")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise UsageError(f"precision {self.precision!r}: expected auto, float32 or bfloat16")
         if self.device not in ("cpu", "cuda"):

@@ -18,7 +18,9 @@ from edgesoft.card import Precision
 from edgesoft.device.bench import interleave
 from edgesoft.device.classifier import Classifier
 from edgesoft.device.modelfile import open_model
+from edgesoft.device.models import INT8_SUFFIX
 from edgesoft.device.parity import Logits, Parity, compare
+from edgesoft.device.verify import verify
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.files import write_atomically
 from edgesoft.golden import Golden
@@ -168,18 +170,25 @@ class _Stage:
             page=self.page,
             page_seen=self.page_seen,
         )
+        content = seal(graph, complete, golden)
         return Candidate(
             precision=precision,
             arithmetic=arithmetic,
-            content=seal(graph, complete, golden),
+            content=content,
             temperature=temperature,
             logits=logits,
             parity=parity,
-            failures=tuple(self.gate.failures(parity, precision)),
+            failures=(*self.gate.failures(parity, precision), *self._replay(content)),
             unscaled=reliability(logits, test.targets),
             scaled=reliability(logits, test.targets, temperature=temperature),
             latencies={},
         )
+
+    def _replay(self, content: bytes) -> list[str]:
+        """Verify the very bytes that would be published, as a device will; what it finds misses the gate."""
+        path = self.folder / "complete.onnx"
+        write_atomically(path, content)
+        return [f"{finding.stage}: {finding.message}" for finding in verify(path).findings]
 
     def _open(self, content: bytes) -> Classifier:
         path = self.folder / "staged.onnx"
@@ -238,12 +247,13 @@ def export(
         raise EdgesoftError(
             f"{checkpoint}: was trained on other data than {dataset.name} holds now. Train again: edgesoft train"
         )
-    if name is not None:
-        if not re.fullmatch(r"\w[\w.-]*", name):
-            raise UsageError(
-                f"name {name!r}: expected letters, digits, '.', '_' and '-', because files are named after it"
-            )
-        trained = dataclasses.replace(trained, card=dataclasses.replace(trained.card, name=name))
+    # A checkpoint may come from anywhere, and its name must not lead out of the folder either.
+    name = trained.card.name if name is None else name
+    if not re.fullmatch(r"\w[\w.-]*", name) or name.endswith(INT8_SUFFIX.removesuffix(".onnx")):
+        raise UsageError(
+            f"name {name!r}: expected letters, digits, '.', '_' and '-', and no '.int8' at the end, because files are named after it"
+        )
+    trained = dataclasses.replace(trained, card=dataclasses.replace(trained.card, name=name))
     with tempfile.TemporaryDirectory() as folder:
         stage = _Stage(trained, dataset, gate, Path(folder))
         float_model = stage.measure(trained.layers, "float32", "float32")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgesoft.card import Precision
 from edgesoft.device.parity import Parity
+from edgesoft.errors import UsageError
 
 FLOAT_TOLERANCE = 1e-4
 """Largest logit difference that float arithmetic in another order may cause; measured on MNIST: 1e-5."""
@@ -20,6 +21,10 @@ class Gate:
 
     max_drop: float = 0.1
     """Largest loss of accuracy by INT8, in percentage points."""
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.max_drop):
+            raise UsageError("max drop nan: expected percentage points, such as 0.1")
 
     def failures(self, parity: Parity, precision: Precision) -> list[str]:
         """Why `parity` misses the gate; empty when it passes."""

@@ -8,7 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgesoft.files import write_atomically
+from edgesoft.device.models import INT8_SUFFIX
+from edgesoft.errors import EdgesoftError
+from edgesoft.files import reason, write_atomically
 from edgesoft.workshop.datasets import Dataset
 from edgesoft.workshop.export import BENCH_BATCHES, Candidate, ExportResult
 from edgesoft.workshop.report import report_html
@@ -26,20 +28,26 @@ def publish(result: ExportResult, dataset: Dataset, folder: Path) -> list[Path]:
     EdgesoftError
         The folder cannot be written.
     """
-    int8_path = folder / f"{result.name}.int8.onnx"
-    paths = [folder / f"{result.name}.onnx"]
-    write_atomically(paths[0], result.float_model.content)
+    files = {".onnx": result.float_model.content}
     if result.int8_model is not None:
-        write_atomically(int8_path, result.int8_model.content)
-        paths.append(int8_path)
-    else:
-        int8_path.unlink(missing_ok=True)
-    report = (json.dumps(report_document(result), indent=2, ensure_ascii=False) + "\n").encode()
-    page = report_html(result, dataset).encode()
-    for suffix, content in ((".report.json", report), (".report.html", page)):
-        paths.append(folder / f"{result.name}{suffix}")
-        write_atomically(paths[-1], content)
-    return paths
+        files[INT8_SUFFIX] = result.int8_model.content
+    # All is made before anything is written: an error on the way then publishes nothing.
+    files[".report.json"] = (json.dumps(report_document(result), indent=2, ensure_ascii=False) + "\n").encode()
+    files[".report.html"] = report_html(result, dataset).encode()
+    for suffix, content in files.items():
+        write_atomically(folder / f"{result.name}{suffix}", content)
+        if suffix == ".onnx" and INT8_SUFFIX not in files:
+            _remove(folder / f"{result.name}{INT8_SUFFIX}")
+    return [folder / f"{result.name}{suffix}" for suffix in files]
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise EdgesoftError(
+            f"{path}: belongs to another model now, and cannot be removed ({reason(error)}). Remove it yourself"
+        ) from error
 
 
 def report_document(result: ExportResult) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from edgesoft.workshop.checkpoint import Layer
 
 ACTIVATION_LEVELS = 255
 PIXEL_SCALE = np.float32(1 / 255)
+LARGEST_BIAS = np.float32(2**30)
+"""In units of the accumulator: half of int32, the other half is for the products."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,13 @@ def quantize(
 def _quantize_layer(layer: Layer, input_scale: np.float32, scheme: Scheme) -> QuantizedLayer:
     levels = 2 ** (scheme.weight_bits - 1) - 1
     largest = np.abs(layer.weight).max(axis=1 if scheme.per_channel else None)
-    weight_scale = _scales(largest, levels)
+    # A unit whose weights have decayed to almost nothing keeps its bias: one that left int32 would be cut off, or overflow.
+    bias = np.abs(layer.bias) if scheme.per_channel else np.abs(layer.bias).max()
+    weight_scale = np.maximum(_scales(largest, levels), (bias / (input_scale * LARGEST_BIAS)).astype(np.float32))
     weight = np.rint(layer.weight / weight_scale.reshape(-1, 1)).clip(-levels, levels).astype(np.int8)
     bias_scale = np.asarray(input_scale * weight_scale, np.float32)
-    limits = np.iinfo(np.int32)
-    bias = np.rint(layer.bias.astype(np.float64) / bias_scale).clip(limits.min, limits.max).astype(np.int32)
-    return QuantizedLayer(weight, weight_scale, bias, bias_scale, input_scale)
+    whole_bias = np.rint(layer.bias.astype(np.float64) / bias_scale).astype(np.int32)
+    return QuantizedLayer(weight, weight_scale, whole_bias, bias_scale, input_scale)
 
 
 def _scales(largest: NDArray[np.float32] | float, levels: int) -> NDArray[np.float32]:

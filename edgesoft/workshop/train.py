@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from torch.nn import functional
 
 from edgesoft.card import ModelCard
 from edgesoft.device.cpu import available_cores, features
-from edgesoft.errors import EdgesoftError, ProviderUnavailableError
-from edgesoft.files import write_atomically
+from edgesoft.device.modelfile import SIZE_LIMIT as MODEL_SIZE_LIMIT
+from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
+from edgesoft.files import check_writable, write_atomically
 from edgesoft.workshop import charts
 from edgesoft.workshop.augment import Augmentation, augment
 from edgesoft.workshop.checkpoint import Arrays, Checkpoint, Layer, load_arrays, save_arrays
@@ -113,6 +115,8 @@ def train(
             "Check nvidia-smi and that this is PyTorch's CUDA build, or train on the CPU: --device cpu"
         )
     config = resolve(config)
+    _check_size(dataset, config)
+    check_writable(folder.path)
     with _cpu_threads(config.threads):
         run = _Run(dataset, config)
         if resume:
@@ -125,6 +129,17 @@ def train(
         except _DivergedError as error:
             raise run.give_up(folder, error) from None
         return run.finish(folder, interrupted=interrupted)
+
+
+def _check_size(dataset: Dataset, config: TrainConfig) -> None:
+    """Refuse now what no model file could hold after an hour of training."""
+    widths = [math.prod(dataset.input.shape), *config.hidden, len(dataset.labels)]
+    size = 4 * sum((before + 1) * after for before, after in pairwise(widths))
+    if size > MODEL_SIZE_LIMIT:
+        raise UsageError(
+            f"hidden layers {', '.join(map(str, config.hidden[:8]))}: weights of {size / 1e6:,.0f} MB, "
+            f"but a model file holds {MODEL_SIZE_LIMIT / 1e6:.0f} MB. Choose smaller layers: --hidden"
+        )
 
 
 class _DivergedError(Exception):
@@ -234,6 +249,15 @@ class _Run:
             raise EdgesoftError(
                 f"{origin}: holds a run with other settings or other data. Start a new one: edgesoft train"
             )
+        try:
+            self._take_over(document, arrays)
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            detail = " ".join(str(error).split())[:200]
+            raise EdgesoftError(
+                f"{origin}: the training state is damaged ({detail}). Start a new run: edgesoft train"
+            ) from error
+
+    def _take_over(self, document: dict[str, Any], arrays: Arrays) -> None:
         device = self.inputs.device
         self.epochs = [Epoch(**epoch) for epoch in document["epochs"]]
         self.generator.set_state(torch.from_numpy(arrays["generator"]))

@@ -1,0 +1,133 @@
+"""What many tests share: the data, one small model trained and exported for real, and the command line."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgesoft.workshop.config import TrainConfig
+from edgesoft.workshop.datasets import Dataset, Split
+from edgesoft.workshop.datasets.mnist import load_mnist
+from edgesoft.workshop.export import ExportResult, QuantizeConfig, export
+from edgesoft.workshop.gate import Gate
+from edgesoft.workshop.publish import publish
+from edgesoft.workshop.runs import RunFolder
+from edgesoft.workshop.train import train
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = TrainConfig(hidden=(32,), epochs=1, augment=False, threads=1, precision="float32", label_smoothing=0.0)
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Dataset:
+    return load_mnist()
+
+
+@pytest.fixture(scope="session")
+def small(mnist) -> Dataset:
+    """MNIST, with a hundredth of the work."""
+
+    def first(split, count):
+        return Split(split.inputs[:count], split.targets[:count])
+
+    return dataclasses.replace(
+        mnist, train=first(mnist.train, 2000), validation=first(mnist.validation, 500), test=first(mnist.test, 1000)
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_run(mnist, tmp_path_factory) -> RunFolder:
+    """A run of 784-32-10 on all of MNIST: about 92 %."""
+    folder = RunFolder(tmp_path_factory.mktemp("run"))
+    train(mnist, TINY, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tiny_run) -> Path:
+    return tiny_run.checkpoint
+
+
+@pytest.fixture(scope="session")
+def tiny_export(tiny_checkpoint, mnist) -> ExportResult:
+    return export(tiny_checkpoint, mnist, int8=QuantizeConfig())
+
+
+@pytest.fixture(scope="session")
+def exported(tiny_export, mnist, tmp_path_factory) -> Path:
+    """A folder with the float file, the INT8 file and the reports. Do not change what is in it."""
+    folder = tmp_path_factory.mktemp("exported")
+    publish(tiny_export, mnist, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digit(mnist, tmp_path_factory) -> Path:
+    """A picture of a seven."""
+    path = tmp_path_factory.mktemp("pictures") / "seven.png"
+    Image.fromarray(mnist.test.inputs[0]).save(path)
+    return path
+
+
+@pytest.fixture(params=["mnist.onnx", "mnist.int8.onnx"], ids=["float", "int8"])
+def model(request, exported) -> Path:
+    """Each of the two model files in turn."""
+    return exported / request.param
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """A process that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def one_line(self) -> str:
+        """What it said on stderr, which must be a single line and no traceback."""
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        assert "Traceback" not in self.err
+        return lines[0]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment with this package first on the path, and one thread."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "200", **changes}
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """Runs `python -m edgesoft ...` in an empty folder."""
+
+    def run(*arguments: object, cwd: Path = tmp_path, timeout: float = 120, **changes: str) -> Ended:
+        process = subprocess.run(
+            [sys.executable, "-m", "edgesoft", *map(str, arguments)],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=environment(**changes),
+        )
+        return Ended(process.returncode, process.stdout, process.stderr)
+
+    return run
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20260101)
+
+
+@pytest.fixture(scope="session")
+def deep(small, mnist, tmp_path_factory) -> tuple[Path, Dataset, ExportResult]:
+    """The default network, hardly trained, with the whole test split: checkpoint, data, export."""
+    dataset = dataclasses.replace(small, test=mnist.test)
+    folder = RunFolder(tmp_path_factory.mktemp("deep"))
+    train(dataset, dataclasses.replace(TINY, hidden=TrainConfig.hidden, epochs=3), folder)
+    return folder.checkpoint, dataset, export(folder.checkpoint, dataset, int8=QuantizeConfig(), gate=Gate(100))
