@@ -8,16 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "EdgesoftError", "__version__", "load"]
+__all__ = ["Classifier", "EdgesoftError", "__version__", "export", "load", "train"]
 
 if TYPE_CHECKING:
     from edgesoft.device.classifier import Classifier, load
     from edgesoft.errors import EdgesoftError
+    from edgesoft.workshop.api import export, train
 
 _HOMES = {
     "Classifier": "edgesoft.device.classifier",
     "load": "edgesoft.device.classifier",
     "EdgesoftError": "edgesoft.errors",
+    "export": "edgesoft.workshop.api",
+    "train": "edgesoft.workshop.api",
 }
 
 

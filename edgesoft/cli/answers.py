@@ -92,7 +92,12 @@ class CsvAnswers:
 
 
 def _ranking(reading: Reading, labels: tuple[str, ...], top_k: int) -> list[tuple[str, float]]:
-    order = reading.probabilities.argsort(kind="stable")[::-1][:top_k].tolist()
+    order = reading.probabilities.argsort(kind="stable")[::-1].tolist()
+    if (
+        reading.label in labels and labels[order[0]] != reading.label
+    ):  # a sigmoid head with another threshold than one half
+        order.sort(key=lambda index: labels[index] != reading.label)
+    order = order[:top_k]
     return [(labels[index], round(float(reading.probabilities[index]), 6)) for index in order]
 
 
@@ -129,6 +134,8 @@ class SeenPage:
         """Write one picture."""
         from edgesoft.pictures import encode_png
 
+        if reading.seen is None:
+            return
         self._count += 1
         name = f"{self._count:05d}-{Path(reading.path).stem or 'picture'}.png"
         write_atomically(self._folder / name, encode_png(reading.seen.pixels))

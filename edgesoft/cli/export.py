@@ -23,6 +23,10 @@ def command(
         ),
     ] = None,
     quantize: Annotated[bool, typer.Option("--quantize", help="Make an INT8 file too.")] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Where the data are now. (default: where the run found them)", show_default=False),
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("exported"),
     name: Annotated[
         str | None, typer.Option(help="Stem of the files. (default: the data set's name)", show_default=False)
@@ -48,17 +52,18 @@ def command(
     Every file is run over the whole test split before it is published. When INT8 misses its gate, finer ways to quantize are
     tried in turn. A file that misses its gate is not published, and the command ends with exit code 3.
     """
-    from edgesoft.workshop.datasets.mnist import load_mnist
+    from edgesoft.workshop.configfile import stored_options
+    from edgesoft.workshop.datasets.load import load_dataset
     from edgesoft.workshop.export import QuantizeConfig, export
     from edgesoft.workshop.gate import Gate
     from edgesoft.workshop.publish import publish
-    from edgesoft.workshop.runs import checkpoint_in, newest_checkpoint
+    from edgesoft.workshop.runs import RunFolder, checkpoint_in, newest_checkpoint
 
     int8 = QuantizeConfig(calibration, calibration_samples, per_channel, eight_bit) if quantize else None
     checkpoint = newest_checkpoint() if checkpoint is None else checkpoint_in(checkpoint)
     say(f"exporting {checkpoint}")
     check_writable(output)
-    dataset = load_mnist()
+    dataset = load_dataset(stored_options(RunFolder(checkpoint.parent), data))
     result = export(checkpoint, dataset, gate=Gate(max_drop), int8=int8, name=name)
     print(table([_HEADING, _pytorch_row(result), *map(_row, (result.float_model, *result.rungs))]))
     for rung in result.rungs:
@@ -73,7 +78,14 @@ def command(
         raise GateMissedError(
             f"no INT8 file holds the gate; {paths[0]} is float. Allow more with --max-drop, or train longer"
         )
-    say("next:  edgesoft infer PICTURE" + ("" if output == Path("exported") else f" --model {output / result.name}"))
+    say(
+        f"next:  edgesoft infer {'ROWS.csv' if dataset.input.kind == 'features' else 'PICTURE'}"
+        + (
+            ""
+            if output == Path("exported") and len(list(output.glob("*.report.json"))) == 1
+            else f" --model {output / result.name}"
+        )
+    )
 
 
 _HEADING = ("", "accuracy", "labels changed", "logits within", "bytes", "batch 1", "batch 256")

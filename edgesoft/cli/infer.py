@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,11 @@ from edgesoft.cli import options
 from edgesoft.cli.talk import say
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
+
+if TYPE_CHECKING:
+    from edgesoft.cli.answers import Answers
+    from edgesoft.device.reading import Reading, Unreadable
+    from edgesoft.tables import Row, TableSpec
 
 STANDARD_INPUT = "-"
 STANDARD_INPUT_LIMIT = 2**27  # bytes; no picture that is read at all is larger
@@ -22,9 +27,14 @@ def command(
     pictures: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Picture files, folders, or quoted patterns; - reads one picture from standard input.",
+            help="Picture files, folders, or quoted patterns; - reads one picture from standard input. For a model of tables: "
+            "CSV or TSV files.",
             show_default=False,
         ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help='One row for a model of tables: "5.1,3.5,1.4,0.2".', show_default=False),
     ] = None,
     paths_from: Annotated[
         Path | None,
@@ -64,18 +74,19 @@ def command(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not say which model and provider run.")] = False,
 ) -> None:
-    """Say what pictures show.
+    """Say what pictures show, or what class the rows of a table are.
 
-    A picture that cannot be read does not stop the others; the exit code is then 1. Names that begin with a dash go after --.
+    A picture or row that cannot be read does not stop the others; the exit code is then 1. Names that begin with a dash go after --.
     """
-    from edgesoft.cli.answers import CsvAnswers, JsonAnswers, SeenPage, TextAnswers, draw
+    from edgesoft.cli.answers import CsvAnswers, JsonAnswers, TextAnswers
     from edgesoft.device.classifier import Classifier
     from edgesoft.device.modelfile import open_model
     from edgesoft.device.models import find_model
     from edgesoft.device.providers import choose, int8_warning
-    from edgesoft.device.reading import Unreadable, read_pictures
+    from edgesoft.device.reading import read_pictures, read_rows
+    from edgesoft.tables import TableSpec
 
-    if not pictures and paths_from is None:
+    if not pictures and paths_from is None and features is None:
         raise UsageError("no pictures: name files or folders, or a list of them with --paths-from")
     if as_json and as_csv:
         raise UsageError("--json and --csv: choose one of them")
@@ -91,28 +102,67 @@ def command(
         say(f"{classifier.path} ({classifier.card.precision}) on {choice.provider} ({choice.reason})")
     if (warning := int8_warning(classifier.card.precision, choice.provider)) is not None:
         say(f"warning: {classifier.path}: {warning}")
-    single = paths_from is None and len(pictures or []) == 1 and not Path((pictures or [""])[0]).is_dir()
-    answers = (JsonAnswers if as_json else CsvAnswers if as_csv else TextAnswers)(classifier, top_k, single=single)
+    is_alone = paths_from is None and _is_one(pictures or [], features, classifier.card.input.kind)
+    answers = (JsonAnswers if as_json else CsvAnswers if as_csv else TextAnswers)(classifier, top_k, single=is_alone)
+    spec = classifier.card.input
+    if isinstance(spec, TableSpec):
+        if paths_from is not None or show or save_seen is not None:
+            raise UsageError(f"{classifier.path}: takes rows: --paths-from, --show and --save-seen are for pictures")
+        readings = read_rows(classifier, _rows(pictures or [], features, spec), reject=reject)
+    else:
+        readings = read_pictures(classifier, _sources(pictures or [], paths_from, features), reject=reject)
+    if not _write(readings, answers, save_seen, show=show):
+        raise typer.Exit(1)
+
+
+def _write(readings: Iterable[Reading | Unreadable], answers: Answers, save_seen: Path | None, *, show: bool) -> bool:
+    """Write each answer as it comes; False when a picture or row could not be read."""
+    from edgesoft.cli.answers import SeenPage, draw
+    from edgesoft.device.reading import Unreadable
+
     page = SeenPage(save_seen) if save_seen is not None else None
-    failed = 0
-    for reading in read_pictures(classifier, _sources(pictures or [], paths_from), reject=reject):
+    all_read = True
+    for reading in readings:
         answers.write(reading)
         if isinstance(reading, Unreadable):
-            failed += 1
+            all_read = False
             continue
-        if show:
-            say(draw(reading.seen.pixels))
+        if show and reading.seen is not None:
+            for line in draw(reading.seen.pixels).splitlines():
+                say(line)
         if page is not None:
             page.add(reading)
     if page is not None:
         page.finish()
-    if failed:
-        raise typer.Exit(1)
+    return all_read
 
 
-def _sources(names: list[str], paths_from: Path | None) -> Iterator[tuple[str, Path | bytes]]:
+def _is_one(names: list[str], features: str | None, kind: str) -> bool:
+    """Whether there is a single answer, which needs no name in front."""
+    if kind == "features":
+        return features is not None and not names
+    return len(names) == 1 and not Path(names[0]).is_dir()
+
+
+def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[tuple[str, Row]]:
+    """Name and content of each row, read while the earlier ones are being classified."""
+    from edgesoft.tables import RowFile, given_row, named_rows
+
+    if features is not None:
+        yield from given_row(features, spec)
+    for name in names:
+        file = RowFile(Path(name), spec)
+        if file.unused:
+            say(f"note: {name}: columns that the model does not take: {', '.join(file.unused)}")
+        yield from named_rows(file)
+
+
+def _sources(names: list[str], paths_from: Path | None, features: str | None) -> Iterator[tuple[str, Path | bytes]]:
     """Name and content of each picture, found while the earlier ones are being classified."""
     from edgesoft.pictures.sources import expand, listed
+
+    if features is not None:
+        raise UsageError("--features: this model takes pictures, not rows")
 
     for name in names:
         if name == STANDARD_INPUT:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgesoft.cli.talk import percent, printable, say, to_json
+from edgesoft.tables import TableSpec
 
 if TYPE_CHECKING:
-    from edgesoft.card import ModelCard
+    from edgesoft.card import InputSpec, ModelCard
     from edgesoft.device.inspect import Inspection
     from edgesoft.device.modelfile import Port
 
@@ -36,13 +37,16 @@ def command(
 
 def _lines(inspection: Inspection) -> list[tuple[str, str]]:
     card = inspection.card
-    hidden = "-".join(map(str, card.hidden)) or "none (softmax regression)"
+    hidden = (
+        "-".join(map(str, card.hidden)) or f"none ({'logistic' if card.head == 'sigmoid' else 'softmax'} regression)"
+    )
     return [
         ("name", card.name),
         ("labels", ", ".join(card.labels)),
         ("input", ", ".join(_port(port) for port in inspection.inputs)),
         ("outputs", ", ".join(_port(port) for port in inspection.outputs)),
-        ("preprocessing", ", ".join(f"{key} {value}" for key, value in card.input.to_card().items())),
+        ("preprocessing", _preprocessing(card.input)),
+        ("head", f"sigmoid, threshold {card.threshold:g}" if card.head == "sigmoid" else card.head),
         ("hidden layers", f"{hidden}; {inspection.parameters:,} parameters"),
         (
             "precision",
@@ -86,6 +90,12 @@ def _provenance(card: ModelCard) -> list[tuple[str, str]]:
     except (AttributeError, KeyError, TypeError, ValueError):
         lines.append(("provenance", "incomplete"))
     return lines
+
+
+def _preprocessing(spec: InputSpec) -> str:
+    if isinstance(spec, TableSpec):
+        return f"standardised in the graph: {', '.join(spec.features[:12])}{', ...' if len(spec.features) > 12 else ''}"
+    return ", ".join(f"{key} {value}" for key, value in spec.to_card().items())
 
 
 def _port(port: Port) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,17 @@ if TYPE_CHECKING:
     from edgesoft.workshop.train import Epoch
 
 
+MOST_LINES = 60
+"""A run of more epochs leaves a line for every second, third, ... one."""
+
+
 class TrainingProgress:
     """Shows epochs, loss, validation accuracy and the time that is left; a context manager."""
 
     def __init__(self, epochs: int, batches: int, *, quiet: bool) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)  # rich honours NO_COLOR
         self._epochs, self._batches = epochs, batches
+        self._every = math.ceil(epochs / MOST_LINES)
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(),
@@ -41,12 +47,44 @@ class TrainingProgress:
     def on_epoch(self, epoch: Epoch) -> None:
         """Leave a line that stays."""
         self._bar.update(self._task, accuracy=percent(epoch.validation_accuracy))
+        if epoch.number % self._every and epoch.number != self._epochs:
+            return
         self._console.print(
             f"epoch {epoch.number:>{len(str(self._epochs))}}/{self._epochs}  loss {epoch.loss:.4f}  "
             f"validation loss {epoch.validation_loss:.4f}  accuracy {percent(epoch.validation_accuracy)}  {epoch.seconds:.1f} s"
         )
 
     def __enter__(self) -> TrainingProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+
+class ReadingProgress:
+    """Shows on a terminal how many pictures have been read; a context manager."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        console = Console(stderr=True, highlight=False)
+        self._bar = Progress(
+            TextColumn("reading pictures"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None, visible=False)
+
+    def on_picture(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=done, total=total, visible=True)
+
+    def __enter__(self) -> ReadingProgress:
         self._bar.start()
         return self
 

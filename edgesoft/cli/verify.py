@@ -25,6 +25,12 @@ def command(
         Path | None,
         typer.Option(help="Compare with this checkpoint in PyTorch over the whole test split.", show_default=False),
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="With --against: where the data are now. (default: where the run found them)", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Prove that a model file is intact and still answers as PyTorch did.
@@ -42,12 +48,13 @@ def command(
         say(f"warning: {model}: {warning}")
     if against is not None:
         from edgesoft.workshop.against import verify_against
-        from edgesoft.workshop.datasets.mnist import load_mnist
-        from edgesoft.workshop.runs import checkpoint_in
+        from edgesoft.workshop.configfile import stored_options
+        from edgesoft.workshop.datasets.load import load_dataset
+        from edgesoft.workshop.runs import RunFolder, checkpoint_in
 
-        report = verify_against(
-            report, checkpoint_in(against), load_mnist(), device_id=device_id, threads=threads, tf32=tf32
-        )
+        checkpoint = checkpoint_in(against)
+        dataset = load_dataset(stored_options(RunFolder(checkpoint.parent), data))
+        report = verify_against(report, checkpoint, dataset, device_id=device_id, threads=threads, tf32=tf32)
     if as_json:
         print(to_json({"passed": report.passed, **vars(report)}))
     else:

@@ -29,11 +29,11 @@ class Prediction(NamedTuple):
     """What a model answers for a batch of n inputs."""
 
     labels: tuple[str, ...]
-    """The name of the most probable class of each input."""
+    """The name of the answered class of each input."""
     probabilities: NDArray[np.float32]
     """float32 `[n, classes]`, each row sums to 1."""
     logits: NDArray[np.float32]
-    """float32 `[n, classes]`, the scores before softmax."""
+    """float32 `[n, classes]`, the scores before softmax; `[n, 1]` where the card says that the head is a sigmoid."""
     indices: NDArray[np.int64]
     """int64 `[n]`, `labels` as indices into the card's labels."""
 
@@ -96,6 +96,7 @@ class Classifier:
         ----------
         inputs
             For pictures uint8 `[n, height, width]` or `[height, width]`, raw grey levels from 0 to 255 (colour: a last axis of 3).
+            For tables float32 `[n, features]` or `[features]`, in the units of the training data: see `card.input.encode`.
             Scaling is part of the model.
 
         Raises
@@ -245,9 +246,9 @@ def run_bound(session: Any, outputs: Sequence[str], feed: Mapping[str, NDArray[A
 def _check_ports(model: ModelFile) -> None:
     """Hold the graph to the contract, so that `Classifier` can rely on it."""
     classes = len(model.card.labels)
-    expected_inputs = (Port("pixels", "uint8", ("batch", *model.card.input.shape)),)
+    expected_inputs = (Port(model.card.input.kind, model.card.input.dtype, ("batch", *model.card.input.shape)),)
     expected_outputs = (
-        Port("logits", "float32", ("batch", classes)),
+        Port("logits", "float32", ("batch", model.card.outputs)),
         Port("probabilities", "float32", ("batch", classes)),
         Port("label", "int64", ("batch",)),
     )

@@ -39,19 +39,19 @@ class Doubt:
         EdgesoftError
             The card's numbers make no sense.
         """
-        doubt = card.doubt or {"reject_below": 0.0, "familiar_above": float("-inf")}
-        limits = (doubt.get("reject_below") if reject is None else reject, doubt.get("familiar_above"))
-        if not all(isinstance(limit, int | float) for limit in limits) or not 0 <= limits[0] <= 1:  # type: ignore[operator]
+        doubt = {"reject_below": 0.0, "familiar_above": float("-inf"), **(card.doubt or {})}
+        limits = (doubt["reject_below"] if reject is None else reject, doubt["familiar_above"])
+        if not all(isinstance(limit, int | float) for limit in limits) or not 0 <= limits[0] <= 1:
             raise EdgesoftError(f"the card's limits of doubt are {doubt}. Export the model again: edgesoft export")
-        return cls(float(limits[0]), float(limits[1]))  # type: ignore[arg-type]
+        return cls(float(limits[0]), float(limits[1]))
 
-    def about(self, seen: Seen, confidence: float, logits: NDArray[np.float32]) -> Doubts:
+    def about(self, seen: Seen | None, confidence: float, logits: NDArray[np.float32]) -> Doubts:
         """Weigh one answer.
 
         Parameters
         ----------
         seen
-            The picture as the model was fed.
+            The picture as the model was fed; None for a row of a table.
         confidence
             Probability of the most probable class.
         logits
@@ -64,7 +64,8 @@ class Doubt:
         unsure = confidence < self.reject_below
         if unsure:
             warnings.append(f"low confidence ({100 * confidence:.0f} %)")
-        return Doubts(self.reject_below > 0 and (foreign or unsure or BLANK in seen.warnings), tuple(warnings))
+        is_blank = seen is not None and BLANK in seen.warnings
+        return Doubts(self.reject_below > 0 and (foreign or unsure or is_blank), tuple(warnings))
 
 
 def familiarity(logits: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -123,5 +123,7 @@ _OPERATORS: dict[str, Callable[..., Value]] = {
     "Mul": lambda _, x, y: _float(x) * y,
     "QuantizeLinear": _quantize,
     "Relu": _relu,
+    "Sigmoid": lambda _, x: 1 / (1 + np.exp(-_float(x))),
     "Softmax": _softmax,
+    "Sub": lambda _, x, y: x - y,
 }

@@ -28,7 +28,9 @@ GOLDEN_KEY = "edgesoft.golden"
 DIGEST_KEY = "edgesoft.digest"
 METADATA_LIMITS = MappingProxyType({CARD_KEY: CARD_LIMIT, GOLDEN_KEY: TEXT_LIMIT, DIGEST_KEY: 4096})
 """Key -> most bytes of its text. edgesoft writes no other metadata, so there is none that no digest covers."""
-OPERATORS = frozenset({"ArgMax", "DequantizeLinear", "Flatten", "Gemm", "Mul", "QuantizeLinear", "Relu", "Softmax"})
+OPERATORS = frozenset(
+    {"ArgMax", "DequantizeLinear", "Flatten", "Gemm", "Mul", "QuantizeLinear", "Relu", "Sigmoid", "Softmax", "Sub"}
+)
 """Every operator that edgesoft writes; all of them allocate no more than their inputs promise."""
 
 ELEMENT_TYPES = MappingProxyType({1: ("float32", 4), 2: ("uint8", 1), 3: ("int8", 1), 6: ("int32", 4), 7: ("int64", 8)})

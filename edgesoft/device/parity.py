@@ -56,15 +56,19 @@ class Parity:
         return self.reference_accuracy - self.candidate_accuracy
 
 
-def compare(reference: Logits, candidate: Logits, truth: NDArray[np.int64] | None = None) -> Parity:
+def compare(
+    reference: Logits, candidate: Logits, truth: NDArray[np.int64] | None = None, *, cut: float = 0.0
+) -> Parity:
     """Compare two logit arrays.
 
     Parameters
     ----------
     reference, candidate
-        float32 `[n, classes]`, row i of both for example i.
+        float32 `[n, classes]`, or `[n, 1]` of a sigmoid head; row i of both for example i.
     truth
         int64 `[n]`, the right class of each example, where it is known.
+    cut
+        The card's, for a sigmoid head: the logit above which the answer is the second label.
 
     Raises
     ------
@@ -78,15 +82,15 @@ def compare(reference: Logits, candidate: Logits, truth: NDArray[np.int64] | Non
     if reference.size == 0:
         raise EdgesoftError("there are no examples to compare: parity over nothing proves nothing")
     difference = np.abs(reference.astype(np.float64) - candidate)
-    reference_probabilities, candidate_probabilities = softmax(reference), softmax(candidate)
-    reference_labels, candidate_labels = reference.argmax(axis=1), candidate.argmax(axis=1)
+    reference_probabilities, candidate_probabilities = probabilities(reference), probabilities(candidate)
+    reference_labels, candidate_labels = answers(reference, cut), answers(candidate, cut)
     changes = tuple(
         LabelChange(
             example=int(example),
             reference=int(reference_labels[example]),
             candidate=int(candidate_labels[example]),
-            reference_probability=float(reference_probabilities[example].max()),
-            candidate_probability=float(candidate_probabilities[example].max()),
+            reference_probability=float(reference_probabilities[example, reference_labels[example]]),
+            candidate_probability=float(candidate_probabilities[example, candidate_labels[example]]),
         )
         for example in np.flatnonzero(reference_labels != candidate_labels)
     )
@@ -99,6 +103,22 @@ def compare(reference: Logits, candidate: Logits, truth: NDArray[np.int64] | Non
         reference_accuracy=None if truth is None else float((reference_labels == truth).mean()),
         candidate_accuracy=None if truth is None else float((candidate_labels == truth).mean()),
     )
+
+
+def answers(logits: Logits, cut: float = 0.0) -> NDArray[np.int64]:
+    """The class int64 `[n]` that logits `[n, classes]` answer: the largest; or, for `[n, 1]`, the second where the logit is above `cut`."""
+    # Rounded as in the graph, so that a logit on the cut falls to the same side.
+    return (logits[:, 0] > np.float32(cut)).astype(np.int64) if logits.shape[1] == 1 else logits.argmax(axis=1)
+
+
+def probabilities(logits: Logits) -> NDArray[np.float64]:
+    """Probabilities `[n, classes]` of logits; the only logit z of a sigmoid head stands for the two logits 0 and z."""
+    return softmax(paired(logits))
+
+
+def paired(logits: Logits) -> Logits:
+    """Logits `[n, classes]` as they are; `[n, 1]` of a sigmoid head as the `[n, 2]` with the same softmax."""
+    return np.column_stack([np.zeros_like(logits), logits]) if logits.shape[1] == 1 else logits
 
 
 def softmax(logits: Logits) -> NDArray[np.float64]:

@@ -11,11 +11,11 @@ import numpy as np
 from edgesoft.device import interpreter
 from edgesoft.device.classifier import Classifier, Prediction
 from edgesoft.device.modelfile import GOLDEN_KEY, ModelFile, read_model
-from edgesoft.device.parity import Parity, compare, softmax
+from edgesoft.device.parity import Parity, answers, compare, probabilities
 from edgesoft.device.providers import ProviderName, choose
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError
 from edgesoft.golden import Golden
-from edgesoft.pictures import encode_png, read_picture
+from edgesoft.pictures import PictureSpec, encode_png, read_picture
 
 Stage = Literal["file", "labels", "preprocessing", "graph", "runtime", "pytorch"]
 
@@ -98,7 +98,8 @@ def verify(
         with np.errstate(all="ignore"):
             prediction = _replay(classifier, golden)
             reference, expected = (
-                compare(logits, prediction.logits, golden.targets) for logits in (golden.reference, golden.expected)
+                compare(logits, prediction.logits, golden.targets, cut=model.card.cut)
+                for logits in (golden.reference, golden.expected)
             )
             if golden.labels != model.card.labels:
                 findings.append(Finding("labels", _label_change(golden.labels, model.card.labels)))
@@ -139,7 +140,7 @@ def _replay(classifier: Classifier, golden: Golden) -> Prediction:
 
 
 def _judge_preprocessing(model: ModelFile, golden: Golden) -> list[Finding]:
-    if golden.page is None or golden.page_seen is None:
+    if golden.page is None or golden.page_seen is None or not isinstance(model.card.input, PictureSpec):
         return []
     pixels = read_picture(encode_png(golden.page), model.card.input).pixels
     if pixels.shape != golden.page_seen.shape:
@@ -218,15 +219,16 @@ def _holds(parity: Parity, tolerance: float) -> bool:
 
 
 def _judge_outputs(model: ModelFile, prediction: Prediction) -> list[Finding]:
-    """The outputs must belong together: probabilities are the softmax of the logits, the label is the largest of them."""
+    """The outputs must belong together: probabilities are the head's of the logits, and the label is their answer."""
+    card = model.card
     # The same product in float32 as in the graph: logits of some hundreds leave no room for another rounding.
-    probabilities = softmax((prediction.logits * np.float32(1 / model.card.temperature)).astype(np.float32))
-    difference = float(np.abs(probabilities - prediction.probabilities).max())
+    expected = probabilities((prediction.logits * np.float32(1 / card.temperature)).astype(np.float32))
+    difference = float(np.abs(expected - prediction.probabilities).max())
     findings = []
     if not difference <= PROBABILITY_TOLERANCE:
         findings.append(
-            Finding("graph", f"the probabilities differ by up to {difference:.3g} from the softmax of the logits")
+            Finding("graph", f"the probabilities differ by up to {difference:.3g} from the {card.head} of the logits")
         )
-    if not np.array_equal(prediction.indices, prediction.logits.argmax(axis=1)):
-        findings.append(Finding("graph", "the label is not the class with the largest logit"))
+    if not np.array_equal(prediction.indices, answers(prediction.logits, card.cut)):
+        findings.append(Finding("graph", "the label is not the class that the logits answer"))
     return findings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from edgesoft.errors import EdgesoftError
 
@@ -64,6 +64,9 @@ class PictureSpec:
     centring: str = "mass"
     stroke_low: float = 1.8
     stroke_high: float = 3.8
+
+    kind: ClassVar[str] = "pixels"  # name of the graph's input, and of this form of input in the card
+    dtype: ClassVar[str] = "uint8"
 
     def __post_init__(self) -> None:
         """Refuse numbers that no picture can have."""

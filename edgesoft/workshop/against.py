@@ -62,7 +62,7 @@ def verify_against(
         )
         return dataclasses.replace(report, findings=tuple(findings))
     reference = reference_logits(trained.to_network(), dataset.test.inputs)
-    if reference.shape[1] != len(model.card.labels):
+    if reference.shape[1] != model.card.outputs:
         return dataclasses.replace(report, findings=tuple(findings))
     if report.expected is None:  # it could not be replayed either, and the report already says why
         return dataclasses.replace(report, findings=tuple(findings))
@@ -70,6 +70,6 @@ def verify_against(
     gpu = report.provider in WITH_DEVICES
     choice = choose(report.provider, device_id=device_id if gpu else None, tf32=tf32 and report.provider == "cuda")
     classifier = Classifier(model, choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
-    parity = compare(reference, classifier.logits(dataset.test.inputs), dataset.test.targets)
+    parity = compare(reference, classifier.logits(dataset.test.inputs), dataset.test.targets, cut=model.card.cut)
     findings += [Finding("pytorch", failure) for failure in gate.failures(parity, model.card.precision)]
     return dataclasses.replace(report, against=parity, findings=tuple(findings))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgesoft.workshop.network import SoftmaxMLP, scale_pixels
+from edgesoft.workshop.network import SoftmaxMLP
 
 METHODS = ("minmax", "percentile", "entropy")
 BINS = 2048
@@ -47,7 +47,7 @@ def activation_maxima(network: SoftmaxMLP, inputs: NDArray[Any], method: str = "
 def _activations(network: SoftmaxMLP, inputs: NDArray[Any]) -> Iterator[tuple[int, torch.Tensor]]:
     with torch.inference_mode():
         for start in range(0, len(inputs), BATCH_SIZE):
-            x = scale_pixels(torch.from_numpy(inputs[start : start + BATCH_SIZE])).flatten(1)
+            x = network.prepare(torch.from_numpy(inputs[start : start + BATCH_SIZE])).flatten(1)
             for index, layer in enumerate(network.layers[:-1]):
                 x = torch.relu(layer(x))
                 yield index, x

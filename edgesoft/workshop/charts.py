@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -64,9 +65,10 @@ def confusion_matrix(
     axes.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)
     axes.set(title=title, xlabel="answered", ylabel="right")
     if classes <= 40:
+        names = _drawable(labels)
         # A label is not a formula, whatever dollar signs it holds.
-        axes.set_xticks(range(classes), labels, rotation=0 if max(map(len, labels)) <= 2 else 90, parse_math=False)
-        axes.set_yticks(range(classes), labels, parse_math=False)
+        axes.set_xticks(range(classes), names, rotation=0 if max(map(len, names)) <= 2 else 90, parse_math=False)
+        axes.set_yticks(range(classes), names, parse_math=False)
     if classes <= 20:
         for row, column in np.argwhere(matrix > 0):
             colour = "white" if share[row, column] > 0.4 else "black"
@@ -94,6 +96,15 @@ def reliability(before: Reliability, after: Reliability, *, title: str) -> bytes
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, loc="upper left", markerscale=0.5)
     return _render(figure, "svg")
+
+
+def _drawable(labels: Sequence[str]) -> list[str]:
+    """The class names; a number instead of one that the font has no letters for, or that would be read as a formula."""
+    known = get_font(findfont(FontProperties())).get_charmap()
+    return [
+        label if all(ord(letter) in known for letter in label) and "$" not in label else f"class {index}"
+        for index, label in enumerate(labels)
+    ]
 
 
 def _render(figure: Figure, kind: Literal["png", "svg"] = "png") -> bytes:

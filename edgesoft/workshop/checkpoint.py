@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from edgesoft.card import ModelCard
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import read_bytes, write_atomically
+from edgesoft.tables import TableSpec
 from edgesoft.workshop.network import SoftmaxMLP
+from edgesoft.workshop.scaling import Scaling
 
 FILE_NAME = "checkpoint.npz"
 SIZE_LIMIT = 2**30  # bytes
@@ -40,33 +42,38 @@ class Checkpoint:
 
     card: ModelCard
     layers: tuple[Layer, ...]
+    scaling: Scaling | None = None
+    """What precedes the first layer of a model of tables; None for pictures, whose grey levels are divided by 255."""
 
     @classmethod
     def from_network(cls, network: SoftmaxMLP, card: ModelCard) -> Checkpoint:
         """Copy the weights out of a PyTorch network."""
-        return cls(
-            card,
-            tuple(
-                Layer(layer.weight.detach().cpu().numpy().copy(), layer.bias.detach().cpu().numpy().copy())
-                for layer in network.linears()
-            ),
-        )
+        layers = tuple(Layer(_array(layer.weight), _array(layer.bias)) for layer in network.linears())
+        if network.offset is None or network.factor is None:
+            return cls(card, layers)
+        return cls(card, layers, Scaling(_array(network.offset), _array(network.factor)))
 
     def to_network(self) -> SoftmaxMLP:
         """A PyTorch network with these weights, on the CPU, in evaluation mode."""
-        network = SoftmaxMLP(self.layers[0].weight.shape[1], self.card.hidden, len(self.card.labels))
+        network = SoftmaxMLP(self.layers[0].weight.shape[1], self.card.hidden, self.card.outputs, self.scaling)
         with torch.no_grad():
             for linear, layer in zip(network.linears(), self.layers, strict=True):
                 linear.weight.copy_(torch.from_numpy(layer.weight))
                 linear.bias.copy_(torch.from_numpy(layer.bias))
         return network.eval()
 
-    def save(self, path: Path) -> None:
-        """Write the checkpoint; raises EdgesoftError when the file cannot be written."""
+    def to_arrays(self) -> Arrays:
+        """The checkpoint as named arrays."""
         arrays: Arrays = {"card": np.frombuffer(self.card.to_json().encode(), np.uint8)}
         for index, layer in enumerate(self.layers):
             arrays[f"weight{index}"], arrays[f"bias{index}"] = layer.weight, layer.bias
-        save_arrays(path, arrays)
+        if self.scaling is not None:
+            arrays["offset"], arrays["factor"] = self.scaling.offset, self.scaling.factor
+        return arrays
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint; raises EdgesoftError when the file cannot be written."""
+        save_arrays(path, self.to_arrays())
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
@@ -81,18 +88,23 @@ class Checkpoint:
         try:
             card = ModelCard.from_json(arrays["card"].tobytes(), path)
             layers = tuple(
-                Layer(
-                    arrays[f"weight{index}"].astype(np.float32, copy=False),
-                    arrays[f"bias{index}"].astype(np.float32, copy=False),
-                )
-                for index in range(len(card.hidden) + 1)
+                Layer(arrays[f"weight{index}"], arrays[f"bias{index}"]) for index in range(len(card.hidden) + 1)
             )
+            scaling = None
+            if isinstance(card.input, TableSpec):
+                scaling = Scaling(arrays["offset"].astype(np.float32), arrays["factor"].astype(np.float32))
         except KeyError as error:
             raise EdgesoftError(
                 f"{path}: no checkpoint of edgesoft (it has no array {error}). Train again: edgesoft train"
             ) from None
+        if scaling is not None:
+            _check_scaling(scaling, card.input.shape, path)
         inputs = int(np.prod(card.input.shape))
-        for index, (layer, outputs) in enumerate(zip(layers, (*card.hidden, len(card.labels)), strict=True)):
+        if any(array.dtype != np.float32 for layer in layers for array in (layer.weight, layer.bias)):
+            raise EdgesoftError(
+                f"{path}: no checkpoint of edgesoft (weights are not float32). Train again: edgesoft train"
+            )
+        for index, (layer, outputs) in enumerate(zip(layers, (*card.hidden, card.outputs), strict=True)):
             if layer.weight.shape != (outputs, inputs) or layer.bias.shape != (outputs,):
                 raise EdgesoftError(
                     f"{path}: layer {index} has weights {list(layer.weight.shape)} and bias {list(layer.bias.shape)}, "
@@ -103,7 +115,19 @@ class Checkpoint:
                     f"{path}: layer {index} has weights that are not finite (NaN or infinity). Train again: edgesoft train"
                 )
             inputs = outputs
-        return cls(card, layers)
+        return cls(card, layers, scaling)
+
+
+def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
+    return tensor.detach().cpu().numpy().copy()
+
+
+def _check_scaling(scaling: Scaling, shape: tuple[int, ...], path: Path) -> None:
+    for name, values in (("offset", scaling.offset), ("factor", scaling.factor)):
+        if values.shape != shape or not np.isfinite(values).all():
+            raise EdgesoftError(
+                f"{path}: the {name} of the features must be {list(shape)} finite numbers. Train again: edgesoft train"
+            )
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:
@@ -138,6 +162,7 @@ def load_arrays(path: Path) -> Arrays:
         KeyError,
         NotImplementedError,
         RuntimeError,
+        MemoryError,  # the header of an array promises more than there is
         zlib.error,
     ) as error:
         raise EdgesoftError(

@@ -77,7 +77,11 @@ def fit_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
     targets
         int64 `[n]`, the right classes.
     """
-    right = logits[np.arange(len(targets)), targets].mean(dtype=np.float64)
+    # One more example is counted, spread evenly over the classes: a small split without a mistake must not make the model
+    # certain. Source: Platt, "Probabilistic Outputs for Support Vector Machines" (1999).
+    share = 1 / (len(targets) + 1)
+    observed = logits[np.arange(len(targets)), targets].mean(dtype=np.float64)
+    right = (1 - share) * observed + share * logits.mean(dtype=np.float64)
 
     def slope(inverse: float) -> float:
         expected = (softmax((logits * np.float32(inverse)).astype(np.float32)) * logits).sum(axis=1)
@@ -106,7 +110,9 @@ def doubt_limits(logits: Logits, targets: NDArray[np.int64], temperature: float)
     if not right.any():
         return {"reject_below": 0.0, "familiar_above": float(np.finfo(np.float32).min)}
     confidence = softmax((logits / np.float32(temperature)).astype(np.float32)).max(axis=1)
-    return {
-        "reject_below": round(float(np.quantile(confidence[right], UNSURE_RIGHT)), 4),
-        "familiar_above": round(float(np.quantile(familiarity(logits[right]), UNFAMILIAR_RIGHT)), 4),
-    }
+    # So few answers hold no such share: their smallest would reject far more.
+    unsure, foreign = (len(confidence[right]) * share >= 1 for share in (UNSURE_RIGHT, UNFAMILIAR_RIGHT))
+    limits = {"reject_below": round(float(np.quantile(confidence[right], UNSURE_RIGHT)), 4) if unsure else 0.0}
+    if foreign and logits.shape[1] > 2:
+        limits["familiar_above"] = round(float(np.quantile(familiarity(logits[right]), UNFAMILIAR_RIGHT)), 4)
+    return limits

@@ -17,7 +17,6 @@ from edgesoft.device.bench import Call, Candidate
 from edgesoft.device.memory import own_peak, peak_of
 from edgesoft.errors import EdgesoftError
 from edgesoft.workshop.checkpoint import Checkpoint
-from edgesoft.workshop.network import scale_pixels
 
 
 def torch_candidates(
@@ -83,10 +82,14 @@ def _where(device: str, threads: int) -> str:
 
 def _open(checkpoint: Checkpoint, device: str, *, compiled: bool) -> Call:
     network = checkpoint.to_network().to(device)
-    temperature = checkpoint.card.temperature
+    card = checkpoint.card
+    temperature = card.temperature
 
-    def answer(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        logits = network(scale_pixels(pixels))
+    def answer(raw: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        logits = network(network.prepare(raw))
+        if card.head == "sigmoid":
+            second = torch.sigmoid(logits / temperature)
+            return logits, torch.cat([1 - second, second], dim=1), (second[:, 0] > card.threshold).long()
         return logits, torch.softmax(logits / temperature, dim=1), logits.argmax(dim=1)
 
     run = torch.compile(answer, dynamic=False) if compiled else answer

@@ -13,18 +13,19 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgesoft.card import Precision
 from edgesoft.device.bench import interleave
 from edgesoft.device.classifier import Classifier
 from edgesoft.device.modelfile import open_model
 from edgesoft.device.models import INT8_SUFFIX
-from edgesoft.device.parity import Logits, Parity, compare
+from edgesoft.device.parity import Logits, Parity, answers, compare, paired
 from edgesoft.device.verify import verify
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.files import write_atomically
 from edgesoft.golden import Golden
-from edgesoft.pictures import encode_png, read_picture
+from edgesoft.pictures import PictureSpec, encode_png, read_picture
 from edgesoft.workshop.calibrate import METHODS, activation_maxima
 from edgesoft.workshop.checkpoint import Checkpoint, Layer
 from edgesoft.workshop.confidence import Reliability, doubt_limits, fit_temperature, reliability
@@ -33,10 +34,14 @@ from edgesoft.workshop.examples import choose_golden, draw_page
 from edgesoft.workshop.gate import Gate
 from edgesoft.workshop.graph import build_graph
 from edgesoft.workshop.network import reference_logits
-from edgesoft.workshop.quantize import QuantizedLayer, Scheme, quantize
+from edgesoft.workshop.notebook import export_html
+from edgesoft.workshop.quantize import QuantizedLayer, Scheme, for_unit_range, quantize
+from edgesoft.workshop.scaling import Scaling
 from edgesoft.workshop.seal import seal
 
 BENCH_BATCHES = (1, 256)
+GOLDEN_BYTES = 2**23
+"""Most bytes of golden inputs, and of the page with them, in a model file."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,9 @@ class Candidate:
     """The file, ready to be published."""
     temperature: float
     logits: Logits
-    """float32 `[n, classes]`, its answers on the test split."""
+    """float32 `[n, outputs]`, on the test split."""
+    answers: NDArray[np.int64]
+    """int64 `[n]`, the class it answers for each example of the test split."""
     parity: Parity
     """Against PyTorch, on the test split."""
     failures: tuple[str, ...]
@@ -130,6 +137,9 @@ class ExportResult:
         """The INT8 file that passed; None when none was asked for or none passed."""
         return self.rungs[-1] if self.rungs and self.rungs[-1].passed else None
 
+    def _repr_html_(self) -> str:
+        return export_html(self)
+
 
 class _Stage:
     """Builds model files of one checkpoint and measures each with the code that runs on devices."""
@@ -138,29 +148,37 @@ class _Stage:
         self.checkpoint, self.dataset, self.gate, self.folder = checkpoint, dataset, gate, folder
         self.network = checkpoint.to_network()
         self.reference = reference_logits(self.network, dataset.test.inputs)
-        self.golden = choose_golden(self.reference, dataset.test.targets)
-        typical = self.golden[len(self.golden) // 2]
-        self.page = draw_page(dataset.test.inputs[typical])
-        self.page_seen = read_picture(encode_png(self.page), dataset.input).pixels
+        golden = choose_golden(paired(self.reference), dataset.test.targets)
+        # Large pictures: fewer of them, evenly spread, so that the block stays one that a device unpacks.
+        affordable = max(1, GOLDEN_BYTES // dataset.test.inputs[0].nbytes)
+        self.golden = golden[np.linspace(0, len(golden) - 1, min(affordable, len(golden))).astype(int)]
+        self.page, self.page_seen = _page(dataset, self.golden)
 
     def measure(
-        self, layers: Sequence[Layer | QuantizedLayer], precision: Precision, arithmetic: str, **card: object
+        self,
+        layers: Sequence[Layer | QuantizedLayer],
+        scaling: Scaling | None,
+        precision: Precision,
+        arithmetic: str,
+        **card: object,
     ) -> Candidate:
         """Write a file, run it over the validation and the test split, compare with PyTorch, and complete its card."""
-        shape, test = self.checkpoint.card.input.shape, self.dataset.test
+        test = self.dataset.test
         described = dataclasses.replace(self.checkpoint.card, precision=precision, **card)  # type: ignore[arg-type]
-        draft = self._open(seal(build_graph(layers, shape), described))
+        draft = self._open(seal(build_graph(layers, described, scaling), described))
         # The logits are the same before and after the temperature, so one draft serves to fit it and to be measured.
         validation = self.dataset.validation
-        validation_logits = draft.logits(validation.inputs)
+        validation_logits = paired(draft.logits(validation.inputs))
         temperature = fit_temperature(validation_logits, validation.targets)
         doubt = doubt_limits(validation_logits, validation.targets, temperature)
-        described = dataclasses.replace(described, doubt=doubt)
-        graph = build_graph(layers, shape, temperature=temperature)
-        staged = self._open(seal(graph, dataclasses.replace(described, temperature=temperature)))
+        if described.threshold != 0.5:
+            doubt["reject_below"] = 0.0  # whoever chose another threshold has said already how sure an answer must be
+        described = dataclasses.replace(described, temperature=temperature, doubt=doubt)
+        graph = build_graph(layers, described, scaling)
+        staged = self._open(seal(graph, described))
         logits = staged.logits(test.inputs)
-        parity = compare(self.reference, logits, test.targets)
-        complete = dataclasses.replace(described, temperature=temperature, parity=_parity_for_card(parity))
+        parity = compare(self.reference, logits, test.targets, cut=described.cut)
+        complete = dataclasses.replace(described, parity=_parity_for_card(parity))
         golden = Golden(
             labels=described.labels,
             inputs=test.inputs[self.golden],
@@ -177,10 +195,11 @@ class _Stage:
             content=content,
             temperature=temperature,
             logits=logits,
+            answers=answers(logits, described.cut),
             parity=parity,
             failures=(*self.gate.failures(parity, precision), *self._replay(content)),
-            unscaled=reliability(logits, test.targets),
-            scaled=reliability(logits, test.targets, temperature=temperature),
+            unscaled=reliability(paired(logits), test.targets),
+            scaled=reliability(paired(logits), test.targets, temperature=temperature),
             latencies={},
         )
 
@@ -200,7 +219,7 @@ class _Stage:
         classifiers = [self._open(candidate.content) for candidate in candidates]
         latencies: list[dict[int, list[float]]] = [{} for _ in candidates]
         for batch in BENCH_BATCHES:
-            inputs = np.resize(self.dataset.test.inputs, (batch, *self.checkpoint.card.input.shape))
+            inputs = np.resize(self.dataset.test.inputs[:batch], (batch, *self.checkpoint.card.input.shape))
             calls = {str(index): partial(classifier, inputs) for index, classifier in enumerate(classifiers)}
             for index, seconds in interleave(calls, rounds=40, calls=max(1, 50 // batch)).items():
                 latencies[int(index)][batch] = seconds
@@ -256,7 +275,7 @@ def export(
     trained = dataclasses.replace(trained, card=dataclasses.replace(trained.card, name=name))
     with tempfile.TemporaryDirectory() as folder:
         stage = _Stage(trained, dataset, gate, Path(folder))
-        float_model = stage.measure(trained.layers, "float32", "float32")
+        float_model = stage.measure(trained.layers, trained.scaling, "float32", "float32")
         if not float_model.passed:
             raise GateMissedError(
                 f"{checkpoint}: the float file does not answer like PyTorch: {'; '.join(float_model.failures)}"
@@ -267,14 +286,30 @@ def export(
     return ExportResult(trained.card.name, digest, timed[0], tuple(timed[1:]), stage.reference)
 
 
+def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
+    """A picture that is no input yet, and what the preprocessing makes of it; none for tables, or if it would be too large."""
+    if not isinstance(dataset.input, PictureSpec):
+        return None, None
+    page = draw_page(dataset.test.inputs[golden[len(golden) // 2]])
+    if page.nbytes > GOLDEN_BYTES:
+        return None, None
+    return page, read_picture(encode_png(page), dataset.input).pixels
+
+
 def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeConfig) -> list[Candidate]:
     """Try one rung of the ladder after the other until one passes."""
     inputs = dataset.train.inputs
     if config.samples is not None and config.samples < len(inputs):
         inputs = inputs[np.linspace(0, len(inputs) - 1, config.samples).astype(int)]
     maxima = activation_maxima(stage.network, inputs, config.calibration)
+    layers, scaling = trained.layers, trained.scaling
+    if scaling is not None:
+        unit_range = Scaling.to_unit_range(inputs)
+        layers, scaling = (for_unit_range(layers[0], scaling, unit_range), *layers[1:]), unit_range
     rungs: list[Candidate] = []
     for scheme in config.ladder():
+        if scheme.float_last and len(layers) == 1:
+            continue  # nothing would be left in integers
         settings = {
             "format": "static QDQ, uint8 activations with zero point 0",
             "weights": str(scheme),
@@ -284,7 +319,7 @@ def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: Quantiz
             "activation_maxima": maxima,
         }
         rungs.append(
-            stage.measure(quantize(trained.layers, maxima, scheme), "int8", f"INT8, {scheme}", quantization=settings)
+            stage.measure(quantize(layers, maxima, scheme), scaling, "int8", f"INT8, {scheme}", quantization=settings)
         )
         if rungs[-1].passed:
             break

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
 from edgesoft import __version__
+from edgesoft.card import ModelCard
 from edgesoft.workshop.checkpoint import Layer
-from edgesoft.workshop.quantize import PIXEL_SCALE, QuantizedLayer
+from edgesoft.workshop.quantize import UNIT_SCALE, QuantizedLayer
+from edgesoft.workshop.scaling import Scaling
 
 # The lowest that hold every operator used here, so that old runtimes load the file.
 OPSET = 13
@@ -39,9 +41,9 @@ class _Graph:
 
 
 def build_graph(
-    layers: Sequence[Layer | QuantizedLayer], shape: Sequence[int], *, temperature: float = 1.0
+    layers: Sequence[Layer | QuantizedLayer], card: ModelCard, scaling: Scaling | None = None
 ) -> ModelProto:
-    """The graph of a softmax MLP.
+    """The graph of an MLP with a softmax or a sigmoid head.
 
     Quantized layers are written in QDQ form, which ONNX Runtime fuses into one QGemm each.
 
@@ -49,13 +51,15 @@ def build_graph(
     ----------
     layers
         The linear layers, first to last; float ones may only follow quantized ones.
-    shape
-        Shape of one input picture: `(height, width)` or `(height, width, channels)`.
-    temperature
-        What the logits are divided by before softmax.
+    card
+        What the model takes and answers.
+    scaling
+        What precedes the first layer of a model of tables; None for pictures.
     """
     graph = _Graph()
-    x = _pixels(graph)
+    x = _pixels(graph) if scaling is None else _features(graph, scaling)
+    if scaling is not None and isinstance(layers[0], QuantizedLayer):
+        x = _rounded(graph, "features", x, UNIT_SCALE)
     for index, layer in enumerate(layers):
         if isinstance(layer, QuantizedLayer):
             if index > 0:
@@ -65,15 +69,24 @@ def build_graph(
         else:
             weight, bias = graph.constant(f"weight{index}", layer.weight), graph.constant(f"bias{index}", layer.bias)
         x = _linear(graph, index, x, weight, bias, last=index == len(layers) - 1)
-    return _model(graph, shape, len(layers[-1].bias), temperature)
+    if card.head == "sigmoid":
+        _sigmoid_head(graph, card)
+    else:
+        _softmax_head(graph, card.temperature)
+    return _model(graph, card)
 
 
 def _pixels(graph: _Graph) -> str:
     # Pixels are scaled by a DequantizeLinear: in INT8 the first layer then consumes the raw bytes exactly.
-    scale = graph.constant("pixel_scale", PIXEL_SCALE)
+    scale = graph.constant("pixel_scale", UNIT_SCALE)
     zero = graph.constant("pixel_zero_point", np.uint8(0))
     flat = graph.node("Flatten", ["pixels"], "pixels_flat", axis=1)
     return graph.node("DequantizeLinear", [flat, scale, zero], "pixels_scaled")
+
+
+def _features(graph: _Graph, scaling: Scaling) -> str:
+    centred = graph.node("Sub", ["features", graph.constant("feature_offset", scaling.offset)], "features_centred")
+    return graph.node("Mul", [centred, graph.constant("feature_factor", scaling.factor)], "features_scaled")
 
 
 def _rounded(graph: _Graph, name: str, x: str, scale: np.float32) -> str:
@@ -97,17 +110,32 @@ def _linear(graph: _Graph, index: int, x: str, weight: str, bias: str, *, last: 
     return y if last else graph.node("Relu", [y], f"hidden{index}")
 
 
-def _model(graph: _Graph, shape: Sequence[int], classes: int, temperature: float) -> ModelProto:
+def _softmax_head(graph: _Graph, temperature: float) -> None:
     scaled = "logits"
     if temperature != 1.0:
         factor = graph.constant("inverse_temperature", np.float32(1 / temperature))
         scaled = graph.node("Mul", ["logits", factor], "scaled_logits")
     graph.node("Softmax", [scaled], "probabilities", axis=1)
     graph.node("ArgMax", ["logits"], "label", axis=1, keepdims=0)
-    inputs = [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", *shape])]
+
+
+def _sigmoid_head(graph: _Graph, card: ModelCard) -> None:
+    # sigmoid(-z) = 1 - sigmoid(z), so one product makes both columns: [n, 1] * [2].
+    signs = np.array([-1, 1], np.float32)
+    signed = graph.constant("signs", signs / np.float32(card.temperature))
+    graph.node("Sigmoid", [graph.node("Mul", ["logits", signed], "scaled_logits")], "probabilities")
+    # ArgMax takes the first of equals: the second label needs a logit above the cut.
+    above = graph.node("Sub", ["logits", graph.constant("cut", np.float32(card.cut))], "above_cut")
+    votes = graph.node("Mul", [above, graph.constant("votes_signs", signs)], "votes")
+    graph.node("ArgMax", [votes], "label", axis=1, keepdims=0)
+
+
+def _model(graph: _Graph, card: ModelCard) -> ModelProto:
+    element = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}[card.input.dtype]
+    inputs = [helper.make_tensor_value_info(card.input.kind, element, ["batch", *card.input.shape])]
     outputs = [
-        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes]),
-        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes]),
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", card.outputs]),
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", len(card.labels)]),
         helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]),
     ]
     model = helper.make_model(

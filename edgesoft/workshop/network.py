@@ -12,17 +12,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgesoft.errors import UsageError
+from edgesoft.workshop.scaling import Scaling
+
+MOST_PARAMETERS = 60_000_000
+"""Their float32 values fill the largest model file that is read."""
+
 
 class SoftmaxMLP(nn.Module):
-    """Linear layers with ReLU between them; softmax over the last one's outputs gives the probabilities.
+    """Linear layers with ReLU between them; softmax over the last one's outputs, or the sigmoid of its only one, gives the probabilities.
 
     `forward` returns the logits, because cross entropy and every comparison work on those.
     """
 
-    def __init__(self, inputs: int, hidden: Sequence[int], classes: int) -> None:
+    offset: Tensor | None
+    factor: Tensor | None
+
+    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, scaling: Scaling | None = None) -> None:
         super().__init__()
-        widths = [inputs, *hidden, classes]
-        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        widths = [inputs, *hidden, outputs]
+        with torch.random.fork_rng(devices=[]):  # new layers draw from the global generator, which is the caller's
+            self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        # Buffers, so that they follow the network to another device.
+        self.register_buffer("offset", None if scaling is None else torch.from_numpy(scaling.offset))
+        self.register_buffer("factor", None if scaling is None else torch.from_numpy(scaling.factor))
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the first weights from `generator`: normal, scaled for ReLU; biases are 0.
@@ -40,26 +53,43 @@ class SoftmaxMLP(nn.Module):
         """The linear layers, first to last."""
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """Raw inputs -> what `forward` takes: grey levels uint8 become float32 0..1, features float32 are standardised."""
+        if self.offset is None or self.factor is None:
+            return inputs.float() / 255
+        return (inputs - self.offset) * self.factor
+
     def forward(self, x: Tensor) -> Tensor:
-        """Logits float32 `[n, classes]` of scaled inputs float32 `[n, ...]`, which are flattened."""
+        """Logits float32 `[n, outputs]` of prepared inputs float32 `[n, ...]`, which are flattened."""
         x = x.flatten(1)  # (n, d)
         for layer in self.layers[:-1]:
             x = torch.relu(layer(x))
         return self.layers[-1](x)  # type: ignore[no-any-return]
 
 
-def scale_pixels(pixels: Tensor) -> Tensor:
-    """Grey levels uint8 0..255 -> float32 0..1."""
-    return pixels.float() / 255
+def check_parameters(inputs: int, hidden: Sequence[int], outputs: int) -> None:
+    """Refuse a network that no model file could hold.
+
+    Raises
+    ------
+    UsageError
+        It has too many parameters.
+    """
+    parameters = sum((before + 1) * after for before, after in pairwise([inputs, *hidden, outputs]))
+    if parameters > MOST_PARAMETERS:
+        raise UsageError(
+            f"hidden layers {'-'.join(map(str, hidden)) or 'none'} on {inputs:,} inputs have {parameters / 1e6:.0f} million parameters, "
+            f"expected at most {MOST_PARAMETERS / 1e6:.0f} million. Choose a smaller --size or --hidden"
+        )
 
 
 def reference_logits(network: SoftmaxMLP, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:
-    """PyTorch's answer: logits float32 `[n, classes]` of raw pixels uint8 `[n, ...]`, in evaluation mode."""
+    """PyTorch's answer: logits float32 `[n, outputs]` of raw inputs `[n, ...]`, in evaluation mode."""
     device = next(network.parameters()).device
     network.eval()
     with torch.inference_mode():
         batches = [
-            network(scale_pixels(torch.from_numpy(inputs[start : start + batch_size]).to(device))).cpu().numpy()
+            network(network.prepare(torch.from_numpy(inputs[start : start + batch_size]).to(device))).cpu().numpy()
             for start in range(0, len(inputs), batch_size)
         ]
     return np.concatenate(batches)

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.workshop.checkpoint import Layer
+from edgesoft.workshop.scaling import Scaling
 
 ACTIVATION_LEVELS = 255
-PIXEL_SCALE = np.float32(1 / 255)
+UNIT_SCALE = np.float32(1 / ACTIVATION_LEVELS)
+"""Scale of the first layer's inputs, which lie between 0 and 1: grey levels, or features scaled to their range."""
 LARGEST_BIAS = np.float32(2**30)
 """In units of the accumulator: half of int32, the other half is for the products."""
 
@@ -61,6 +63,17 @@ class QuantizedLayer:
     """Scale of the uint8 inputs."""
 
 
+def for_unit_range(first: Layer, scaling: Scaling, unit_range: Scaling) -> Layer:
+    """The first layer, changed so that it gives on features scaled by `unit_range` what it gave on features scaled by `scaling`.
+
+    One scale for all inputs, as an integer matrix product needs, then resolves each feature over its own range.
+    """
+    factor = scaling.factor.astype(np.float64)
+    weight = first.weight * (factor / unit_range.factor)
+    bias = first.bias + first.weight @ ((unit_range.offset - scaling.offset.astype(np.float64)) * factor)
+    return Layer(weight.astype(np.float32), bias.astype(np.float32))
+
+
 def quantize(
     layers: Sequence[Layer], activation_maxima: Sequence[float], scheme: Scheme
 ) -> list[QuantizedLayer | Layer]:
@@ -80,7 +93,7 @@ def quantize(
     list
         One entry a layer; a plain `Layer` stays in float.
     """
-    input_scales = [PIXEL_SCALE, *(np.float32(_scales(maximum, ACTIVATION_LEVELS)) for maximum in activation_maxima)]
+    input_scales = [UNIT_SCALE, *(np.float32(_scales(maximum, ACTIVATION_LEVELS)) for maximum in activation_maxima)]
     quantized: list[QuantizedLayer | Layer] = [
         _quantize_layer(layer, input_scale, scheme) for layer, input_scale in zip(layers, input_scales, strict=True)
     ]

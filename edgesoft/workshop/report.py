@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgesoft.device.parity import LabelChange, wilson_interval
 from edgesoft.pictures import encode_png
+from edgesoft.tables import TableSpec
 from edgesoft.workshop import charts
 from edgesoft.workshop.datasets import Dataset
 from edgesoft.workshop.export import BENCH_BATCHES, Candidate, ExportResult
@@ -142,7 +143,8 @@ def _change_figure(change: LabelChange, dataset: Dataset) -> str:
             (change.candidate, change.candidate_probability),
         )
     ]
-    picture = _picture(dataset.test.inputs[change.example])
+    inputs = dataset.test.inputs[change.example]
+    picture = _features(inputs, dataset.input) if isinstance(dataset.input, TableSpec) else _picture(inputs)
     caption = f"{sides[0]} &rarr; {sides[1]}<br>right: {labels[right]}, test example {change.example}"
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
@@ -151,16 +153,18 @@ def _picture(pixels: NDArray[Any]) -> str:
     return f'<img alt="" src="data:image/png;base64,{base64.b64encode(encode_png(pixels)).decode()}">'
 
 
+def _features(row: NDArray[Any], spec: TableSpec) -> str:
+    shown = [f"{escape(name)} {value:g}" for name, value in zip(spec.features[:8], row, strict=False)]
+    return f'<p class="note">{"<br>".join(shown)}{"<br>..." if len(row) > 8 else ""}</p>'
+
+
 def _per_class(models: Sequence[Candidate], dataset: Dataset) -> str:
     targets = dataset.test.targets
     rows = [["class", "examples", *(f"{escape(model.arithmetic)}" for model in models)]]
     for index, label in enumerate(dataset.labels):
         members = targets == index
         count = int(members.sum())
-        recalls = [
-            f"{100 * (model.logits[members].argmax(axis=1) == index).mean():.2f} %" if count else "-"
-            for model in models
-        ]
+        recalls = [f"{100 * (model.answers[members] == index).mean():.2f} %" if count else "-" for model in models]
         rows.append([escape(label), f"{count:,}", *recalls])
     return _table(rows) + '<p class="note">Share of each class that is labelled rightly.</p>'
 
@@ -168,7 +172,7 @@ def _per_class(models: Sequence[Candidate], dataset: Dataset) -> str:
 def _confusion(models: Sequence[Candidate], dataset: Dataset) -> str:
     pictures = []
     for model in (models[0], models[-1]) if len(models) > 1 else models:
-        matrix = charts.count_confusion(dataset.test.targets, model.logits.argmax(axis=1), len(dataset.labels))
+        matrix = charts.count_confusion(dataset.test.targets, model.answers, len(dataset.labels))
         pictures.append(_inline(charts.confusion_matrix(matrix, dataset.labels, title=model.arithmetic, kind="svg")))
     return f'<div class="pair">{"".join(pictures)}</div>'
 

@@ -23,12 +23,17 @@ class RunFolder:
 
     @property
     def snapshot(self) -> Path:
-        """The state after the last complete epoch, which --resume continues from."""
+        """The weights of the last complete epoch, with the state that --resume continues from; it can be exported too."""
         return self.path / "last.npz"
 
     @property
+    def config(self) -> Path:
+        """The data and the settings, every default resolved; `edgesoft train --config` takes it."""
+        return self.path / "config.json"
+
+    @property
     def metrics(self) -> Path:
-        """Loss and accuracy of every epoch."""
+        """Loss and accuracy of every epoch, and precision, recall and F1 of every class on the test split."""
         return self.path / "metrics.json"
 
     @property

@@ -1,4 +1,4 @@
-"""Trains a softmax MLP: the whole data set as one tensor, AdamW, a one-cycle learning rate, distortions batch by batch."""
+"""Trains an MLP: the whole data set as one tensor, AdamW, a one-cycle learning rate, distortions batch by batch."""
 
 from __future__ import annotations
 
@@ -6,32 +6,34 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from edgesoft.card import ModelCard
-from edgesoft.device.cpu import available_cores, features
-from edgesoft.device.modelfile import SIZE_LIMIT as MODEL_SIZE_LIMIT
-from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
+from edgesoft.device.parity import answers
+from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import check_writable, write_atomically
+from edgesoft.pictures.spec import PictureSpec
 from edgesoft.workshop import charts
-from edgesoft.workshop.augment import Augmentation, augment
 from edgesoft.workshop.checkpoint import Arrays, Checkpoint, Layer, load_arrays, save_arrays
+from edgesoft.workshop.compute import cpu_threads, require_device, resident, resolve
 from edgesoft.workshop.config import TrainConfig
-from edgesoft.workshop.datasets import Dataset, Split
-from edgesoft.workshop.network import SoftmaxMLP, reference_logits, scale_pixels
+from edgesoft.workshop.configfile import write_config
+from edgesoft.workshop.datasets import Dataset
+from edgesoft.workshop.distort import distorted
+from edgesoft.workshop.network import SoftmaxMLP, check_parameters, reference_logits
+from edgesoft.workshop.notebook import training_html
+from edgesoft.workshop.objective import balanced_weights, evaluate, loss_of
 from edgesoft.workshop.provenance import versions
 from edgesoft.workshop.runs import RunFolder
+from edgesoft.workshop.scores import ClassScore, class_scores, macro_f1
 
 SNAPSHOT_SECONDS = 30
-"""How often the state that --resume continues from reaches the disk."""
+"""How often the state that --resume continues from, the metrics and the learning curve reach the disk."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ class Epoch:
     loss: float
     """Mean cross entropy over the training batches as they were fed, in nats."""
     validation_loss: float
-    """Mean cross entropy on the validation split, in nats."""
+    """Mean cross entropy on the validation split, in nats; with class weights the mean over classes."""
     validation_accuracy: float
-    """Fraction of the validation split that is labelled rightly."""
+    """Fraction of the validation split that is labelled rightly; with class weights the mean over classes."""
     seconds: float
     """Time spent in all epochs so far, in seconds."""
 
@@ -62,9 +64,21 @@ class TrainResult:
     folder: RunFolder
     epochs: tuple[Epoch, ...]
     best: Epoch
-    """The epoch whose weights the checkpoint holds: the best on the validation split."""
+    """The epoch whose weights the checkpoint holds: on the validation split the best, or a later one that is as good within one
+    standard error of its accuracy."""
     checkpoint: Checkpoint
     interrupted: bool
+    dataset: Dataset
+    scores: tuple[ClassScore, ...]
+    """Each class on the test split; empty for an interrupted run, whose test split stays unseen."""
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether patience ended the run before its last epoch."""
+        return not self.interrupted and len(self.epochs) < self.checkpoint.card.training["config"]["epochs"]
+
+    def _repr_html_(self) -> str:
+        return training_html(self)
 
 
 def _ignore(*_: object) -> None:
@@ -104,23 +118,27 @@ def train(
     ------
     EdgesoftError
         The loss became NaN or infinite, `folder` cannot be written, or there is nothing to resume.
+    UsageError
+        A sigmoid head was asked for, and there are not two classes.
     ProviderUnavailableError
         Device "cuda" was asked for and PyTorch cannot use it.
     KeyboardInterrupt
         Ctrl-C came before the first epoch was complete, so there is nothing to keep.
     """
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise ProviderUnavailableError(
-            f"device cuda: PyTorch {torch.__version__} finds no GPU that it can use. "
-            "Check nvidia-smi and that this is PyTorch's CUDA build, or train on the CPU: --device cpu"
+    if config.head == "sigmoid" and len(dataset.labels) != 2:
+        raise UsageError(
+            f"head sigmoid: one logit tells two classes apart, but {dataset.name} has {len(dataset.labels)}. Use --head softmax"
         )
+    check_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
+    require_device(config.device)
     config = resolve(config)
-    _check_size(dataset, config)
     check_writable(folder.path)
-    with _cpu_threads(config.threads):
+    with cpu_threads(config.threads):
         run = _Run(dataset, config)
         if resume:
             run.restore(load_arrays(folder.snapshot), folder.snapshot)
+        else:
+            write_config(folder, config, dataset.options)
         interrupted = False
         try:
             run.fit(folder, on_batch, on_epoch)
@@ -129,17 +147,6 @@ def train(
         except _DivergedError as error:
             raise run.give_up(folder, error) from None
         return run.finish(folder, interrupted=interrupted)
-
-
-def _check_size(dataset: Dataset, config: TrainConfig) -> None:
-    """Refuse now what no model file could hold after an hour of training."""
-    widths = [math.prod(dataset.input.shape), *config.hidden, len(dataset.labels)]
-    size = 4 * sum((before + 1) * after for before, after in pairwise(widths))
-    if size > MODEL_SIZE_LIMIT:
-        raise UsageError(
-            f"hidden layers {', '.join(map(str, config.hidden[:8]))}: weights of {size / 1e6:,.0f} MB, "
-            f"but a model file holds {MODEL_SIZE_LIMIT / 1e6:.0f} MB. Choose smaller layers: --hidden"
-        )
 
 
 class _DivergedError(Exception):
@@ -151,13 +158,17 @@ class _Run:
 
     def __init__(self, dataset: Dataset, config: TrainConfig) -> None:
         self.dataset, self.config = dataset, config
-        device = torch.device(config.device)
-        self.inputs = torch.from_numpy(dataset.train.inputs).to(device)
-        self.targets = torch.from_numpy(dataset.train.targets).to(device)
-        self.generator = torch.Generator(device).manual_seed(config.seed)
-        self.network = SoftmaxMLP(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
+        self.device = torch.device(config.device)
+        self.inputs = resident(dataset.train.inputs, self.device)
+        self.targets = torch.from_numpy(dataset.train.targets).to(self.device)
+        self.class_weights = (
+            balanced_weights(dataset.train.targets, len(dataset.labels)) if config.class_weights else None
+        )
+        self.loss_weights = None if self.class_weights is None else torch.from_numpy(self.class_weights).to(self.device)
+        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.network = SoftmaxMLP(math.prod(dataset.input.shape), config.hidden, self._card().outputs, dataset.scaling)
         self.network.initialise(torch.Generator().manual_seed(config.seed))
-        self.network.to(device)
+        self.network.to(self.device)
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": [layer.weight for layer in self.network.linears()], "weight_decay": config.weight_decay},
@@ -173,49 +184,69 @@ class _Run:
         written = time.monotonic()
         snapshot: Arrays | None = None
         try:
-            while len(self.epochs) < self.config.epochs:
+            while len(self.epochs) < self.config.epochs and not self._is_hopeless():
                 epoch = self._run_epoch(on_batch)
                 self.epochs.append(epoch)
-                if self.best is None or epoch.rank > self.best[0].rank:
+                if self._is_as_good(epoch):
                     self.best = (epoch, Checkpoint.from_network(self.network, self._card()))
                 snapshot = self.take_snapshot()
                 if time.monotonic() - written > SNAPSHOT_SECONDS:
                     save_arrays(folder.snapshot, snapshot)
+                    self._write_history(folder, self._metrics())
                     snapshot, written = None, time.monotonic()
                 on_epoch(epoch)
         finally:
             if snapshot is not None:
                 save_arrays(folder.snapshot, snapshot)
 
+    def _is_as_good(self, epoch: Epoch) -> bool:
+        """Whether an epoch is as good as the best so far, within one standard error.
+
+        A small validation split often has its highest accuracy by luck and early; the later epochs, with their smaller steps,
+        are the better ones. Source: the rule of Breiman, Friedman, Olshen and Stone, "Classification and Regression Trees" (1984).
+        """
+        top = max(epoch.validation_accuracy for epoch in self.epochs)
+        error = math.sqrt(top * (1 - top) / len(self.dataset.validation))
+        return epoch.validation_accuracy >= top - error
+
+    def _is_hopeless(self) -> bool:
+        if not self.config.patience or not self.epochs:
+            return False
+        peak = max(self.epochs, key=lambda epoch: epoch.rank)
+        return len(self.epochs) - peak.number >= self.config.patience
+
     def _run_epoch(self, on_batch: Callable[[int, float], None]) -> Epoch:
         started = time.perf_counter()
         size, examples = self.config.batch_size, len(self.dataset.train)
         batches = math.ceil(examples / size)
         first_step, steps = len(self.epochs) * batches, self.config.epochs * batches
-        order = torch.randperm(examples, generator=self.generator, device=self.inputs.device)
+        order = torch.randperm(examples, generator=self.generator, device=self.device)
         self.network.train()
         total = 0.0
         for batch in range(batches):
             chosen = order[batch * size : (batch + 1) * size]
             for group in self.optimizer.param_groups:
                 group["lr"] = self.config.lr * one_cycle((first_step + batch) / steps)
-            loss = self._step(scale_pixels(self.inputs[chosen]), self.targets[chosen])
+            inputs = self.inputs[chosen.to(self.inputs.device)].to(self.device)
+            loss = self._step(self.network.prepare(inputs), self.targets[chosen])
             if not math.isfinite(loss):
                 raise _DivergedError(f"the loss became {loss} in epoch {len(self.epochs) + 1}")
             total += loss
             on_batch(first_step + batch + 1, loss)
-        validation_loss, accuracy = evaluate(self.network, self.dataset.validation)
+        validation_loss, accuracy = evaluate(
+            self.network, self.dataset.validation, cut=self._card().cut, weights=self.class_weights
+        )
         if not math.isfinite(validation_loss):
             raise _DivergedError(f"the validation loss became {validation_loss} in epoch {len(self.epochs) + 1}")
         seconds = time.perf_counter() - started + (self.epochs[-1].seconds if self.epochs else 0.0)
         return Epoch(len(self.epochs) + 1, total / batches, validation_loss, accuracy, seconds)
 
     def _step(self, x: torch.Tensor, targets: torch.Tensor) -> float:
-        if self.config.augment:
-            x = augment(x, Augmentation(), self.generator)
+        if self.config.augment and isinstance(self.dataset.input, PictureSpec):
+            x = distorted(x, self.dataset.input, self.generator)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             logits = self.network(x)
-        loss = functional.cross_entropy(logits.float(), targets, label_smoothing=self.config.label_smoothing)
+        loss = loss_of(logits.float(), targets, label_smoothing=self.config.label_smoothing, weights=self.loss_weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -230,17 +261,22 @@ class _Run:
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "best": best_epoch.number,
         }
-        arrays: Arrays = {
-            "run": np.frombuffer(json.dumps(document).encode(), np.uint8),
-            "generator": self.generator.get_state().numpy(),
-        }
-        for index, parameter in enumerate(self.network.parameters()):
-            arrays[f"parameter{index}"] = parameter.detach().cpu().numpy().copy()
-            for name, value in self.optimizer.state[parameter].items():
-                arrays[f"{name}{index}"] = value.cpu().numpy().copy()
-        for index, layer in enumerate(best.layers):
-            arrays[f"best_weight{index}"], arrays[f"best_bias{index}"] = layer.weight, layer.bias
+        # The weights stand under the names of a checkpoint, so that the last epoch can be exported like the best one.
+        arrays = Checkpoint.from_network(self.network, self._card()).to_arrays()
+        arrays["run"] = np.frombuffer(json.dumps(document).encode(), np.uint8)
+        arrays["generator"] = self.generator.get_state().numpy()
+        for name, parameter in self._parameters():
+            for kind, value in self.optimizer.state[parameter].items():
+                arrays[f"{kind}_{name}"] = value.cpu().numpy().copy()
+        for name, array in best.to_arrays().items():
+            if name.startswith(("weight", "bias")):
+                arrays[f"best_{name}"] = array
         return arrays
+
+    def _parameters(self) -> Iterator[tuple[str, torch.Tensor]]:
+        for index, layer in enumerate(self.network.linears()):
+            yield f"weight{index}", layer.weight
+            yield f"bias{index}", layer.bias
 
     def restore(self, arrays: Arrays, origin: Path) -> None:
         """Continue from a snapshot of this very run."""
@@ -258,19 +294,27 @@ class _Run:
             ) from error
 
     def _take_over(self, document: dict[str, Any], arrays: Arrays) -> None:
-        device = self.inputs.device
         self.epochs = [Epoch(**epoch) for epoch in document["epochs"]]
         self.generator.set_state(torch.from_numpy(arrays["generator"]))
-        for index, parameter in enumerate(self.network.parameters()):
+        for name, parameter in self._parameters():
             with torch.no_grad():
-                parameter.copy_(torch.from_numpy(arrays[f"parameter{index}"]))
-            state = {name: torch.from_numpy(arrays[f"{name}{index}"]) for name in ("step", "exp_avg", "exp_avg_sq")}
-            self.optimizer.state[parameter] = {name: value.to(device) for name, value in state.items()}
+                parameter.copy_(torch.from_numpy(arrays[name]))
+            state = {kind: torch.from_numpy(arrays[f"{kind}_{name}"]) for kind in ("step", "exp_avg", "exp_avg_sq")}
+            for (
+                kind,
+                value,
+            ) in state.items():  # the optimizer trusts them, and would read beyond the end of a smaller one
+                if value.dtype != torch.float32 or value.shape != (() if kind == "step" else parameter.shape):
+                    raise ValueError(f"{kind}_{name} has shape {list(value.shape)}")
+            self.optimizer.state[parameter] = {kind: value.to(self.device) for kind, value in state.items()}
         layers = tuple(
             Layer(arrays[f"best_weight{index}"], arrays[f"best_bias{index}"])
             for index in range(len(self.config.hidden) + 1)
         )
-        self.best = (self.epochs[document["best"] - 1], Checkpoint(self._card(), layers))
+        for layer, linear in zip(layers, self.network.linears(), strict=True):
+            if layer.weight.shape != tuple(linear.weight.shape) or layer.bias.shape != tuple(linear.bias.shape):
+                raise ValueError(f"the best weights have shape {list(layer.weight.shape)}")
+        self.best = (self.epochs[document["best"] - 1], Checkpoint(self._card(), layers, self.dataset.scaling))
 
     def give_up(self, folder: RunFolder, error: _DivergedError) -> EdgesoftError:
         """Keep the last good weights, and say why training stopped."""
@@ -288,7 +332,28 @@ class _Run:
         if self.best is None:
             raise KeyboardInterrupt
         best, checkpoint = self.best
-        metrics: dict[str, Any] = {
+        metrics, scores = self._metrics(), tuple[ClassScore, ...]()
+        if not interrupted:
+            test, labels = self.dataset.test, self.dataset.labels
+            predicted = answers(reference_logits(checkpoint.to_network(), test.inputs), checkpoint.card.cut)
+            matrix = charts.count_confusion(test.targets, predicted, len(labels))
+            scores = class_scores(matrix, labels)
+            metrics["test"] = {
+                "accuracy": float((predicted == test.targets).mean()),
+                "macro_f1": macro_f1(scores),
+                "examples": len(test),
+            }
+            write_atomically(folder.confusion_matrix, charts.confusion_matrix(matrix, labels))
+        # Seconds differ from run to run; the weights and their card do not.
+        card_metrics = {key: value for key, value in metrics.items() if key != "seconds"}
+        checkpoint = replace(checkpoint, card=replace(checkpoint.card, metrics=card_metrics))
+        self._write_history(folder, {**metrics, "classes": [asdict(score) for score in scores]})
+        checkpoint.save(folder.checkpoint)
+        return TrainResult(folder, tuple(self.epochs), best, checkpoint, interrupted, self.dataset, scores)
+
+    def _metrics(self) -> dict[str, Any]:
+        best, _ = self._require_best()
+        return {
             "epochs": len(self.epochs),
             "best_epoch": best.number,
             "seconds": round(self.epochs[-1].seconds, 2),
@@ -298,20 +363,11 @@ class _Run:
                 "examples": len(self.dataset.validation),
             },
         }
-        if not interrupted:
-            predicted = reference_logits(checkpoint.to_network(), self.dataset.test.inputs).argmax(axis=1)
-            accuracy = float((predicted == self.dataset.test.targets).mean())
-            metrics["test"] = {"accuracy": accuracy, "examples": len(self.dataset.test)}
-            matrix = charts.count_confusion(self.dataset.test.targets, predicted, len(self.dataset.labels))
-            write_atomically(folder.confusion_matrix, charts.confusion_matrix(matrix, self.dataset.labels))
-        # Seconds differ from run to run; the weights and their card do not.
-        card_metrics = {key: value for key, value in metrics.items() if key != "seconds"}
-        checkpoint = replace(checkpoint, card=replace(checkpoint.card, metrics=card_metrics))
+
+    def _write_history(self, folder: RunFolder, metrics: dict[str, Any]) -> None:
         document = {**metrics, "config": self.config.to_json(), "history": [asdict(epoch) for epoch in self.epochs]}
-        write_atomically(folder.metrics, (json.dumps(document, indent=2) + "\n").encode())
+        write_atomically(folder.metrics, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
         write_atomically(folder.learning_curve, charts.learning_curve(self.epochs))
-        checkpoint.save(folder.checkpoint)
-        return TrainResult(folder, tuple(self.epochs), best, checkpoint, interrupted)
 
     def _require_best(self) -> tuple[Epoch, Checkpoint]:
         if self.best is None:
@@ -319,16 +375,17 @@ class _Run:
         return self.best
 
     def _card(self) -> ModelCard:
-        splits = {"train": self.dataset.train, "validation": self.dataset.validation, "test": self.dataset.test}
         return ModelCard(
             name=self.dataset.name,
             labels=self.dataset.labels,
             input=self.dataset.input,
             hidden=self.config.hidden,
+            head=self.config.head,
+            threshold=self.config.threshold,
             training={
                 "data": self.dataset.name,
                 "data_sha256": self.dataset.digest,
-                "examples": {name: len(split) for name, split in splits.items()},
+                "examples": {name: len(split) for name, split in self.dataset.splits.items()},
                 "config": self.config.to_json(),
                 "versions": versions(),
             },
@@ -351,13 +408,6 @@ def one_cycle(progress: float) -> float:
     return (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up))) / 2
 
 
-def evaluate(network: SoftmaxMLP, split: Split) -> tuple[float, float]:
-    """Mean cross entropy in nats, and accuracy as a fraction, of a network on a split."""
-    logits = torch.from_numpy(reference_logits(network, split.inputs))
-    targets = torch.from_numpy(split.targets)
-    return functional.cross_entropy(logits, targets).item(), (logits.argmax(dim=1) == targets).double().mean().item()
-
-
 def read_run_document(arrays: Arrays, origin: Path) -> dict[str, Any]:
     """The settings and history inside a snapshot; raises EdgesoftError when it is none."""
     try:
@@ -368,21 +418,3 @@ def read_run_document(arrays: Arrays, origin: Path) -> dict[str, Any]:
             f"{origin}: no training state of edgesoft ({error}). Start a new run: edgesoft train"
         ) from error
     return dict(document)
-
-
-def resolve(config: TrainConfig) -> TrainConfig:
-    """The settings with this machine's choices written out: the threads, and the arithmetic of the steps."""
-    # With these instructions, training takes half the time in bfloat16 and ends equally well; without them, it takes longer.
-    native = config.device == "cpu" and not features().isdisjoint(("avx512_bf16", "amx_bf16"))
-    precision = ("bfloat16" if native else "float32") if config.precision == "auto" else config.precision
-    return replace(config, precision=precision, threads=config.threads or available_cores())
-
-
-@contextmanager
-def _cpu_threads(threads: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

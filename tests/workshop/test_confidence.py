@@ -20,7 +20,12 @@ def two_classes(confidence, right):
 
 
 def test_a_hand_computed_calibration_error():
-    rows = [two_classes(0.9, True)] * 6 + [two_classes(0.9, False)] * 2 + [two_classes(0.6, True)] + [two_classes(0.6, False)]
+    rows = (
+        [two_classes(0.9, True)] * 6
+        + [two_classes(0.9, False)] * 2
+        + [two_classes(0.6, True)]
+        + [two_classes(0.6, False)]
+    )
     logits, targets = np.array([row for row, _ in rows], np.float32), np.array([target for _, target in rows])
     bins = reliability(logits, targets)
     assert bins.counts.sum() == 10

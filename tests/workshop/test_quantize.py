@@ -82,7 +82,11 @@ def test_the_answer_does_not_depend_on_batch_threads_or_the_order(deep):
 def test_seven_bits_cannot_saturate_sixteen(deep):
     """x86 without VNNI adds two products of a uint8 and an int8 in an int16."""
     model = onnx.load_model_from_string(deep[2].rungs[0].content)
-    weights = [numpy_helper.to_array(item) for item in model.graph.initializer if "weight" in item.name and "quantized" in item.name]
+    weights = [
+        numpy_helper.to_array(item)
+        for item in model.graph.initializer
+        if "weight" in item.name and "quantized" in item.name
+    ]
     assert len(weights) == 5
     assert all(weight.dtype == np.int8 and np.abs(weight.astype(int)).max() == 63 for weight in weights)
     assert 2 * 255 * 63 < 2**15 < 2 * 255 * 127
@@ -98,7 +102,11 @@ def layer(rng, outputs=6, inputs=5, scale=1.0):
     return Layer(weight, rng.normal(scale=scale, size=outputs).astype(np.float32))
 
 
-@pytest.mark.parametrize("scheme", [Scheme(), Scheme(per_channel=True), Scheme(weight_bits=8), Scheme(weight_bits=8, per_channel=True)], ids=str)
+@pytest.mark.parametrize(
+    "scheme",
+    [Scheme(), Scheme(per_channel=True), Scheme(weight_bits=8), Scheme(weight_bits=8, per_channel=True)],
+    ids=str,
+)
 def test_rounding_is_within_half_a_step(rng, scheme):
     original = layer(rng)
     (quantized,) = quantize([original], [], scheme)
