@@ -99,6 +99,8 @@ def main() -> NoReturn:
             raise
         _end(_cannot_write(error))
     except SystemExit as end:  # how typer ends, also when all went well
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # for which it has no word
+            say("interrupted")
         _end(end.code if isinstance(end.code, int) else 0)
     _end(0)
 

@@ -133,7 +133,7 @@ def command(
         _resume(resume, quiet=quiet)
         return
     data, training = _settings(chosen, config)
-    TrainConfig(**training)  # a wrong number is refused before the data are read
+    TrainConfig(**{"batch_norm": False, **training})  # a wrong number is refused before the data are read
     dataset = _load(DataOptions(**{"split_seed": training.get("seed", TrainConfig.seed), **data}), quiet=quiet)
     resolved = TrainConfig(**{**suited(len(dataset.train), dataset.input.kind), **training})
     _train(dataset, resolved, _new_folder(output, dataset.name), quiet=quiet, is_default=output is None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.pictures.decode import Source, decode
+from edgesoft.pictures.decode import Source, open_picture
 from edgesoft.pictures.ink import normalise_ink
 from edgesoft.pictures.spec import PictureError, PictureSpec, Seen
 
@@ -65,6 +65,6 @@ def read_picture(source: Source, spec: PictureSpec) -> Seen:
     PictureError
         If it cannot be read; one line that says what came, what was expected and what to do.
     """
-    image, notes = decode(source)
+    image, notes = open_picture(source)
     seen = _resized(image, spec) if spec.normaliser == "resize" else normalise_ink(image, spec)
     return Seen(seen.pixels, notes + seen.warnings) if notes else seen

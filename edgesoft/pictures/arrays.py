@@ -184,11 +184,13 @@ class Components:
         """Sum of a plane [h, w] over each component."""
         running = np.concatenate(([0.0], np.cumsum(plane, dtype=np.float64)))
         base = self.row * self.shape[1]
-        return np.bincount(self.owner, running[base + self.stop] - running[base + self.start], self.count)
+        return np.bincount(self.owner, running[base + self.stop] - running[base + self.start], self.count).astype(
+            np.float64
+        )
 
     def areas(self) -> NDArray[np.float64]:
         """Pixels in each component."""
-        return np.bincount(self.owner, self.stop - self.start, self.count)
+        return np.bincount(self.owner, self.stop - self.start, self.count).astype(np.float64)
 
     def boxes(self) -> Ints:
         """Top, left, bottom, right (the last two exclusive) of each component: int64 [count, 4]."""
@@ -206,7 +208,7 @@ class Components:
         height, width = self.shape
         whole = (self.row == 0) | (self.row == height - 1)
         contact = np.where(whole, self.stop - self.start, (self.start == 0) + (self.stop == width).astype(np.int64))
-        return np.bincount(self.owner, contact, self.count)
+        return np.bincount(self.owner, contact, self.count).astype(np.float64)
 
     def paint(self, chosen: Mask) -> Mask:
         """Mask [h, w] of the components whose entry in `chosen` [count] is true."""

@@ -18,7 +18,7 @@ ALONG_FRAME = 0.4
 
 
 def _line_pixels(mask: Mask) -> Mask:
-    """Pixels of nearly horizontal ruled lines, without those where a stroke crosses.
+    """Find the pixels of nearly horizontal ruled lines, without those where a stroke crosses.
 
     For each slope the mask is summed along sheared rows (a Radon transform over few angles);
     the slope whose sums are most uneven is the sheet's.
@@ -26,11 +26,11 @@ def _line_pixels(mask: Mask) -> Mask:
     height, width = mask.shape
     y, x = np.nonzero(mask)
     middle = x - width / 2
-    best, best_sums, best_slope = -1.0, np.zeros(0), 0.0
+    best, best_sums, best_slope = -1.0, np.zeros(0, np.int64), 0.0
     offset = int(STEEPEST * width / 2) + 1
     for slope in SLOPES:
         rows = np.rint(y - slope * middle).astype(np.int64) + offset
-        sums = np.bincount(rows, minlength=height + 2 * offset + 1)
+        sums = np.bincount(rows, minlength=height + 2 * offset + 1).astype(np.int64)
         strength = float((sums.astype(np.float64) ** 2).sum())
         if strength > best:
             best, best_sums, best_slope = strength, sums, float(slope)
@@ -56,7 +56,7 @@ def _line_pixels(mask: Mask) -> Mask:
 
 
 def _along_frame(mask: Mask) -> Mask:
-    """Marks that lie along the picture's frame: page borders, shadows, the desk beside the sheet."""
+    """Find marks that lie along the frame: page borders, shadows, the desk beside the sheet."""
     marks = components(mask)
     if marks.count == 0:
         return mask

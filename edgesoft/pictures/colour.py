@@ -53,10 +53,8 @@ def _over_background(colour: Floats, alpha: Floats) -> Floats:
     grey = shown @ LUMINANCE if shown.shape[1] == 3 else shown[:, 0]
     middle = float(np.median(grey))
     is_cut_out = visible.mean() > 0.5 and float(np.ptp(np.quantile(grey, [0.005, 0.995]))) > 0.15 + 4 * spread(grey)
-    if is_cut_out:
-        ground = np.median(shown, axis=0)
-    else:
-        ground = np.full(colour.shape[2], 0.0 if middle > 0.5 else 1.0)
+    strokes_ground = np.full(colour.shape[2], 0.0 if middle > 0.5 else 1.0)
+    ground = np.median(shown, axis=0) if is_cut_out else strokes_ground
     cover = alpha[..., None]
     return (colour * cover + ground.astype(np.float32) * (1 - cover)).astype(np.float32)
 

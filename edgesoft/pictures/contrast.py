@@ -65,7 +65,7 @@ def _frame(shape: tuple[int, ...]) -> Mask:
 
 
 def _ink_direction(coarse: Floats) -> Floats:
-    """Unit vector in colour space along which the picture differs most from its surroundings.
+    """Find the unit vector in colour space along which the picture differs most from its surroundings.
 
     For grey pictures this is the grey axis; for blue ink on paper it leaves out the blue
     channel, in which the ink hardly shows. Noise in the other directions is projected away.
@@ -217,14 +217,16 @@ def _ground(bright: Floats, reach: float) -> Floats:
     upper = _upper(small, reach)
     gap = upper - small
     free = gap <= otsu(gap.ravel())
+    if free.all():
+        return upper if upper.shape == bright.shape else resample(upper, height, width)
     if reach == 0 and float(np.ptp(np.quantile(small[free], [0.1, 0.9]))) < FLAT * float(gap[~free].mean()):
         return np.full_like(bright, np.median(small[free]))
     radius = max(2, round((reach or 0.25) * max(small.shape)))
     weights = free.astype(np.float32)
     # Where the window holds almost no background (inside a blot), the closing stands.
     share = box_mean(weights, radius)
-    mean = box_mean(weights * (small - upper), radius) / np.maximum(share, 0.05)
-    return resample(box_mean(upper + mean, max(1, radius // 3)), height, width)
+    mean = box_mean((weights * (small - upper)).astype(np.float32), radius) / np.maximum(share, np.float32(0.05))
+    return resample(box_mean((upper + mean).astype(np.float32), max(1, radius // 3)), height, width)
 
 
 def levels(contrast: Floats) -> tuple[float, float]:

@@ -177,4 +177,4 @@ def draw_glyph(contrast: Floats, mask: Mask, core: float, low: float, spec: Pict
     ink = _scaled(ink, side)
     canvas = _placed(ink, spec)
     small = canvas.reshape(spec.height, FINER, spec.width, FINER).mean(axis=(1, 3))
-    return np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(small, 0, 1) * 255), dtype=np.uint8)

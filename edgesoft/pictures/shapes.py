@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.pictures.arrays import Floats, Ints, Mask, components
+from edgesoft.pictures.arrays import Floats, Ints, Mask, box_mean, components
 
 # A mark is weak ink joined to strong ink (hysteresis: Canny, "A computational approach to edge
 # detection", 1986): pale ends of strokes stay, pale stains and ruled lines go.
@@ -62,7 +62,13 @@ def _edge_width(contrast: Floats, mask: Mask, core: float) -> float:
     The area between 40 % and 80 % of the contrast is two fifths of the edges' width times their
     length; the total variation of the contrast between the two gives the length.
     """
-    band = np.clip((contrast / np.float32(core) - np.float32(0.4)) / np.float32(0.4), 0, 1) * mask
+    # Noise would count as edges: smoothed by far less than the width that is asked about.
+    smooth = box_mean(contrast, max(1, max(contrast.shape) // 64))
+    dark = mask & (contrast > 0.9 * core)
+    # What so small a blur washes out is a thin line.
+    if not dark.any() or float(np.median(smooth[dark])) < 0.8 * core:
+        return 0.0
+    band = np.clip((smooth / np.float32(core) - np.float32(0.4)) / np.float32(0.4), 0, 1) * mask
     area = float(((band > 0) & (band < 1)).sum())
     inner = mask[1:, 1:] & mask[:-1, 1:] & mask[1:, :-1]
     down, across = (band[1:, 1:] - band[:-1, 1:])[inner], (band[1:, 1:] - band[1:, :-1])[inner]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgesoft.workshop.confidence import Reliability
     from edgesoft.workshop.train import Epoch
 
+LONGEST_LABEL = 24  # letters beside a picture; the rest is cut off
 BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#8a8f98"
 
 
@@ -57,7 +58,8 @@ def confusion_matrix(
         Format of the picture.
     """
     classes = len(labels)
-    side = min(20.0, 2.0 + 0.45 * classes)
+    labels = [label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…" for label in labels]
+    side = min(20.0, 2.0 + 0.45 * classes) + 0.1 * max(0, max(map(len, labels)) - 2)
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     # Colours show the share of each class, on a root scale: a few mistakes in a thousand must still be seen.

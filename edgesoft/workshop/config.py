@@ -36,12 +36,14 @@ class TrainConfig:
     """Examples a step."""
     lr: float = 3e-3
     """Largest learning rate of the one-cycle schedule."""
-    weight_decay: float = 0.2
+    weight_decay: float = 0.1
     """AdamW's weight decay; biases do not decay."""
     label_smoothing: float = 0.05
     """Share of the target that is spread evenly over all classes."""
     augment: bool = True
     """Whether training pictures are distorted; means nothing for tables."""
+    batch_norm: bool = True
+    """Whether hidden layers are batch-normalised while they learn; what is exported is a plain network either way."""
     patience: int = 0
     """Stop after this many epochs without a better one; 0 never stops early."""
     class_weights: bool = False
@@ -63,6 +65,8 @@ class TrainConfig:
         for name, value in (("epochs", self.epochs), ("batch size", self.batch_size)):
             if value < 1:
                 raise UsageError(f"{name} {value}: expected at least 1")
+        if self.batch_norm and self.batch_size == 1:
+            raise UsageError("batch size 1: batch normalisation needs at least 2 examples a step")
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise UsageError(f"learning rate {self.lr}: expected a number above 0, such as 0.003")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
@@ -112,7 +116,9 @@ def suited(examples: int, kind: str) -> dict[str, Any]:
     # Few examples need small steps, and many passes to make enough of them.
     batch_size = max(8, min(256, 2 ** round(math.log2(max(1, examples) / 16))))
     epochs = max(30, min(300, math.ceil(FEWEST_STEPS * batch_size / examples)))
-    settings: dict[str, Any] = {"batch_size": batch_size, "epochs": epochs}
+    # In batches of a few examples, their mean and spread are mostly noise.
+    batch_norm = kind == "pixels" and batch_size >= 32
+    settings: dict[str, Any] = {"batch_size": batch_size, "epochs": epochs, "batch_norm": batch_norm}
     if kind == "pixels" and examples < FEW:
         settings["hidden"] = (256, 128)
     if kind == "features":

@@ -89,7 +89,7 @@ def _open(checkpoint: Checkpoint, device: str, *, compiled: bool) -> Call:
         logits = network(network.prepare(raw))
         if card.head == "sigmoid":
             second = torch.sigmoid(logits / temperature)
-            return logits, torch.cat([1 - second, second], dim=1), (second[:, 0] > card.threshold).long()
+            return logits, torch.cat([1 - second, second], dim=1), (logits[:, 0] > card.cut).long()
         return logits, torch.softmax(logits / temperature, dim=1), logits.argmax(dim=1)
 
     run = torch.compile(answer, dynamic=False) if compiled else answer
@@ -109,7 +109,9 @@ def _peak_memory(path: Path, threads: int, batch: int) -> int | None:
 def _main(path: str, threads: str, batch: str) -> None:
     torch.set_num_threads(int(threads))
     checkpoint = Checkpoint.load(Path(path))
-    _open(checkpoint, "cpu", compiled=False)(np.zeros((int(batch), *checkpoint.card.input.shape), np.uint8))
+    _open(checkpoint, "cpu", compiled=False)(
+        np.zeros((int(batch), *checkpoint.card.input.shape), checkpoint.card.input.dtype)
+    )
     print(own_peak())  # noqa: T201 - the answer to `peak_of`
 
 

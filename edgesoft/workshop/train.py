@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from edgesoft.workshop.config import TrainConfig
 from edgesoft.workshop.configfile import write_config
 from edgesoft.workshop.datasets import Dataset
 from edgesoft.workshop.distort import distorted
-from edgesoft.workshop.network import SoftmaxMLP, check_parameters, reference_logits
+from edgesoft.workshop.network import LearningMLP, SoftmaxMLP, check_parameters, reference_logits
 from edgesoft.workshop.notebook import training_html
 from edgesoft.workshop.objective import balanced_weights, evaluate, loss_of
 from edgesoft.workshop.provenance import versions
@@ -166,13 +166,14 @@ class _Run:
         )
         self.loss_weights = None if self.class_weights is None else torch.from_numpy(self.class_weights).to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
-        self.network = SoftmaxMLP(math.prod(dataset.input.shape), config.hidden, self._card().outputs, dataset.scaling)
-        self.network.initialise(torch.Generator().manual_seed(config.seed))
-        self.network.to(self.device)
+        plain = SoftmaxMLP(math.prod(dataset.input.shape), config.hidden, self._card().outputs, dataset.scaling)
+        plain.initialise(torch.Generator().manual_seed(config.seed))
+        self.network = LearningMLP(plain, batch_norm=config.batch_norm).to(self.device)
+        parameters = list(self.network.parameters())
         self.optimizer = torch.optim.AdamW(
             [
-                {"params": [layer.weight for layer in self.network.linears()], "weight_decay": config.weight_decay},
-                {"params": [layer.bias for layer in self.network.linears()], "weight_decay": 0.0},
+                {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+                {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
             ],
             lr=config.lr,
             fused=True,
@@ -185,11 +186,11 @@ class _Run:
         snapshot: Arrays | None = None
         try:
             while len(self.epochs) < self.config.epochs and not self._is_hopeless():
-                epoch = self._run_epoch(on_batch)
+                epoch, plain = self._run_epoch(on_batch)
                 self.epochs.append(epoch)
                 if self._is_as_good(epoch):
-                    self.best = (epoch, Checkpoint.from_network(self.network, self._card()))
-                snapshot = self.take_snapshot()
+                    self.best = (epoch, Checkpoint.from_network(plain, self._card()))
+                snapshot = self.take_snapshot(plain)
                 if time.monotonic() - written > SNAPSHOT_SECONDS:
                     self._save(folder, snapshot)
                     self._write_history(folder, self._metrics())
@@ -221,10 +222,11 @@ class _Run:
         peak = max(self.epochs, key=lambda epoch: epoch.rank)
         return len(self.epochs) - peak.number >= self.config.patience
 
-    def _run_epoch(self, on_batch: Callable[[int, float], None]) -> Epoch:
+    def _run_epoch(self, on_batch: Callable[[int, float], None]) -> tuple[Epoch, SoftmaxMLP]:
         started = time.perf_counter()
         size, examples = self.config.batch_size, len(self.dataset.train)
-        batches = math.ceil(examples / size)
+        # A last batch of one has nothing to be normalised by; its example comes earlier in another epoch.
+        batches = max(1, math.ceil((examples - 1) / size))
         first_step, steps = len(self.epochs) * batches, self.config.epochs * batches
         order = torch.randperm(examples, generator=self.generator, device=self.device)
         self.network.train()
@@ -234,18 +236,19 @@ class _Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.config.lr * one_cycle((first_step + batch) / steps)
             inputs = self.inputs[chosen.to(self.inputs.device)].to(self.device)
-            loss = self._step(self.network.prepare(inputs), self.targets[chosen])
+            loss = self._step(self.network.network.prepare(inputs), self.targets[chosen])
             if not math.isfinite(loss):
                 raise _DivergedError(f"the loss became {loss} in epoch {len(self.epochs) + 1}")
             total += loss
             on_batch(first_step + batch + 1, loss)
+        plain = self.network.fold()
         validation_loss, accuracy = evaluate(
-            self.network, self.dataset.validation, cut=self._card().cut, weights=self.class_weights
+            plain, self.dataset.validation, cut=self._card().cut, weights=self.class_weights
         )
         if not math.isfinite(validation_loss):
             raise _DivergedError(f"the validation loss became {validation_loss} in epoch {len(self.epochs) + 1}")
         seconds = time.perf_counter() - started + (self.epochs[-1].seconds if self.epochs else 0.0)
-        return Epoch(len(self.epochs) + 1, total / batches, validation_loss, accuracy, seconds)
+        return Epoch(len(self.epochs) + 1, total / batches, validation_loss, accuracy, seconds), plain
 
     def _step(self, x: torch.Tensor, targets: torch.Tensor) -> float:
         if self.config.augment and isinstance(self.dataset.input, PictureSpec):
@@ -258,7 +261,7 @@ class _Run:
         self.optimizer.step()
         return loss.item()
 
-    def take_snapshot(self) -> Arrays:
+    def take_snapshot(self, plain: SoftmaxMLP) -> Arrays:
         """Everything that the next epoch depends on, and the best weights so far."""
         best_epoch, best = self._require_best()
         document = {
@@ -268,21 +271,18 @@ class _Run:
             "best": best_epoch.number,
         }
         # The weights stand under the names of a checkpoint, so that the last epoch can be exported like the best one.
-        arrays = Checkpoint.from_network(self.network, self._card()).to_arrays()
+        arrays = Checkpoint.from_network(plain, self._card()).to_arrays()
         arrays["run"] = np.frombuffer(json.dumps(document).encode(), np.uint8)
         arrays["generator"] = self.generator.get_state().numpy()
-        for name, parameter in self._parameters():
+        for name, tensor in self.network.state_dict().items():
+            arrays[f"learning.{name}"] = tensor.cpu().numpy().copy()
+        for name, parameter in self.network.named_parameters():
             for kind, value in self.optimizer.state[parameter].items():
-                arrays[f"{kind}_{name}"] = value.cpu().numpy().copy()
+                arrays[f"{kind}.{name}"] = value.cpu().numpy().copy()
         for name, array in best.to_arrays().items():
             if name.startswith(("weight", "bias")):
                 arrays[f"best_{name}"] = array
         return arrays
-
-    def _parameters(self) -> Iterator[tuple[str, torch.Tensor]]:
-        for index, layer in enumerate(self.network.linears()):
-            yield f"weight{index}", layer.weight
-            yield f"bias{index}", layer.bias
 
     def restore(self, arrays: Arrays, origin: Path) -> None:
         """Continue from a snapshot of this very run."""
@@ -302,20 +302,20 @@ class _Run:
     def _take_over(self, document: dict[str, Any], arrays: Arrays) -> None:
         self.epochs = [Epoch(**epoch) for epoch in document["epochs"]]
         self.generator.set_state(torch.from_numpy(arrays["generator"]))
-        for name, parameter in self._parameters():
-            with torch.no_grad():
-                parameter.copy_(torch.from_numpy(arrays[name]))
-            state = {kind: torch.from_numpy(arrays[f"{kind}_{name}"]) for kind in ("step", "exp_avg", "exp_avg_sq")}
-            # The optimizer trusts them, and would read beyond the end of a smaller one.
-            for kind, value in state.items():
+        state = {name: torch.from_numpy(arrays[f"learning.{name}"]) for name in self.network.state_dict()}
+        self.network.load_state_dict(state)
+        for name, parameter in self.network.named_parameters():
+            moments = {kind: torch.from_numpy(arrays[f"{kind}.{name}"]) for kind in ("step", "exp_avg", "exp_avg_sq")}
+            for kind, value in moments.items():
+                # The optimizer trusts them, and would read beyond the end of a smaller one.
                 if value.dtype != torch.float32 or value.shape != (() if kind == "step" else parameter.shape):
-                    raise ValueError(f"{kind}_{name} has shape {list(value.shape)}")
-            self.optimizer.state[parameter] = {kind: value.to(self.device) for kind, value in state.items()}
+                    raise ValueError(f"{kind}.{name} has shape {list(value.shape)}")
+            self.optimizer.state[parameter] = {kind: value.to(self.device) for kind, value in moments.items()}
         layers = tuple(
             Layer(arrays[f"best_weight{index}"], arrays[f"best_bias{index}"])
             for index in range(len(self.config.hidden) + 1)
         )
-        for layer, linear in zip(layers, self.network.linears(), strict=True):
+        for layer, linear in zip(layers, self.network.network.linears(), strict=True):
             if layer.weight.shape != tuple(linear.weight.shape) or layer.bias.shape != tuple(linear.bias.shape):
                 raise ValueError(f"the best weights have shape {list(layer.weight.shape)}")
         self.best = (self.epochs[document["best"] - 1], Checkpoint(self._card(), layers, self.dataset.scaling))

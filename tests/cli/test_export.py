@@ -1,0 +1,155 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.cli.test_train import LIMITED
+from tests.conftest import environment
+
+
+@pytest.fixture
+def run(tiny_run, tmp_path):
+    """A folder with one run in it, as after `edgesoft train`."""
+    shutil.copytree(tiny_run.path, tmp_path / "runs" / "mnist")
+    return tmp_path / "runs" / "mnist"
+
+
+def test_export_and_what_it_says(cli, run, tmp_path):
+    ended = cli("export", "--quantize")
+    assert ended.code == 0, ended.err
+    lines = ended.out.splitlines()
+    assert lines[0].split() == [
+        "accuracy",
+        "labels",
+        "changed",
+        "logits",
+        "within",
+        "bytes",
+        "batch",
+        "1",
+        "batch",
+        "256",
+    ]
+    assert [line.split("  ")[0] for line in lines[2:5]] == ["PyTorch", "float32", "INT8, 7-bit weights per tensor"]
+    assert lines[5:] == [
+        f"exported/mnist{suffix}" for suffix in (".onnx", ".int8.onnx", ".report.json", ".report.html")
+    ]
+    assert sorted(item.name for item in (tmp_path / "exported").iterdir()) == sorted(
+        line.split("/")[1] for line in lines[5:]
+    )
+    talk = ended.err.splitlines()
+    assert talk[0] == "exporting runs/mnist/checkpoint.npz"
+    assert talk[-1] == "next:  edgesoft infer PICTURE"
+    assert all(line.startswith("note: ") for line in talk[1:-1])
+
+
+def test_a_missed_gate_publishes_the_float_file_only(cli, run, tmp_path):
+    """Ranges from a single picture cut off what all others need, whatever the rung."""
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "mnist.int8.onnx").write_bytes(b"of an earlier export")
+    ended = cli("export", "--quantize", "--calibration-samples", "1", "--max-drop", "0")
+    assert ended.code == 3
+    assert sorted(item.name for item in (tmp_path / "exported").iterdir()) == [
+        "mnist.onnx", "mnist.report.html", "mnist.report.json"
+    ]  # fmt: skip
+    assert ended.err.count("not published: INT8, ") == 3
+    assert ended.err.splitlines()[-1].startswith("error: no INT8 file holds the gate; exported/mnist.onnx is float.")
+    assert "INT8, 7-bit weights per channel, last layer in float" in ended.out
+    report = json.loads((tmp_path / "exported" / "mnist.report.json").read_text())
+    assert report["int8"] is None
+    assert [rung["passed"] for rung in report["int8_rungs"]] == [False] * 3
+
+
+def test_a_float_file_that_is_not_pytorchs_publishes_nothing(run, tmp_path):
+    """The staged graph gets one other weight, in the real command."""
+    script = (
+        "import runpy, sys; import numpy as np\n"
+        "from edgesoft.workshop import export\n"
+        "from edgesoft.workshop.checkpoint import Layer\n"
+        "build = export.build_graph\n"
+        "def wrong(layers, *rest, **named):\n"
+        "    weight = layers[-1].weight.copy(); weight[3, np.abs(weight[3]).argmax()] *= 1.01\n"
+        "    return build([*layers[:-1], Layer(weight, layers[-1].bias)], *rest, **named)\n"
+        "export.build_graph = wrong\n"
+        "sys.argv = ['edgesoft', 'export', '--quantize']; runpy.run_module('edgesoft', run_name='__main__')"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, env=environment()
+    )
+    assert (process.returncode, process.stdout) == (3, "")
+    assert "the float file does not answer like PyTorch" in process.stderr.splitlines()[-1]
+    assert "Traceback" not in process.stderr
+    assert list((tmp_path / "exported").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 1, "runs/ holds no trained model. Train one first: edgesoft train"),
+        (("missing",), 1, "missing: no such file (expected a checkpoint (.npz))"),
+        (("junk.npz",), 1, "junk.npz: damaged, or no checkpoint of edgesoft"),
+        (("folder",), 1, "folder/checkpoint.npz: no such file"),
+        (
+            ("junk.npz", "--quantize", "--calibration", "distribution"),
+            2,
+            "calibration 'distribution': expected minmax, percentile, entropy",
+        ),
+        (("junk.npz", "--max-drop", "nan"), 2, "max drop nan"),
+    ],
+)
+def test_bad_input(cli, tmp_path, arguments, code, message):
+    (tmp_path / "junk.npz").write_bytes(b"junk")
+    (tmp_path / "folder").mkdir()
+    ended = cli("export", *arguments)
+    assert (ended.code, ended.out) == (code, "")
+    assert ended.err.splitlines()[-1].startswith(f"error: {message}")
+    assert "Traceback" not in ended.err
+    assert not list(tmp_path.rglob("*.onnx"))
+
+
+def test_a_truncated_checkpoint(cli, run):
+    path = run / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:-500])
+    ended = cli("export")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.splitlines()[-1].startswith(
+        "error: runs/mnist/checkpoint.npz: damaged, or no checkpoint of edgesoft"
+    )
+
+
+def test_weights_that_are_no_numbers(cli, run):
+    with np.load(run / "checkpoint.npz") as loaded:
+        arrays = dict(loaded)
+    arrays["weight0"][3, 4] = np.nan
+    np.savez(run / "checkpoint.npz", **arrays)
+    ended = cli("export")
+    assert (ended.code, ended.out) == (1, "")
+    assert "layer 0 has weights that are not finite" in ended.err
+
+
+def test_a_folder_that_cannot_be_written(cli, run, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    ended = cli("export", "--output", "file/below")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.splitlines()[-1].startswith("error: file/below: cannot be written (")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_full_disk_leaves_the_files_of_before(run, tmp_path):
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "mnist.onnx").write_bytes(b"old")
+    process = subprocess.run(
+        [sys.executable, "-c", LIMITED, "60000", "export", "--quantize"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=environment(PYTHONDONTWRITEBYTECODE="1"),
+    )
+    assert (process.returncode, process.stdout) == (1, "")
+    assert "cannot be written (file too large)" in process.stderr.splitlines()[-1]
+    assert "Traceback" not in process.stderr
+    assert [item.name for item in (tmp_path / "exported").iterdir()] == ["mnist.onnx"]
+    assert (tmp_path / "exported" / "mnist.onnx").read_bytes() == b"old"

@@ -1,0 +1,57 @@
+import json
+
+import pytest
+
+from tests import edits
+
+
+def test_the_json_contract(cli, model):
+    ended = cli("inspect", model, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    document = json.loads(ended.out)
+    assert list(document) == [
+        "path", "card", "file_bytes", "weight_bytes", "parameters", "activation_bytes", "golden_examples", "inputs",
+        "outputs", "operators", "opset", "ir_version", "producer", "oldest_runtime", "changed_parts",
+    ]  # fmt: skip
+    assert set(document["card"]) >= {
+        "name", "labels", "input", "hidden", "precision", "temperature", "training", "metrics", "quantization", "parity"
+    }  # fmt: skip
+    assert document["inputs"] == [{"name": "pixels", "dtype": "uint8", "shape": ["batch", 28, 28]}]
+    assert document["changed_parts"] == []
+
+
+def test_text_for_people(cli, model):
+    ended = cli("inspect", model)
+    assert (ended.code, ended.err) == (0, "")
+    lines = dict(line.split(maxsplit=1) for line in ended.out.splitlines())
+    assert set(lines) >= {"name", "labels", "input", "outputs", "precision", "operators", "format", "size", "versions"}
+    assert "ONNX Runtime 1.15 or newer" in ended.out
+    assert "golden examples 64" in ended.out
+
+
+def test_a_changed_file_is_shown_with_a_warning(cli, model, tmp_path):
+    path = edits.edited(model, tmp_path / "m.onnx", lambda model: edits.edit_card(model, name="other"), reseal=False)
+    ended = cli("inspect", path)
+    assert ended.code == 0
+    assert ended.out
+    assert "changed after export: the labels and preprocessing" in ended.one_line()
+
+
+@pytest.mark.parametrize(
+    "provenance",
+    [
+        {},
+        {"data": 3, "data_sha256": 4, "config": 5, "versions": []},
+        {"data": "\x1b[31m\n", "data_sha256": "x", "config": {"seed": 0}, "versions": {}},
+    ],
+)
+def test_provenance_may_be_anything(cli, model, tmp_path, provenance):
+    def change(model):
+        edits.edit_card(model, training=provenance, parity=None)
+
+    path = edits.edited(model, tmp_path / "m.onnx", change)
+    for options in ((), ("--json",)):
+        ended = cli("inspect", path, *options)
+        assert ended.code == 0
+        assert "Traceback" not in ended.err
+        assert "\x1b" not in ended.out

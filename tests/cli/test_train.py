@@ -1,0 +1,181 @@
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from edgesoft.workshop.checkpoint import Checkpoint
+from edgesoft.workshop.runs import RunFolder
+from edgesoft.workshop.train import train
+from tests.conftest import TINY, environment
+
+QUICK = ("--epochs", "1", "--hidden", "none", "--no-augment", "--threads", "1", "--batch-size", "2000")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--epochs", "0"), "epochs 0: expected at least 1"),
+        (("--epochs", "-3"), "epochs -3: expected at least 1"),
+        (("--hidden", "520;320"), "hidden layers '520;320': expected widths from 1 to 65536"),
+        (("--hidden", "0"), "hidden layers '0'"),
+        (("--lr", "nan"), "learning rate nan"),
+        (("--batch-size", "0"), "batch size 0"),
+        (("--device", "tpu"), "device 'tpu': expected cpu or cuda"),
+        (("--threads", "9999999"), "threads 9999999"),
+        (("--seed", "-1"), "seed -1"),
+        (("--resume", "run", "--epochs", "3"), "--epochs: a resumed run keeps its settings"),
+        (("--resume", "run", "--output", "x"), "--output: a resumed run keeps its settings"),
+    ],
+)
+def test_settings_that_make_no_sense(cli, tmp_path, arguments, message):
+    ended = cli("train", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.one_line().startswith(f"error: {message}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_and_what_it_says(cli, tmp_path):
+    ended = cli("train", *QUICK)
+    assert ended.code == 0
+    assert [line.split("  ")[0] for line in ended.out.splitlines()] == [
+        "validation accuracy",
+        "test accuracy",
+        "checkpoint",
+    ]
+    talk = ended.err.splitlines()
+    assert talk[0].startswith("epoch 1/1  loss ")
+    assert talk[-1] == "next:  edgesoft export --quantize"
+    assert "\x1b" not in ended.err
+    assert (tmp_path / "runs" / "mnist" / "checkpoint.npz").exists()
+    again = cli("train", *QUICK, "--quiet")
+    assert (tmp_path / "runs" / "mnist-2" / "checkpoint.npz").exists()
+    assert again.out.replace("mnist-2", "mnist") == ended.out
+    assert again.err.splitlines() == ["next:  edgesoft export --quantize"]
+    used = cli("train", *QUICK, "--output", "runs/mnist")
+    assert (used.code, used.out) == (1, "")
+    assert used.one_line().startswith("error: runs/mnist: already holds a run.")
+
+
+def test_a_loss_that_is_no_number(cli, tmp_path):
+    ended = cli("train", *QUICK, "--lr", "1e30", "--quiet")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.one_line().startswith("error: training stopped: the ")
+    assert not [item for item in tmp_path.rglob("*") if item.is_file()]
+
+
+@pytest.mark.parametrize("place", ["file/run", "file"])
+def test_a_folder_that_cannot_be_written(cli, tmp_path, place):
+    (tmp_path / "file").write_text("mine")
+    ended = cli("train", *QUICK, "--output", place)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.one_line().startswith(f"error: {place}: cannot be written (")
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+LIMITED = """
+import resource, runpy, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+sys.argv = ["edgesoft", *sys.argv[2:]]
+runpy.run_module("edgesoft", run_name="__main__")
+"""
+
+
+def test_a_full_disk(tmp_path):
+    process = subprocess.run(
+        [sys.executable, "-c", LIMITED, "20000", "train", *QUICK, "--quiet"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=environment(PYTHONDONTWRITEBYTECODE="1"),
+    )
+    assert (process.returncode, process.stdout) == (1, "")
+    (line,) = process.stderr.splitlines()
+    assert (
+        line
+        == "error: runs/mnist/last.npz: cannot be written (file too large). Choose another folder or free some space"
+    )
+    assert not [item for item in tmp_path.rglob("*") if item.is_file()]
+
+
+def interrupt(folder, *arguments, when):
+    """Ctrl-C as soon as `when(line)` holds for a line on stderr, or at once when the run folder appears."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "edgesoft",
+            "train",
+            "--no-augment",
+            "--threads",
+            "1",
+            *arguments,
+            "--output",
+            str(folder),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    lines = []
+    if when is None:
+        while not folder.exists() and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(0.5)
+    else:
+        for line in process.stderr:
+            lines.append(line)
+            if when(line):
+                break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, "".join(lines) + err
+
+
+def test_ctrl_c_keeps_the_best_weights_and_says_so(tmp_path):
+    folder = tmp_path / "run"
+    code, out, err = interrupt(
+        folder, "--hidden", "16", "--epochs", "500", when=lambda line: line.startswith("epoch   2/")
+    )
+    assert code == 130
+    assert "the best weights so far are kept" in err
+    assert f"continue:  edgesoft train --resume {folder}" in err
+    assert "Traceback" not in err
+    assert out.startswith("validation accuracy")
+    assert "test accuracy" not in out
+    trained = Checkpoint.load(folder / "checkpoint.npz")
+    assert "test" not in trained.card.metrics
+    assert json.loads((folder / "metrics.json").read_text())["epochs"] >= 2
+
+
+def test_ctrl_c_in_the_first_epoch(tmp_path):
+    folder = tmp_path / "run"
+    code, out, err = interrupt(folder, "--batch-size", "1", when=None)
+    assert (code, out, err) == (130, "", "interrupted\n")
+    assert list(folder.iterdir()) == []
+
+
+def test_resume_goes_on_where_it_stopped(cli, mnist, tmp_path):
+    config = dataclasses.replace(TINY, hidden=(), batch_size=2000, epochs=2)
+    whole, parts = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts")
+    train(mnist, config, whole)
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    train(mnist, config, parts, on_epoch=stop)
+    ended = cli("train", "--resume", parts.path, OMP_NUM_THREADS="1")
+    assert ended.code == 0, ended.err
+    assert "test accuracy" in ended.out
+    assert whole.checkpoint.read_bytes() == parts.checkpoint.read_bytes()
+
+
+def test_nothing_to_resume(cli):
+    ended = cli("train", "--resume", "nowhere")
+    assert (ended.code, ended.out) == (1, "")
+    assert "no such file" in ended.one_line()

@@ -1,0 +1,101 @@
+import json
+
+import pytest
+
+from edgesoft.workshop.checkpoint import Checkpoint
+from tests import edits
+
+PARITY = {
+    "examples", "max_logit_difference", "mean_logit_difference", "max_probability_difference", "label_changes",
+    "reference_accuracy", "candidate_accuracy",
+}  # fmt: skip
+
+
+def test_an_intact_file(cli, model):
+    ended = cli("verify", model)
+    assert ended.code == 0
+    assert ended.err == ""
+    assert "as exported      bit for bit" in ended.out
+    assert ended.out.endswith(f"verified         {model}\n")
+
+
+def test_the_json_contract(cli, model):
+    ended = cli("verify", model, "--json")
+    report = json.loads(ended.out)
+    assert list(report) == [
+        "passed", "path", "precision", "provider", "examples", "reference", "expected", "findings", "against"
+    ]  # fmt: skip
+    assert report["passed"] is True
+    assert set(report["expected"]) == set(report["reference"]) == PARITY
+    assert (report["findings"], report["against"], report["path"]) == ([], None, str(model))
+
+
+@pytest.mark.parametrize("reseal", [False, True], ids=["stale digest", "sealed again"])
+def test_a_changed_file_exits_with_3_and_names_the_stage(cli, model, tmp_path, reseal):
+    def change(model):
+        name = "weight1_scale" if edits.has(model, "weight1_scale") else "weight1"
+        edits.set_constant(model, name, edits.constant(model, name) * 1.5)
+
+    path = edits.edited(model, tmp_path / "m.onnx", change, reseal=reseal)
+    ended = cli("verify", path, "--json")
+    assert ended.code == 3
+    report = json.loads(ended.out)
+    assert report["passed"] is False
+    assert {"stage", "message"} == set(report["findings"][0])
+    assert [finding["stage"] for finding in report["findings"]] == (["graph"] if reseal else ["file", "graph"])
+    assert ended.one_line().startswith(
+        f"error: {path}: not verified; what differs: {'graph' if reseal else 'file, graph'}."
+    )
+    text = cli("verify", path)
+    assert text.code == 3
+    assert "verified  " not in text.out
+    assert "Traceback" not in text.err
+
+
+def test_not_a_number_is_null_in_json_and_no_warning_reaches_the_terminal(cli, exported, tmp_path):
+    def change(model):
+        edits.set_constant(model, "weight0", edits.constant(model, "weight0") * float("nan"))
+
+    path = edits.edited(exported / "mnist.onnx", tmp_path / "m.onnx", change)
+    ended = cli("verify", path, "--json")
+    assert ended.code == 3
+    assert json.loads(ended.out, parse_constant=pytest.fail)["expected"]["max_logit_difference"] is None
+    ended.one_line()
+
+
+def test_against_the_checkpoint_it_came_from(cli, model, tiny_run):
+    ended = cli("verify", model, "--against", tiny_run.path, "--json")
+    against = json.loads(ended.out)["against"]
+    assert ended.code == 0
+    assert against["examples"] == 10_000
+    assert abs(against["reference_accuracy"] - against["candidate_accuracy"]) < 0.001
+
+
+def test_against_another_checkpoint(cli, exported, tiny_checkpoint, tmp_path):
+    import dataclasses
+
+    trained = Checkpoint.load(tiny_checkpoint)
+    layer = dataclasses.replace(trained.layers[1], bias=trained.layers[1].bias + 0.1)
+    card = dataclasses.replace(trained.card, labels=tuple("1023456789"))
+    dataclasses.replace(trained, card=card, layers=(trained.layers[0], layer)).save(tmp_path / "c.npz")
+    ended = cli("verify", exported / "mnist.onnx", "--against", "c.npz", "--json")
+    assert ended.code == 3
+    assert {finding["stage"] for finding in json.loads(ended.out)["findings"]} == {"labels", "pytorch"}
+
+
+def test_against_with_a_file_that_cannot_run(cli, exported, tiny_checkpoint, tmp_path):
+    def change(model):
+        model.graph.node.remove(edits.node(model, "Softmax"))
+
+    path = edits.edited(exported / "mnist.onnx", tmp_path / "m.onnx", change)
+    ended = cli("verify", path, "--against", tiny_checkpoint)
+    assert (ended.code, ended.out) == (3, "")
+    assert "what differs: graph" in ended.err
+
+
+def test_a_checkpoint_that_is_none(cli, exported, tmp_path):
+    (tmp_path / "c.npz").write_bytes(b"junk")
+    for name in ("c.npz", "missing.npz"):
+        ended = cli("verify", exported / "mnist.onnx", "--against", name)
+        assert (ended.code, ended.out) == (1, "")
+        assert ended.one_line().startswith(f"error: {name}: ")
