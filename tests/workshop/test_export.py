@@ -25,7 +25,9 @@ from tests.conftest import ROOT, environment
 def small_checkpoint(tiny_checkpoint, small, tmp_path_factory):
     """The tiny model, said to be trained on the small data set, so that an export takes no time."""
     path = tmp_path_factory.mktemp("small") / "checkpoint.npz"
-    change_card(tiny_checkpoint, path, training={**Checkpoint.load(tiny_checkpoint).card.training, "data_sha256": small.digest})
+    change_card(
+        tiny_checkpoint, path, training={**Checkpoint.load(tiny_checkpoint).card.training, "data_sha256": small.digest}
+    )
     return path
 
 
@@ -58,7 +60,9 @@ def test_one_wrong_weight_in_the_float_graph_misses_the_gate(small_checkpoint, s
         return build([Layer(weight, layers[0].bias), *layers[1:]], *rest, **named)
 
     monkeypatch.setattr(export_module, "build_graph", wrong)
-    with pytest.raises(GateMissedError, match="the float file does not answer like PyTorch: largest logit difference") as caught:
+    with pytest.raises(
+        GateMissedError, match="the float file does not answer like PyTorch: largest logit difference"
+    ) as caught:
         export(small_checkpoint, small)
     assert caught.value.exit_code == 3
 
@@ -81,7 +85,11 @@ def test_a_wrong_output_that_is_no_logit_misses_the_gate(small_checkpoint, small
 
 def test_the_ladder():
     plain = [str(scheme) for scheme in QuantizeConfig().ladder()]
-    assert plain == ["7-bit weights per tensor", "7-bit weights per channel", "7-bit weights per channel, last layer in float"]
+    assert plain == [
+        "7-bit weights per tensor",
+        "7-bit weights per channel",
+        "7-bit weights per channel, last layer in float",
+    ]
     assert [str(scheme) for scheme in QuantizeConfig(eight_bit=True).ladder()] == [
         plain[0], "8-bit weights per tensor", plain[1], "8-bit weights per channel", plain[2]
     ]  # fmt: skip
@@ -203,7 +211,9 @@ def test_the_same_bytes_wherever_and_whenever(small_checkpoint, small, tmp_path)
         cwd=copy.parent,
         capture_output=True,
         text=True,
-        env=environment(PYTHONPATH=str(copy.parent), PYTHONHASHSEED="12345", TZ="Asia/Tokyo", LANG="C", HOME=str(tmp_path)),
+        env=environment(
+            PYTHONPATH=str(copy.parent), PYTHONHASHSEED="12345", TZ="Asia/Tokyo", LANG="C", HOME=str(tmp_path)
+        ),
     )
     assert process.returncode == 0, process.stderr
     package, there = json.loads(process.stdout.splitlines()[-1])
