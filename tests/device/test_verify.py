@@ -132,7 +132,7 @@ CHANGES = [
     ),
     (drop_softmax, "graph", "graph", "the probabilities differ .* from the softmax of the logits"),
     (drop_softmax_and_its_output, "graph", "graph", "an output does not depend on the input"),
-    (answer_the_smallest_logit, "graph", "graph", "the label is not the class with the largest logit"),
+    (answer_the_smallest_logit, "graph", "graph", "the label is not the class that the logits answer"),
     (swap_two_labels, "labels", "labels and preprocessing", "another order than at export: 3, 8 moved"),
     (rename_a_label, "labels", "labels and preprocessing", "nine, but were .* 9 at export"),
     (change_the_temperature, "graph", "labels and preprocessing", "from the softmax of the logits"),
