@@ -53,19 +53,26 @@ def command(
     size: Annotated[
         str | None,
         typer.Option(
-            help='Pixels that pictures are scaled to: "32" or "64x48" (width x height).', rich_help_panel="Data"
+            help='Pixels that pictures are scaled to: "32" or "64x48" (width x height).  [default: 32]',
+            rich_help_panel="Data",
         ),
     ] = None,
     colour: Annotated[
         bool | None,
-        typer.Option("--colour/--grey", help="Read pictures from a folder in colour.", rich_help_panel="Data"),
+        typer.Option(
+            "--colour/--grey", help="Read pictures from a folder in colour.  [default: grey]", rich_help_panel="Data"
+        ),
     ] = None,
     val_split: Annotated[
         float | None,
-        typer.Option(help="Share of the training examples held out to choose the best epoch.", rich_help_panel="Data"),
+        typer.Option(
+            help="Share of the training examples held out to choose the best epoch.  [default: 0.15; 0.1 of 10,000 or more]",
+            rich_help_panel="Data",
+        ),
     ] = None,
     test_split: Annotated[
-        float | None, typer.Option(help="Share of all examples held out to judge the model.", rich_help_panel="Data")
+        float | None,
+        typer.Option(help="Share of all examples held out to judge the model.  [default: 0.2]", rich_help_panel="Data"),
     ] = None,
     root: Annotated[
         str | None,
@@ -75,18 +82,27 @@ def command(
         bool | None, typer.Option("--download", help="Let torchvision fetch missing files.", rich_help_panel="Data")
     ] = None,
     hidden: Annotated[
-        str | None, typer.Option(help='Widths of the hidden layers, "520,320", or "none" for plain regression.')
+        str | None,
+        typer.Option(
+            help='Widths of the hidden layers, "520,320", or "none" for plain regression.  [default: by the size of the data]'
+        ),
     ] = None,
     head: Annotated[str | None, typer.Option(help="softmax, or sigmoid for two classes. (default: softmax)")] = None,
     threshold: Annotated[
         float | None,
         typer.Option(help="Probability above which a sigmoid head answers the second class. (default: 0.5)"),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Stop after this many epochs without a better one.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples a step.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Largest learning rate.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training split.  [default: by the size of the data]")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after this many epochs without a better one.  [default: never]")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples a step.  [default: by the size of the data]")] = None,
+    lr: Annotated[float | None, typer.Option(help="Largest learning rate.  [default: 0.003]")] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="AdamW's weight decay.  [default: by the kind of data]")
+    ] = None,
     label_smoothing: Annotated[
         float | None, typer.Option(help="Share of the target spread over all classes. (default: 0.05)")
     ] = None,
