@@ -53,26 +53,26 @@ def command(
     size: Annotated[
         str | None,
         typer.Option(
-            help='Pixels that pictures are scaled to: "32" or "64x48" (width x height).  [default: 32]',
+            help='Pixels that pictures are scaled to: "32" or "64x48" (width x height). (default: 32)',
             rich_help_panel="Data",
         ),
     ] = None,
     colour: Annotated[
         bool | None,
         typer.Option(
-            "--colour/--grey", help="Read pictures from a folder in colour.  [default: grey]", rich_help_panel="Data"
+            "--colour/--grey", help="Read pictures from a folder in colour. (default: grey)", rich_help_panel="Data"
         ),
     ] = None,
     val_split: Annotated[
         float | None,
         typer.Option(
-            help="Share of the training examples held out to choose the best epoch.  [default: 0.15; 0.1 of 10,000 or more]",
+            help="Share of the training examples held out to choose the best epoch. (default: 0.15; 0.1 of 10,000 or more)",
             rich_help_panel="Data",
         ),
     ] = None,
     test_split: Annotated[
         float | None,
-        typer.Option(help="Share of all examples held out to judge the model.  [default: 0.2]", rich_help_panel="Data"),
+        typer.Option(help="Share of all examples held out to judge the model. (default: 0.2)", rich_help_panel="Data"),
     ] = None,
     root: Annotated[
         str | None,
@@ -84,7 +84,7 @@ def command(
     hidden: Annotated[
         str | None,
         typer.Option(
-            help='Widths of the hidden layers, "520,320", or "none" for plain regression.  [default: by the size of the data]'
+            help='Widths of the hidden layers, "520,320", or "none" for plain regression. (default: by the size of the data)'
         ),
     ] = None,
     head: Annotated[str | None, typer.Option(help="softmax, or sigmoid for two classes. (default: softmax)")] = None,
@@ -93,15 +93,15 @@ def command(
         typer.Option(help="Probability above which a sigmoid head answers the second class. (default: 0.5)"),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training split.  [default: by the size of the data]")
+        int | None, typer.Option(help="Passes over the training split. (default: by the size of the data)")
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after this many epochs without a better one.  [default: never]")
+        int | None, typer.Option(help="Stop after this many epochs without a better one. (default: never)")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples a step.  [default: by the size of the data]")] = None,
-    lr: Annotated[float | None, typer.Option(help="Largest learning rate.  [default: 0.003]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples a step. (default: by the size of the data)")] = None,
+    lr: Annotated[float | None, typer.Option(help="Largest learning rate. (default: 0.003)")] = None,
     weight_decay: Annotated[
-        float | None, typer.Option(help="AdamW's weight decay.  [default: by the kind of data]")
+        float | None, typer.Option(help="AdamW's weight decay. (default: by the kind of data)")
     ] = None,
     label_smoothing: Annotated[
         float | None, typer.Option(help="Share of the target spread over all classes. (default: 0.05)")
