@@ -133,7 +133,7 @@ def command(
         _resume(resume, quiet=quiet)
         return
     data, training = _settings(chosen, config)
-    TrainConfig(**training)  # a wrong number is refused before the data are read
+    TrainConfig(**{"batch_norm": False, **training})  # a wrong number is refused before the data are read
     dataset = _load(DataOptions(**{"split_seed": training.get("seed", TrainConfig.seed), **data}), quiet=quiet)
     resolved = TrainConfig(**{**suited(len(dataset.train), dataset.input.kind), **training})
     _train(dataset, resolved, _new_folder(output, dataset.name), quiet=quiet, is_default=output is None)
@@ -176,7 +176,7 @@ def _load(options: DataOptions, *, quiet: bool) -> Dataset:
 def _resume(path: Path, *, quiet: bool) -> None:
     from edgesoft.workshop.configfile import stored_options
     from edgesoft.workshop.runs import RunFolder
-    from edgesoft.workshop.train import stored_config
+    from edgesoft.workshop.snapshot import stored_config
 
     folder = RunFolder(path)
     config = stored_config(folder)

@@ -125,5 +125,5 @@ _OPERATORS: dict[str, Callable[..., Value]] = {
     "Relu": _relu,
     "Sigmoid": lambda _, x: 1 / (1 + np.exp(-_float(x))),
     "Softmax": _softmax,
-    "Sub": lambda _, x, y: x - y,
+    "Sub": lambda _, x, y: _float(x) - y,
 }

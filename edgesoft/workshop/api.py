@@ -90,7 +90,7 @@ def train(
     chosen = _checked(settings)
     data_settings = {key: value for key, value in chosen.items() if key in _DATA}
     config = {key: value for key, value in chosen.items() if key in _TRAINING}
-    TrainConfig(**config)  # a wrong number is refused before the data are read
+    TrainConfig(**{"batch_norm": False, **config})  # a wrong number is refused before the data are read
     seed = config.get("seed", TrainConfig.seed)
     if isinstance(data, str | os.PathLike):
         if (

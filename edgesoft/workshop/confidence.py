@@ -19,7 +19,7 @@ TEMPERATURES = (0.05, 20.0)
 
 UNSURE_RIGHT = 0.001
 """Share of right answers on the validation split whose confidence may fall below the limit."""
-UNFAMILIAR_RIGHT = 0.005
+UNFAMILIAR_RIGHT = 0.001
 """Share of right answers on the validation split whose familiarity may fall below the limit."""
 
 

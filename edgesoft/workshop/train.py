@@ -30,7 +30,9 @@ from edgesoft.workshop.notebook import training_html
 from edgesoft.workshop.objective import balanced_weights, evaluate, loss_of
 from edgesoft.workshop.provenance import versions
 from edgesoft.workshop.runs import RunFolder
+from edgesoft.workshop.schedule import one_cycle
 from edgesoft.workshop.scores import ClassScore, class_scores, macro_f1
+from edgesoft.workshop.snapshot import read_run_document
 
 SNAPSHOT_SECONDS = 30
 """How often the state that --resume continues from, the metrics and the learning curve reach the disk."""
@@ -137,10 +139,6 @@ def train(
         run = _Run(dataset, config)
         if resume:
             run.restore(load_arrays(folder.snapshot), folder.snapshot)
-        else:
-            write_config(folder, config, dataset.options)
-            if dataset.skipped:
-                write_atomically(folder.skipped, ("\n".join(dataset.skipped) + "\n").encode("utf-8", "replace"))
         interrupted = False
         try:
             run.fit(folder, on_batch, on_epoch)
@@ -194,13 +192,19 @@ class _Run:
                     self.best = (epoch, Checkpoint.from_network(plain, self._card()))
                 snapshot = self.take_snapshot(plain)
                 if time.monotonic() - written > SNAPSHOT_SECONDS:
-                    save_arrays(folder.snapshot, snapshot)
+                    self._save(folder, snapshot)
                     self._write_history(folder, self._metrics())
                     snapshot, written = None, time.monotonic()
                 on_epoch(epoch)
         finally:
             if snapshot is not None:
-                save_arrays(folder.snapshot, snapshot)
+                self._save(folder, snapshot)
+
+    def _save(self, folder: RunFolder, snapshot: Arrays) -> None:
+        save_arrays(folder.snapshot, snapshot)
+        write_config(folder, self.config, self.dataset.options)
+        if self.dataset.skipped:
+            write_atomically(folder.skipped, ("\n".join(self.dataset.skipped) + "\n").encode("utf-8", "replace"))
 
     def _is_as_good(self, epoch: Epoch) -> bool:
         """Whether an epoch is as good as the best so far, within one standard error.
@@ -390,31 +394,3 @@ class _Run:
                 "versions": versions(),
             },
         )
-
-
-def stored_config(folder: RunFolder) -> TrainConfig:
-    """The settings of the run in `folder`, for resuming it; raises EdgesoftError when there is none."""
-    return TrainConfig.from_json(read_run_document(load_arrays(folder.snapshot), folder.snapshot)["config"])
-
-
-def one_cycle(progress: float) -> float:
-    """Learning rate, as a fraction of the largest, after `progress` (0..1) of all steps: up for 15 %, then down to 0, along cosines.
-
-    Source: Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates" (2018).
-    """
-    start, warm_up = 0.04, 0.15
-    if progress < warm_up:
-        return start + (1 - start) * (1 - math.cos(math.pi * progress / warm_up)) / 2
-    return (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up))) / 2
-
-
-def read_run_document(arrays: Arrays, origin: Path) -> dict[str, Any]:
-    """The settings and history inside a snapshot; raises EdgesoftError when it is none."""
-    try:
-        document = json.loads(arrays["run"].tobytes())
-        TrainConfig.from_json(document["config"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise EdgesoftError(
-            f"{origin}: no training state of edgesoft ({error}). Start a new run: edgesoft train"
-        ) from error
-    return dict(document)

@@ -21,10 +21,25 @@ def test_export_and_what_it_says(cli, run, tmp_path):
     ended = cli("export", "--quantize")
     assert ended.code == 0, ended.err
     lines = ended.out.splitlines()
-    assert lines[0].split() == ["accuracy", "labels", "changed", "logits", "within", "bytes", "batch", "1", "batch", "256"]
+    assert lines[0].split() == [
+        "accuracy",
+        "labels",
+        "changed",
+        "logits",
+        "within",
+        "bytes",
+        "batch",
+        "1",
+        "batch",
+        "256",
+    ]
     assert [line.split("  ")[0] for line in lines[2:5]] == ["PyTorch", "float32", "INT8, 7-bit weights per tensor"]
-    assert lines[5:] == [f"exported/mnist{suffix}" for suffix in (".onnx", ".int8.onnx", ".report.json", ".report.html")]
-    assert sorted(item.name for item in (tmp_path / "exported").iterdir()) == sorted(line.split("/")[1] for line in lines[5:])
+    assert lines[5:] == [
+        f"exported/mnist{suffix}" for suffix in (".onnx", ".int8.onnx", ".report.json", ".report.html")
+    ]
+    assert sorted(item.name for item in (tmp_path / "exported").iterdir()) == sorted(
+        line.split("/")[1] for line in lines[5:]
+    )
     talk = ended.err.splitlines()
     assert talk[0] == "exporting runs/mnist/checkpoint.npz"
     assert talk[-1] == "next:  edgesoft infer PICTURE"
@@ -61,7 +76,9 @@ def test_a_float_file_that_is_not_pytorchs_publishes_nothing(run, tmp_path):
         "export.build_graph = wrong\n"
         "sys.argv = ['edgesoft', 'export', '--quantize']; runpy.run_module('edgesoft', run_name='__main__')"
     )
-    process = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, env=environment())
+    process = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, env=environment()
+    )
     assert (process.returncode, process.stdout) == (3, "")
     assert "the float file does not answer like PyTorch" in process.stderr.splitlines()[-1]
     assert "Traceback" not in process.stderr
@@ -75,7 +92,11 @@ def test_a_float_file_that_is_not_pytorchs_publishes_nothing(run, tmp_path):
         (("missing",), 1, "missing: no such file (expected a checkpoint (.npz))"),
         (("junk.npz",), 1, "junk.npz: damaged, or no checkpoint of edgesoft"),
         (("folder",), 1, "folder/checkpoint.npz: no such file"),
-        (("junk.npz", "--quantize", "--calibration", "distribution"), 2, "calibration 'distribution': expected minmax, percentile, entropy"),
+        (
+            ("junk.npz", "--quantize", "--calibration", "distribution"),
+            2,
+            "calibration 'distribution': expected minmax, percentile, entropy",
+        ),
         (("junk.npz", "--max-drop", "nan"), 2, "max drop nan"),
     ],
 )
@@ -94,7 +115,9 @@ def test_a_truncated_checkpoint(cli, run):
     path.write_bytes(path.read_bytes()[:-500])
     ended = cli("export")
     assert (ended.code, ended.out) == (1, "")
-    assert ended.err.splitlines()[-1].startswith("error: runs/mnist/checkpoint.npz: damaged, or no checkpoint of edgesoft")
+    assert ended.err.splitlines()[-1].startswith(
+        "error: runs/mnist/checkpoint.npz: damaged, or no checkpoint of edgesoft"
+    )
 
 
 def test_weights_that_are_no_numbers(cli, run):

@@ -93,7 +93,12 @@ def test_no_model_yet(cli, digit):
 def test_a_model_file_that_is_not_ours(cli, exported, digit, tmp_path, content):
     path = tmp_path / "m.onnx"
     path.write_bytes((exported / "mnist.onnx").read_bytes()[:-1000] if content is None else content)
-    for command in (["infer", digit, "--model", path, "--json"], ["verify", path], ["inspect", path], ["diff", path, path]):
+    for command in (
+        ["infer", digit, "--model", path, "--json"],
+        ["verify", path],
+        ["inspect", path],
+        ["diff", path, path],
+    ):
         ended = cli(*command)
         assert (ended.code, ended.out) == (1, "")
         assert ended.one_line().startswith(f"error: {path}: ")
@@ -116,7 +121,18 @@ def test_a_file_name_that_is_no_text(exported, digit, tmp_path):
     shutil.copy(os.fsencode(digit), name)
     for missing in (b"", b".missing"):
         process = subprocess.run(
-            [sys.executable, "-m", "edgesoft", "infer", name + missing, "--model", exported, "--json", "--provider", "cpu"],
+            [
+                sys.executable,
+                "-m",
+                "edgesoft",
+                "infer",
+                name + missing,
+                "--model",
+                exported,
+                "--json",
+                "--provider",
+                "cpu",
+            ],
             capture_output=True,
             env=environment(),
         )
@@ -136,7 +152,17 @@ def test_a_file_name_that_is_no_text(exported, digit, tmp_path):
 
 def test_whoever_has_read_enough_may_leave(exported, digit):
     process = subprocess.Popen(
-        [sys.executable, "-m", "edgesoft", "infer", *[str(digit)] * 3000, "--model", str(exported), "--quiet", "--json"],
+        [
+            sys.executable,
+            "-m",
+            "edgesoft",
+            "infer",
+            *[str(digit)] * 3000,
+            "--model",
+            str(exported),
+            "--quiet",
+            "--json",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),

@@ -37,7 +37,14 @@ def test_a_changed_file_is_shown_with_a_warning(cli, model, tmp_path):
     assert "changed after export: the labels and preprocessing" in ended.one_line()
 
 
-@pytest.mark.parametrize("provenance", [{}, {"data": 3, "data_sha256": 4, "config": 5, "versions": []}, {"data": "\x1b[31m\n", "data_sha256": "x", "config": {"seed": 0}, "versions": {}}])
+@pytest.mark.parametrize(
+    "provenance",
+    [
+        {},
+        {"data": 3, "data_sha256": 4, "config": 5, "versions": []},
+        {"data": "\x1b[31m\n", "data_sha256": "x", "config": {"seed": 0}, "versions": {}},
+    ],
+)
 def test_provenance_may_be_anything(cli, model, tmp_path, provenance):
     def change(model):
         edits.edit_card(model, training=provenance, parity=None)

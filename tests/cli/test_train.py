@@ -41,7 +41,11 @@ def test_settings_that_make_no_sense(cli, tmp_path, arguments, message):
 def test_train_and_what_it_says(cli, tmp_path):
     ended = cli("train", *QUICK)
     assert ended.code == 0
-    assert [line.split("  ")[0] for line in ended.out.splitlines()] == ["validation accuracy", "test accuracy", "checkpoint"]
+    assert [line.split("  ")[0] for line in ended.out.splitlines()] == [
+        "validation accuracy",
+        "test accuracy",
+        "checkpoint",
+    ]
     talk = ended.err.splitlines()
     assert talk[0].startswith("epoch 1/1  loss ")
     assert talk[-1] == "next:  edgesoft export --quantize"
@@ -91,14 +95,28 @@ def test_a_full_disk(tmp_path):
     )
     assert (process.returncode, process.stdout) == (1, "")
     (line,) = process.stderr.splitlines()
-    assert line == "error: runs/mnist/last.npz: cannot be written (file too large). Choose another folder or free some space"
+    assert (
+        line
+        == "error: runs/mnist/last.npz: cannot be written (file too large). Choose another folder or free some space"
+    )
     assert not [item for item in tmp_path.rglob("*") if item.is_file()]
 
 
 def interrupt(folder, *arguments, when):
     """Ctrl-C as soon as `when(line)` holds for a line on stderr, or at once when the run folder appears."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "edgesoft", "train", "--no-augment", "--threads", "1", *arguments, "--output", str(folder)],
+        [
+            sys.executable,
+            "-m",
+            "edgesoft",
+            "train",
+            "--no-augment",
+            "--threads",
+            "1",
+            *arguments,
+            "--output",
+            str(folder),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -121,7 +139,9 @@ def interrupt(folder, *arguments, when):
 
 def test_ctrl_c_keeps_the_best_weights_and_says_so(tmp_path):
     folder = tmp_path / "run"
-    code, out, err = interrupt(folder, "--hidden", "16", "--epochs", "500", when=lambda line: line.startswith("epoch   2/"))
+    code, out, err = interrupt(
+        folder, "--hidden", "16", "--epochs", "500", when=lambda line: line.startswith("epoch   2/")
+    )
     assert code == 130
     assert "the best weights so far are kept" in err
     assert f"continue:  edgesoft train --resume {folder}" in err

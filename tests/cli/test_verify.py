@@ -43,7 +43,9 @@ def test_a_changed_file_exits_with_3_and_names_the_stage(cli, model, tmp_path, r
     assert report["passed"] is False
     assert {"stage", "message"} == set(report["findings"][0])
     assert [finding["stage"] for finding in report["findings"]] == (["graph"] if reseal else ["file", "graph"])
-    assert ended.one_line().startswith(f"error: {path}: not verified; what differs: {'graph' if reseal else 'file, graph'}.")
+    assert ended.one_line().startswith(
+        f"error: {path}: not verified; what differs: {'graph' if reseal else 'file, graph'}."
+    )
     text = cli("verify", path)
     assert text.code == 3
     assert "verified  " not in text.out

@@ -50,7 +50,15 @@ def test_the_oldest_runtime_gives_the_same_answers(old_runtime, exported, tmp_pa
     golden = {name: edits.golden(edits.read(exported / name)) for name in ("mnist.onnx", "mnist.int8.onnx")}
     np.savez(tmp_path / "inputs.npz", inputs=golden["mnist.onnx"].inputs)
     process = subprocess.run(
-        [sys.executable, "-S", "-c", REPLAY, old_runtime, tmp_path / "inputs.npz", *(exported / name for name in golden)],
+        [
+            sys.executable,
+            "-S",
+            "-c",
+            REPLAY,
+            old_runtime,
+            tmp_path / "inputs.npz",
+            *(exported / name for name in golden),
+        ],
         capture_output=True,
         text=True,
         timeout=120,

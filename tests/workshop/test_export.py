@@ -25,7 +25,9 @@ from tests.conftest import ROOT, environment
 def small_checkpoint(tiny_checkpoint, small, tmp_path_factory):
     """The tiny model, said to be trained on the small data set, so that an export takes no time."""
     path = tmp_path_factory.mktemp("small") / "checkpoint.npz"
-    change_card(tiny_checkpoint, path, training={**Checkpoint.load(tiny_checkpoint).card.training, "data_sha256": small.digest})
+    change_card(
+        tiny_checkpoint, path, training={**Checkpoint.load(tiny_checkpoint).card.training, "data_sha256": small.digest}
+    )
     return path
 
 
@@ -58,7 +60,9 @@ def test_one_wrong_weight_in_the_float_graph_misses_the_gate(small_checkpoint, s
         return build([Layer(weight, layers[0].bias), *layers[1:]], *rest, **named)
 
     monkeypatch.setattr(export_module, "build_graph", wrong)
-    with pytest.raises(GateMissedError, match="the float file does not answer like PyTorch: largest logit difference") as caught:
+    with pytest.raises(
+        GateMissedError, match="the float file does not answer like PyTorch: largest logit difference"
+    ) as caught:
         export(small_checkpoint, small)
     assert caught.value.exit_code == 3
 
@@ -81,7 +85,11 @@ def test_a_wrong_output_that_is_no_logit_misses_the_gate(small_checkpoint, small
 
 def test_the_ladder():
     plain = [str(scheme) for scheme in QuantizeConfig().ladder()]
-    assert plain == ["7-bit weights per tensor", "7-bit weights per channel", "7-bit weights per channel, last layer in float"]
+    assert plain == [
+        "7-bit weights per tensor",
+        "7-bit weights per channel",
+        "7-bit weights per channel, last layer in float",
+    ]
     assert [str(scheme) for scheme in QuantizeConfig(eight_bit=True).ladder()] == [
         plain[0], "8-bit weights per tensor", plain[1], "8-bit weights per channel", plain[2]
     ]  # fmt: skip
@@ -120,10 +128,9 @@ def test_a_bad_calibration_misses_the_gate_for_real(small_checkpoint, small):
         **Checkpoint.load(small_checkpoint).card.training, "data_sha256": blank.digest
     })  # fmt: skip
     result = export(path, blank, int8=QuantizeConfig())
-    assert len(result.rungs) > 1
-    assert not result.rungs[0].passed
+    # Behind the only hidden layer stands a float layer on the last rung, so that one does not depend on the calibration.
+    assert [rung.passed for rung in result.rungs[:2]] == [False, False]
     assert "accuracy drops by" in result.rungs[0].failures[0]
-    assert result.int8_model is None or result.int8_model.passed
 
 
 def test_calibration_settings_are_in_the_card(small_checkpoint, small, tmp_path):
@@ -204,7 +211,9 @@ def test_the_same_bytes_wherever_and_whenever(small_checkpoint, small, tmp_path)
         cwd=copy.parent,
         capture_output=True,
         text=True,
-        env=environment(PYTHONPATH=str(copy.parent), PYTHONHASHSEED="12345", TZ="Asia/Tokyo", LANG="C", HOME=str(tmp_path)),
+        env=environment(
+            PYTHONPATH=str(copy.parent), PYTHONHASHSEED="12345", TZ="Asia/Tokyo", LANG="C", HOME=str(tmp_path)
+        ),
     )
     assert process.returncode == 0, process.stderr
     package, there = json.loads(process.stdout.splitlines()[-1])

@@ -27,7 +27,9 @@ def test_equal_holds_every_gate(targets):
     assert Gate(0).failures(parity, "float32") == Gate(0).failures(parity, "int8") == []
 
 
-@pytest.mark.parametrize(("shift", "holds"), [(9e-5, True), (2e-4, False), (float("nan"), False), (float("inf"), False)])
+@pytest.mark.parametrize(
+    ("shift", "holds"), [(9e-5, True), (2e-4, False), (float("nan"), False), (float("inf"), False)]
+)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_the_float_gate_is_about_logits(targets, shift, holds):
     other = logits(targets)
@@ -43,7 +45,9 @@ def test_one_changed_label_misses_the_float_gate(targets):
     assert Gate().failures(compare(close, other, targets), "float32") == [f"1 of {N} labels changed, allowed 0"]
 
 
-@pytest.mark.parametrize(("wrong", "max_drop", "failures"), [(1, 0.1, 0), (2, 0.1, 1), (2, 0.2, 0), (5, 1, 0), (6, 1, 1), (6, 0.1, 2)])
+@pytest.mark.parametrize(
+    ("wrong", "max_drop", "failures"), [(1, 0.1, 0), (2, 0.1, 1), (2, 0.2, 0), (5, 1, 0), (6, 1, 1), (6, 0.1, 2)]
+)
 def test_the_int8_gate_is_about_accuracy_and_labels(targets, wrong, max_drop, failures):
     parity = compare(logits(targets), logits(targets, wrong), targets)
     assert len(Gate(max_drop).failures(parity, "int8")) == failures

@@ -143,9 +143,11 @@ def test_killed_at_any_moment_each_file_is_an_old_one_or_a_new_one(tiny_export, 
         if (folder / "mnist.report.json").exists():
             json.loads((folder / "mnist.report.json").read_text())
         others = [name for name in listed(folder) if not name.startswith("mnist.")] if folder.exists() else []
-        assert all(name.startswith(".mnist.") and name.endswith(".partial") for name in others)  # what was being written
+        assert all(
+            name.startswith(".mnist.") and name.endswith(".partial") for name in others
+        )  # what was being written
         for name in others:
-            os.remove(folder / name)
+            (folder / name).unlink()
     parent.communicate(timeout=30)
     assert parent.returncode == 0
     assert len(seen) == 4  # or the kills always came at the same moment

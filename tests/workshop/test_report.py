@@ -8,7 +8,9 @@ import pytest
 
 from edgesoft.workshop.report import report_html
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 
 
 class Elements(HTMLParser):
@@ -34,7 +36,18 @@ def page(tiny_export, mnist):
 @pytest.fixture(scope="module")
 def odd_page(tiny_export, mnist):
     """Labels as people would never choose them, and a name too."""
-    labels = ("<b>", "</svg><script>alert(1)</script>", '" onload="x', "$\\frac{1}{", "日本", "&amp;", "'", "a" * 60, "€", "$$")
+    labels = (
+        "<b>",
+        "</svg><script>alert(1)</script>",
+        '" onload="x',
+        "$\\frac{1}{",
+        "日本",
+        "&amp;",
+        "'",
+        "a" * 60,
+        "€",
+        "$$",
+    )
     return report_html(dataclasses.replace(tiny_export, name="<i>x</i>"), dataclasses.replace(mnist, labels=labels))
 
 

@@ -11,7 +11,9 @@ from edgesoft.workshop.checkpoint import Checkpoint, load_arrays, save_arrays
 from edgesoft.workshop.config import TrainConfig
 from edgesoft.workshop.network import reference_logits
 from edgesoft.workshop.runs import RunFolder
-from edgesoft.workshop.train import one_cycle, stored_config, train
+from edgesoft.workshop.schedule import one_cycle
+from edgesoft.workshop.snapshot import stored_config
+from edgesoft.workshop.train import train
 from tests.conftest import TINY
 
 CONFIG = dataclasses.replace(TINY, hidden=(16,), epochs=3, augment=True)
