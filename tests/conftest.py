@@ -12,7 +12,8 @@ from PIL import Image
 
 from edgesoft.workshop.config import TrainConfig
 from edgesoft.workshop.datasets import Dataset, Split
-from edgesoft.workshop.datasets.mnist import load_mnist
+from edgesoft.workshop.datasets.load import load_dataset
+from edgesoft.workshop.datasets.options import DataOptions
 from edgesoft.workshop.export import ExportResult, QuantizeConfig, export
 from edgesoft.workshop.gate import Gate
 from edgesoft.workshop.publish import publish
@@ -25,7 +26,7 @@ TINY = TrainConfig(hidden=(32,), epochs=1, augment=False, threads=1, precision="
 
 @pytest.fixture(scope="session")
 def mnist() -> Dataset:
-    return load_mnist()
+    return load_dataset(DataOptions())
 
 
 @pytest.fixture(scope="session")

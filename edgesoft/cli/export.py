@@ -52,6 +52,7 @@ def command(
     Every file is run over the whole test split before it is published. When INT8 misses its gate, finer ways to quantize are
     tried in turn. A file that misses its gate is not published, and the command ends with exit code 3.
     """
+    from edgesoft.workshop.checkpoint import Checkpoint
     from edgesoft.workshop.configfile import stored_options
     from edgesoft.workshop.datasets.load import load_dataset
     from edgesoft.workshop.export import QuantizeConfig, export
@@ -61,10 +62,12 @@ def command(
 
     int8 = QuantizeConfig(calibration, calibration_samples, per_channel, eight_bit) if quantize else None
     checkpoint = newest_checkpoint() if checkpoint is None else checkpoint_in(checkpoint)
+    gate = Gate(max_drop)
     say(f"exporting {checkpoint}")
+    Checkpoint.load(checkpoint)  # what cannot be read is said before its data are looked for
     check_writable(output)
     dataset = load_dataset(stored_options(RunFolder(checkpoint.parent), data))
-    result = export(checkpoint, dataset, gate=Gate(max_drop), int8=int8, name=name)
+    result = export(checkpoint, dataset, gate=gate, int8=int8, name=name)
     print(table([_HEADING, _pytorch_row(result), *map(_row, (result.float_model, *result.rungs))]))
     for rung in result.rungs:
         if not rung.passed:

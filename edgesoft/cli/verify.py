@@ -48,11 +48,13 @@ def command(
         say(f"warning: {model}: {warning}")
     if against is not None:
         from edgesoft.workshop.against import verify_against
+        from edgesoft.workshop.checkpoint import Checkpoint
         from edgesoft.workshop.configfile import stored_options
         from edgesoft.workshop.datasets.load import load_dataset
         from edgesoft.workshop.runs import RunFolder, checkpoint_in
 
         checkpoint = checkpoint_in(against)
+        Checkpoint.load(checkpoint)  # what cannot be read is said before its data are looked for
         dataset = load_dataset(stored_options(RunFolder(checkpoint.parent), data))
         report = verify_against(report, checkpoint, dataset, device_id=device_id, threads=threads, tf32=tf32)
     if as_json:

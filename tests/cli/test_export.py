@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -6,8 +7,10 @@ import sys
 import numpy as np
 import pytest
 
+from edgesoft.workshop.runs import RunFolder
+from edgesoft.workshop.train import train
 from tests.cli.test_train import LIMITED
-from tests.conftest import environment
+from tests.conftest import TINY, environment
 
 
 @pytest.fixture
@@ -46,8 +49,10 @@ def test_export_and_what_it_says(cli, run, tmp_path):
     assert all(line.startswith("note: ") for line in talk[1:-1])
 
 
-def test_a_missed_gate_publishes_the_float_file_only(cli, run, tmp_path):
-    """Ranges from a single picture cut off what all others need, whatever the rung."""
+def test_a_missed_gate_publishes_the_float_file_only(cli, mnist, tmp_path):
+    """Ranges from a single picture cut off what all others need, whatever the rung: with two hidden layers, all of them."""
+    config = dataclasses.replace(TINY, hidden=(24, 24), batch_size=1000)
+    train(mnist, config, RunFolder(tmp_path / "runs" / "mnist"))
     (tmp_path / "exported").mkdir()
     (tmp_path / "exported" / "mnist.int8.onnx").write_bytes(b"of an earlier export")
     ended = cli("export", "--quantize", "--calibration-samples", "1", "--max-drop", "0")

@@ -17,9 +17,9 @@ KEYS = ["path", "label", "confidence", "probabilities", "model", "precision", "p
 
 @pytest.fixture
 def has_cuda():
-    from edgesoft.device.providers import cuda_obstacle
+    from edgesoft.device.providers import obstacle
 
-    return cuda_obstacle() is None
+    return obstacle("cuda") is None
 
 
 def test_the_json_contract(cli, exported, digit):
@@ -76,7 +76,7 @@ def test_without_cuda_nothing_runs_on_another_provider(cli, exported, digit, has
         assert "--provider cpu" in ended.err
 
 
-@pytest.mark.parametrize("provider", ["bogus", "", "CPUExecutionProvider"])
+@pytest.mark.parametrize("provider", ["bogus", ""])
 def test_an_unknown_provider_is_a_usage_error(cli, exported, digit, provider):
     ended = cli("infer", digit, "--model", exported, "--provider", provider)
     assert (ended.code, ended.out) == (2, "")
@@ -138,7 +138,7 @@ def test_a_file_name_that_is_no_text(exported, digit, tmp_path):
         )
         assert process.returncode == (1 if missing else 0), process.stderr
         (line,) = process.stdout.decode("utf-8").splitlines()
-        assert os.fsencode(json.loads(line)["path"]) == name + missing
+        assert json.loads(line)["path"] == (name + missing).decode("utf-8", "replace").replace("\ufffd", "?")
     text = subprocess.run(
         [sys.executable, "-m", "edgesoft", "infer", name, name + b".missing", "--model", exported, "--quiet"],
         capture_output=True,
@@ -177,4 +177,4 @@ def test_whoever_has_read_enough_may_leave(exported, digit):
 def test_no_picture_at_all_is_a_usage_error(cli):
     ended = cli("infer")
     assert (ended.code, ended.out) == (2, "")
-    assert "Usage: " in ended.err
+    assert ended.one_line().startswith("error: no pictures: name files or folders")

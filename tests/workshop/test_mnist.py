@@ -46,4 +46,4 @@ def test_a_damaged_file_is_one_clear_error(tmp_path, change):
     elif change != "missing":
         path.write_bytes(content)
     with pytest.raises(EdgesoftError, match="does not match its digest|no such file|this is a folder"):
-        load_mnist(path)
+        load_mnist(file=path)
