@@ -130,7 +130,7 @@ def test_a_bad_calibration_misses_the_gate_for_real(small_checkpoint, small):
     result = export(path, blank, int8=QuantizeConfig())
     # Behind the only hidden layer stands a float layer on the last rung, so that one does not depend on the calibration.
     assert [rung.passed for rung in result.rungs[:2]] == [False, False]
-    assert "accuracy drops by" in result.rungs[0].failures[0]
+    assert "labels changed" in " ".join(result.rungs[0].failures)
 
 
 def test_calibration_settings_are_in_the_card(small_checkpoint, small, tmp_path):
