@@ -83,7 +83,7 @@ def command(
     from edgesoft.device.modelfile import open_model
     from edgesoft.device.models import find_model
     from edgesoft.device.providers import choose, int8_warning
-    from edgesoft.device.reading import read_pictures, read_rows
+    from edgesoft.device.reading import PICTURES_AT_ONCE, read_pictures, read_rows
     from edgesoft.tables import TableSpec
 
     if not pictures and paths_from is None and features is None:
@@ -110,7 +110,10 @@ def command(
             raise UsageError(f"{classifier.path}: takes rows: --paths-from, --show and --save-seen are for pictures")
         readings = read_rows(classifier, _rows(pictures or [], features, spec), reject=reject)
     else:
-        readings = read_pictures(classifier, _sources(pictures or [], paths_from, features), reject=reject)
+        # Whoever writes the list while we read may wait for each answer.
+        slow = paths_from is not None and str(paths_from) == STANDARD_INPUT
+        sources = _sources(pictures or [], paths_from, features)
+        readings = read_pictures(classifier, sources, reject=reject, at_once=1 if slow else PICTURES_AT_ONCE)
     if not _write(readings, answers, save_seen, show=show):
         raise typer.Exit(1)
 

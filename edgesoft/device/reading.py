@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.device.classifier import Classifier
+from edgesoft.device.classifier import Classifier, Prediction
 from edgesoft.device.doubt import Doubt
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.pictures import PictureSpec, Seen, read_picture
 from edgesoft.tables import Row
 
 ROWS_AT_ONCE = 256
+PICTURES_AT_ONCE = 15
+"""Decoding pushes the weights out of the cache, so that a call for each picture takes three times as long as it should."""
 UNKNOWN = "unknown"
 """The answer when the model should not be trusted."""
 
@@ -50,7 +52,11 @@ class Unreadable:
 
 
 def read_pictures(
-    classifier: Classifier, pictures: Iterable[tuple[str, Path | bytes]], *, reject: float | None = None
+    classifier: Classifier,
+    pictures: Iterable[tuple[str, Path | bytes]],
+    *,
+    reject: float | None = None,
+    at_once: int = PICTURES_AT_ONCE,
 ) -> Iterator[Reading | Unreadable]:
     """Classify pictures as they come; one that cannot be read does not stop the rest.
 
@@ -62,6 +68,8 @@ def read_pictures(
         Name and file, or name and bytes, of each picture.
     reject
         Answer `UNKNOWN` below this confidence; None takes the card's.
+    at_once
+        Pictures that are classified in one call. Each waits for the others: 1 answers at once, for pictures that come slowly.
 
     Raises
     ------
@@ -74,31 +82,44 @@ def read_pictures(
             f"{classifier.path}: takes rows with {len(spec.columns)} values, not pictures. Give a .csv or .tsv file, or --features"
         )
     doubt = Doubt.from_card(classifier.card, reject)
-    for name, source in pictures:
-        try:
-            seen = read_picture(source, spec)
-        except EdgesoftError as error:
-            yield Unreadable(name, str(error))
-            continue
-        prediction = classifier(seen.pixels)
-        index = int(prediction.indices[0])
-        probabilities = prediction.probabilities[0]
-        confidence = float(probabilities[index])
-        if not math.isfinite(confidence):
-            yield Unreadable(
-                name, f"{classifier.path} answers with no number. Check it: edgesoft verify {classifier.path}"
+    remaining = iter(pictures)
+    while batch := list(islice(remaining, at_once)):
+        seen = [_see(source, spec) for _, source in batch]
+        readable = [one.pixels for one in seen if isinstance(one, Seen)]
+        answers = iter(_answers(classifier(np.stack(readable))) if readable else ())
+        for (name, _), one in zip(batch, seen, strict=True):
+            if not isinstance(one, Seen):
+                yield Unreadable(name, one)
+                continue
+            index, probabilities, logits = next(answers)
+            confidence = float(probabilities[index])
+            if not math.isfinite(confidence):
+                path = classifier.path
+                yield Unreadable(name, f"{path} answers with no number. Check it: edgesoft verify {path}")
+                continue
+            doubts = doubt.about(one, confidence, logits)
+            yield Reading(
+                path=name,
+                label=UNKNOWN if doubts.rejected else labels[index],
+                confidence=confidence,
+                probabilities=probabilities,
+                seen=one,
+                warnings=(*one.warnings, *doubts.warnings),
+                rejected=doubts.rejected,
             )
-            continue
-        doubts = doubt.about(seen, confidence, prediction.logits[0])
-        yield Reading(
-            path=name,
-            label=UNKNOWN if doubts.rejected else labels[index],
-            confidence=confidence,
-            probabilities=probabilities,
-            seen=seen,
-            warnings=(*seen.warnings, *doubts.warnings),
-            rejected=doubts.rejected,
-        )
+
+
+def _see(source: Path | bytes, spec: PictureSpec) -> Seen | str:
+    """The pixels of a picture, or why it cannot be read."""
+    try:
+        return read_picture(source, spec)
+    except EdgesoftError as error:
+        return str(error)
+
+
+def _answers(prediction: Prediction) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
+    """Index, probabilities and logits of each input."""
+    return zip(prediction.indices.tolist(), prediction.probabilities, prediction.logits, strict=True)
 
 
 def read_rows(
