@@ -25,6 +25,7 @@ import numpy as np
 from lecture import lecture, ours
 
 import edgesoft
+from edgesoft.device.doctor import processor
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOAT, INT8 = ROOT / "exported" / "mnist.onnx", ROOT / "exported" / "mnist.int8.onnx"
@@ -361,17 +362,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how often the slow parts are repeated")
     options = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
-    print(f"{_processor()}, {cores} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
+    print(f"{processor()}, {cores} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
     for name in options.sections or SECTIONS:
         say(f"{name} ...")
         SECTIONS[name](options.rounds)
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def _torch_candidates(
     against: Path, first: Candidate, threads: Sequence[int | None], choices: Sequence[Choice]
 ) -> list[Candidate]:
     """PyTorch, eager and compiled, on each device of the models."""
-    from edgesoft.device.providers import usable_cores
+    from edgesoft.device.cpu import usable_cores
     from edgesoft.workshop.eager import compiled_candidates, torch_candidates
     from edgesoft.workshop.runs import checkpoint_in
 
@@ -105,8 +105,8 @@ def _machine(with_torch: bool) -> dict[str, str]:
     import datetime as dt
     from importlib.metadata import version
 
+    from edgesoft.device.cpu import usable_cores
     from edgesoft.device.doctor import processor
-    from edgesoft.device.providers import usable_cores
     from edgesoft.device.runtime import VERSION
 
     machine = {

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.card import ModelCard
+from edgesoft.device.cpu import usable_cores
 from edgesoft.device.modelfile import ModelFile, Port, open_model
-from edgesoft.device.providers import ProviderName, choose, one_line, open_session, usable_cores
+from edgesoft.device.providers import ProviderName, choose, one_line, open_session
 from edgesoft.device.structure import check_structure
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 

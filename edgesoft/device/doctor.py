@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import edgesoft
+from edgesoft.device.cpu import cpuinfo, features, usable_cores
 from edgesoft.errors import EdgesoftError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def diagnose() -> Diagnosis:
     problems: list[Problem] = []
     try:
         from edgesoft.device.cuda import find_driver
-        from edgesoft.device.providers import compiled_providers, usable_cores
+        from edgesoft.device.providers import compiled_providers
     except EdgesoftError as error:  # ONNX Runtime is missing or damaged
         cause, _, cure = str(error).partition(". ")
         problems.append(Problem(cause, cure))
@@ -186,10 +187,7 @@ def _driver_version() -> str | None:
 def _cpu_words() -> set[str]:
     """The instruction sets of this processor in the system's own words, lower case; empty where it does not tell."""
     if sys.platform == "linux":
-        lines = _cpuinfo().splitlines()
-        return {
-            word for line in lines if line.lower().startswith(("flags", "features")) for word in line.lower().split()
-        }
+        return {word.lower() for word in features()}
     if sys.platform == "darwin":
         listing = subprocess.run(
             ["/usr/sbin/sysctl", "hw.optional", "machdep.cpu"], capture_output=True, text=True
@@ -207,12 +205,5 @@ def _cpu_features() -> Mapping[str, bool] | None:
 
 def processor() -> str:
     """The processor's name, as far as the system tells it."""
-    found = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
+    found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo(), re.MULTILINE)
     return found.group(1) if found else platform.processor() or platform.machine()
-
-
-def _cpuinfo() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ""

@@ -9,11 +9,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
-import os
 import re
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -173,15 +171,6 @@ def _not_compiled(provider: ProviderName) -> Obstacle:
     if wheel is None:
         return Obstacle(cause, "Install a build that has it: https://onnxruntime.ai/docs/execution-providers/")
     return Obstacle(cause, f"Replace it: pip uninstall -y {' '.join(sorted(wheels)) or 'onnxruntime'} && {command}")
-
-
-def usable_cores() -> int:
-    """The cores that this process may use: its affinity, and the quota of its container."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):  # another system, or no quota: the file says "max"
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        cores = min(cores, max(1, int(quota) // int(period)))
-    return cores
 
 
 def open_session(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.device.classifier import Classifier, Prediction
+from edgesoft.device.classifier import Classifier
 from edgesoft.device.doubt import Doubt
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.pictures import PictureSpec, Seen, read_picture
@@ -76,7 +77,7 @@ def read_pictures(
     UsageError
         The model takes features.
     """
-    spec, labels = classifier.card.input, classifier.card.labels
+    spec = classifier.card.input
     if not isinstance(spec, PictureSpec):
         raise UsageError(
             f"{classifier.path}: takes rows with {len(spec.columns)} values, not pictures. Give a .csv or .tsv file, or --features"
@@ -84,29 +85,12 @@ def read_pictures(
     doubt = Doubt.from_card(classifier.card, reject)
     remaining = iter(pictures)
     while batch := list(islice(remaining, at_once)):
-        seen = [_see(source, spec) for _, source in batch]
-        readable = [one.pixels for one in seen if isinstance(one, Seen)]
-        answers = iter(_answers(classifier(np.stack(readable))) if readable else ())
-        for (name, _), one in zip(batch, seen, strict=True):
-            if not isinstance(one, Seen):
-                yield Unreadable(name, one)
-                continue
-            index, probabilities, logits = next(answers)
-            confidence = float(probabilities[index])
-            if not math.isfinite(confidence):
-                path = classifier.path
-                yield Unreadable(name, f"{path} answers with no number. Check it: edgesoft verify {path}")
-                continue
-            doubts = doubt.about(one, confidence, logits)
-            yield Reading(
-                path=name,
-                label=UNKNOWN if doubts.rejected else labels[index],
-                confidence=confidence,
-                probabilities=probabilities,
-                seen=one,
-                warnings=(*one.warnings, *doubts.warnings),
-                rejected=doubts.rejected,
-            )
+        seen = [(name, _see(source, spec)) for name, source in batch]
+        inputs = [
+            (name, one, None, ()) if isinstance(one, str) else (name, one.pixels, one, one.warnings)
+            for name, one in seen
+        ]
+        yield from _classified(classifier, doubt, inputs)
 
 
 def _see(source: Path | bytes, spec: PictureSpec) -> Seen | str:
@@ -117,9 +101,36 @@ def _see(source: Path | bytes, spec: PictureSpec) -> Seen | str:
         return str(error)
 
 
-def _answers(prediction: Prediction) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
-    """Index, probabilities and logits of each input."""
-    return zip(prediction.indices.tolist(), prediction.probabilities, prediction.logits, strict=True)
+def _classified(
+    classifier: Classifier,
+    doubt: Doubt,
+    inputs: Sequence[tuple[str, NDArray[Any] | str, Seen | None, tuple[str, ...]]],
+) -> Iterator[Reading | Unreadable]:
+    """Answer a few inputs in one call: the name of each, its array or why there is none, its picture, and its warnings."""
+    arrays = [array for _, array, _, _ in inputs if not isinstance(array, str)]
+    prediction = classifier(np.stack(arrays)) if arrays else None
+    place = -1
+    for name, array, seen, warnings in inputs:
+        if isinstance(array, str) or prediction is None:
+            yield Unreadable(name, str(array))
+            continue
+        place += 1
+        index, probabilities = int(prediction.indices[place]), prediction.probabilities[place]
+        confidence = float(probabilities[index])
+        if not math.isfinite(confidence):
+            path = classifier.path
+            yield Unreadable(name, f"{path} answers with no number. Check it: edgesoft verify {path}")
+            continue
+        doubts = doubt.about(seen, confidence, prediction.logits[place])
+        yield Reading(
+            path=name,
+            label=UNKNOWN if doubts.rejected else classifier.card.labels[index],
+            confidence=confidence,
+            probabilities=probabilities,
+            seen=seen,
+            warnings=(*warnings, *doubts.warnings),
+            rejected=doubts.rejected,
+        )
 
 
 def read_rows(
@@ -139,22 +150,8 @@ def read_rows(
     doubt = Doubt.from_card(classifier.card, reject)
     remaining = iter(rows)
     while batch := list(islice(remaining, ROWS_AT_ONCE)):
-        readable = [row.features for _, row in batch if row.features is not None]
-        prediction = classifier(np.stack(readable)) if readable else None
-        place = 0
-        for name, row in batch:
-            if row.features is None or prediction is None:
-                yield Unreadable(name, row.error or "")
-                continue
-            index, probabilities = int(prediction.indices[place]), prediction.probabilities[place]
-            place += 1
-            doubts = doubt.about(None, float(probabilities[index]), prediction.logits[place - 1])
-            yield Reading(
-                path=name,
-                label=UNKNOWN if doubts.rejected else classifier.card.labels[index],
-                confidence=float(probabilities[index]),
-                probabilities=probabilities,
-                seen=None,
-                warnings=(*row.warnings, *doubts.warnings),
-                rejected=doubts.rejected,
-            )
+        inputs = [
+            (name, (row.error or "") if row.features is None else row.features, None, row.warnings)
+            for name, row in batch
+        ]
+        yield from _classified(classifier, doubt, inputs)

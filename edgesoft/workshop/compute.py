@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from edgesoft.device.cpu import available_cores, features
+from edgesoft.device.cpu import features, usable_cores
 from edgesoft.errors import ProviderUnavailableError
 from edgesoft.workshop.config import TrainConfig
 
@@ -54,4 +54,4 @@ def resolve(config: TrainConfig) -> TrainConfig:
     # With these instructions, training takes half the time in bfloat16 and ends equally well; without them, it takes longer.
     native = config.device == "cpu" and not features().isdisjoint(("avx512_bf16", "amx_bf16"))
     precision = ("bfloat16" if native else "float32") if config.precision == "auto" else config.precision
-    return replace(config, precision=precision, threads=config.threads or available_cores())
+    return replace(config, precision=precision, threads=config.threads or usable_cores())

@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgesoft.device import providers
+from edgesoft.device.cpu import usable_cores
 from edgesoft.device.cuda import DRIVER
 from edgesoft.device.models import find_model
 from edgesoft.device.providers import (
@@ -22,7 +23,6 @@ from edgesoft.device.providers import (
     open_session,
     resolve,
     trial,
-    usable_cores,
 )
 from edgesoft.device.runtime import onnxruntime
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError

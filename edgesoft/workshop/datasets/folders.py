@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.device.cpu import available_cores
+from edgesoft.device.cpu import usable_cores
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import reason
 from edgesoft.pictures import PictureError, PictureSpec, read_picture
@@ -157,7 +157,7 @@ def _read_all(
             text = str(error)
             return text if text.startswith(str(file)) else f"{file}: {text}"
 
-    with ThreadPoolExecutor(available_cores()) as pool:  # Pillow decodes without holding the interpreter
+    with ThreadPoolExecutor(usable_cores()) as pool:  # Pillow decodes without holding the interpreter
         for name, listing in listings.items():
             pixels = _array((len(listing.files), *spec.shape))
             kept: list[int] = []
