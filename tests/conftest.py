@@ -21,7 +21,9 @@ from edgesoft.workshop.runs import RunFolder
 from edgesoft.workshop.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
-TINY = TrainConfig(hidden=(32,), epochs=1, augment=False, threads=1, precision="float32", label_smoothing=0.0)
+TINY = TrainConfig(
+    hidden=(32,), epochs=1, augment=False, outliers=0.0, threads=1, precision="float32", label_smoothing=0.0
+)
 
 
 @pytest.fixture(scope="session")

@@ -112,6 +112,12 @@ def command(
     augment: Annotated[
         bool | None, typer.Option("--augment/--no-augment", help="Distort training pictures. (default: augment)")
     ] = None,
+    outliers: Annotated[
+        float | None,
+        typer.Option(
+            help="Handwriting only: letters, scrawls and blots of no class mixed into each step, as a share of its examples. (default: 0.1)"
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="The same seed on the same machine gives the same weights. (default: 0)")
     ] = None,

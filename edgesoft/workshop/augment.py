@@ -19,6 +19,7 @@ __all__ = ["Augmentation", "augment"]
 
 _REFERENCE_SIDE = 28  # the stroke strength of 1 means one pixel either way at this side
 _BLUR_SIGMA = 0.035  # of the side: the widest blur, about one pixel at side 28
+_CLOUD_KNOTS = 10  # along each side
 _GAP_HALF_WIDTH, _GAP_HALF_LENGTH = 0.10, 0.35  # of half the side
 
 
@@ -46,6 +47,8 @@ class Augmentation:
     """Largest share of a blurred copy in the picture, from 0 to 1; half of the pictures stay sharp."""
     gap: float = 0.1
     """Share of the pictures that lose a short band of ink, from 0 to 1."""
+    background: float = 0.1
+    """Largest grey of the clouds behind the ink, from 0 to 1; two thirds of the pictures stay black."""
 
 
 def augment(images: Tensor, strengths: Augmentation, generator: torch.Generator) -> Tensor:
@@ -78,6 +81,8 @@ def augment(images: Tensor, strengths: Augmentation, generator: torch.Generator)
             pixels = _blur(pixels, strengths.blur, generator)
         if strengths.gap > 0:
             pixels = _cut_gap(pixels, strengths.gap, generator)
+        if strengths.background > 0:
+            pixels = _cloud(pixels, strengths.background, generator)
     return pixels.reshape(images.shape)
 
 
@@ -151,6 +156,15 @@ def _cut_gap(pixels: Tensor, strength: float, generator: torch.Generator) -> Ten
     inside = torch.minimum(inside_width, inside_length).mul_(_REFERENCE_SIDE / 2).add_(1).clamp_(0, 1)
     kept: Tensor = 1 - inside * (chosen < strength)
     return pixels * kept
+
+
+def _cloud(pixels: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Lay soft grey patches behind some pictures' ink: what is left of uneven light, and of the paper's grain."""
+    count, _, height, width = pixels.shape
+    share, chosen = _uniform(count, 2, generator).view(2, -1, 1, 1, 1)
+    noise = torch.randn((count, 1, _CLOUD_KNOTS, _CLOUD_KNOTS), generator=generator, device=generator.device)
+    patches = _bumps(height, _CLOUD_KNOTS, pixels) @ noise @ _bumps(width, _CLOUD_KNOTS, pixels).T
+    return torch.maximum(pixels, (patches * (share * strength * (chosen < 1 / 3))).clamp(max=1))
 
 
 def _line(side: int, like: Tensor) -> Tensor:

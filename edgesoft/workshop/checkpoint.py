@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,12 @@ class Checkpoint:
     layers: tuple[Layer, ...]
     scaling: Scaling | None = None
     """What precedes the first layer of a model of tables; None for pictures, whose grey levels are divided by 255."""
+
+    @property
+    def knows_outliers(self) -> bool:
+        """Whether the network also learned from pictures of none of its classes."""
+        config = self.card.training.get("config")
+        return isinstance(config, Mapping) and bool(config.get("outliers"))
 
     @classmethod
     def from_network(cls, network: SoftmaxMLP, card: ModelCard) -> Checkpoint:

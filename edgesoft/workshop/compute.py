@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from edgesoft.device.cpu import features, usable_cores
 from edgesoft.errors import ProviderUnavailableError
+from edgesoft.pictures.spec import PictureSpec
+from edgesoft.tables import TableSpec
 from edgesoft.workshop.config import TrainConfig
 
 
@@ -49,9 +51,15 @@ def cpu_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def resolve(config: TrainConfig) -> TrainConfig:
-    """The settings with this machine's choices written out: the threads, and the arithmetic of the steps."""
+def resolve(config: TrainConfig, spec: PictureSpec | TableSpec) -> TrainConfig:
+    """The settings with the choices of this machine and these data written out: threads, arithmetic, whether there are outliers."""
     # With these instructions, training takes half the time in bfloat16 and ends equally well; without them, it takes longer.
     native = config.device == "cpu" and not features().isdisjoint(("avx512_bf16", "amx_bf16"))
     precision = ("bfloat16" if native else "float32") if config.precision == "auto" else config.precision
-    return replace(config, precision=precision, threads=config.threads or usable_cores())
+    drawn = isinstance(spec, PictureSpec) and spec.normaliser == "ink" and config.head == "softmax"
+    return replace(
+        config,
+        precision=precision,
+        threads=config.threads or usable_cores(),
+        outliers=config.outliers if drawn else 0.0,
+    )

@@ -17,10 +17,12 @@ BINS = 15
 TEMPERATURES = (0.05, 20.0)
 """Between these a fitted temperature stays: a validation split without a single mistake would drive it to 0."""
 
-UNSURE_RIGHT = 0.001
-"""Share of right answers on the validation split whose confidence may fall below the limit."""
-UNFAMILIAR_RIGHT = 0.001
-"""Share of right answers on the validation split whose familiarity may fall below the limit."""
+RARE = 0.001
+"""Share of right answers on the validation split that may fall below each limit of doubt."""
+EVEN_CONFIDENCE = 0.5
+"""Where an answer is as often wrong as right."""
+EVEN_FAMILIARITY = 0.0
+"""Where, to a network that learned from outliers, "none of the classes" is as probable as all of them together."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ def fit_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
     return float(np.float32(1 / low))
 
 
-def doubt_limits(logits: Logits, targets: NDArray[np.int64], temperature: float) -> dict[str, float]:
+def doubt_limits(
+    logits: Logits, targets: NDArray[np.int64], temperature: float, *, knows_outliers: bool = False
+) -> dict[str, float]:
     """The limits below which an answer is given as unknown, for the model card.
 
     Parameters
@@ -105,14 +109,21 @@ def doubt_limits(logits: Logits, targets: NDArray[np.int64], temperature: float)
         int64 `[n]`, the right classes.
     temperature
         What the logits are divided by.
+    knows_outliers
+        Whether the network learned from outliers, so that its familiarity means something by itself.
     """
     right = logits.argmax(axis=1) == targets
-    if not right.any():
-        return {"reject_below": 0.0, "familiar_above": float(np.finfo(np.float32).min)}
+    if np.count_nonzero(right) * RARE < 1:  # so few answers hold no such share: their smallest would reject far more
+        return {"reject_below": 0.0}
     confidence = softmax((logits / np.float32(temperature)).astype(np.float32)).max(axis=1)
-    # So few answers hold no such share: their smallest would reject far more.
-    unsure, foreign = (len(confidence[right]) * share >= 1 for share in (UNSURE_RIGHT, UNFAMILIAR_RIGHT))
-    limits = {"reject_below": round(float(np.quantile(confidence[right], UNSURE_RIGHT)), 4) if unsure else 0.0}
-    if foreign and logits.shape[1] > 2:
-        limits["familiar_above"] = round(float(np.quantile(familiarity(logits[right]), UNFAMILIAR_RIGHT)), 4)
+    # Confidence is calibrated: below one half, an answer is more often wrong than right. Nor is the limit higher for a model that is
+    # hardly ever unsure of its own data, because other people's pictures leave it less sure, and it still reads them rightly.
+    limits = {"reject_below": min(_rarest(confidence[right]), EVEN_CONFIDENCE)}
+    if logits.shape[1] > 2 or knows_outliers:  # of two logits, only the difference was learned
+        limit = _rarest(familiarity(logits[right]))
+        limits["familiar_above"] = min(limit, EVEN_FAMILIARITY) if knows_outliers else limit
     return limits
+
+
+def _rarest(values: NDArray[np.floating]) -> float:
+    return round(float(np.quantile(values, RARE)), 4)

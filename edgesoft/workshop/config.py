@@ -42,6 +42,9 @@ class TrainConfig:
     """Share of the target that is spread evenly over all classes."""
     augment: bool = True
     """Whether training pictures are distorted; means nothing for tables."""
+    outliers: float = 0.1
+    """Pictures of none of the classes mixed into each step, as a share of its examples, so that the model knows what it does not
+    know; means something for handwriting and the like (the normaliser `ink`) with a softmax head only."""
     batch_norm: bool = True
     """Whether hidden layers are batch-normalised while they learn; what is exported is a plain network either way."""
     patience: int = 0
@@ -72,8 +75,7 @@ class TrainConfig:
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise UsageError(f"weight decay {self.weight_decay}: expected 0 or more")
         self._check_head()
-        if not 0 <= self.label_smoothing < 1:
-            raise UsageError(f"label smoothing {self.label_smoothing}: expected 0 up to, but not including, 1")
+        self._check_objective()
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed}: expected an integer from 0 to 2^63 - 1")
         if self.patience < 0:
@@ -84,6 +86,12 @@ class TrainConfig:
             raise UsageError(f"precision {self.precision!r}: expected auto, float32 or bfloat16")
         if self.device not in ("cpu", "cuda"):
             raise UsageError(f"device {self.device!r}: expected cpu or cuda")
+
+    def _check_objective(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise UsageError(f"label smoothing {self.label_smoothing}: expected 0 up to, but not including, 1")
+        if not 0 <= self.outliers <= 1:
+            raise UsageError(f"outliers {self.outliers}: expected a share from 0 to 1 of a step's examples")
 
     def _check_head(self) -> None:
         if self.head not in ("softmax", "sigmoid"):

@@ -9,7 +9,16 @@ from edgesoft.pictures.spec import PictureSpec
 from edgesoft.workshop.augment import Augmentation, augment
 
 MILD = Augmentation(
-    rotation=8.0, scale=0.1, aspect=0.05, shear=0.05, shift=0.05, elastic=0.0, stroke=0.0, blur=0.3, gap=0.0
+    rotation=8.0,
+    scale=0.1,
+    aspect=0.05,
+    shear=0.05,
+    shift=0.05,
+    elastic=0.0,
+    stroke=0.0,
+    blur=0.3,
+    gap=0.0,
+    background=0.0,
 )
 """Distortions for pictures of any kind; the defaults suit handwriting."""
 SMALLEST_DISTORTED = 8

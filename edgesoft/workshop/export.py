@@ -170,7 +170,9 @@ class _Stage:
         validation = self.dataset.validation
         validation_logits = paired(draft.logits(validation.inputs))
         temperature = fit_temperature(validation_logits, validation.targets)
-        doubt = doubt_limits(validation_logits, validation.targets, temperature)
+        doubt = doubt_limits(
+            validation_logits, validation.targets, temperature, knows_outliers=self.checkpoint.knows_outliers
+        )
         if described.threshold != 0.5:
             doubt["reject_below"] = 0.0  # whoever chose another threshold has said already how sure an answer must be
         described = dataclasses.replace(described, temperature=temperature, doubt=doubt)

@@ -55,6 +55,34 @@ def loss_of(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0, we
     return (losses * weights[targets]).sum() / weights[targets].sum()
 
 
+def with_none_of_them(logits: Tensor, targets: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Add the class "none of them", whose logit is always 0, so that the other logits also say whether they know the input at all.
+
+    The network keeps its outputs: where the logarithm of the sum of their exponentials is below 0, none of them is the most
+    probable answer.
+
+    Parameters
+    ----------
+    logits
+        float32 `[n + m, classes]`; the last m are of outliers.
+    targets
+        int64 `[n]`.
+    weights
+        float32 `[classes]`, or None.
+
+    Returns
+    -------
+    tuple
+        float32 `[n + m, classes + 1]`, int64 `[n + m]`, and float32 `[classes + 1]` or None: what `loss_of` takes.
+    """
+    count, classes = logits.shape
+    return (
+        functional.pad(logits, (0, 1)),
+        functional.pad(targets, (0, count - len(targets)), value=classes),
+        None if weights is None else functional.pad(weights, (0, 1), value=1.0),
+    )
+
+
 def evaluate(
     network: SoftmaxMLP, split: Split, *, cut: float = 0.0, weights: NDArray[np.float32] | None = None
 ) -> tuple[float, float]:

@@ -27,7 +27,8 @@ from edgesoft.workshop.datasets import Dataset
 from edgesoft.workshop.distort import distorted
 from edgesoft.workshop.network import LearningMLP, SoftmaxMLP, check_parameters, reference_logits
 from edgesoft.workshop.notebook import training_html
-from edgesoft.workshop.objective import balanced_weights, evaluate, loss_of
+from edgesoft.workshop.objective import balanced_weights, evaluate, loss_of, with_none_of_them
+from edgesoft.workshop.outliers import draw_outliers
 from edgesoft.workshop.provenance import versions
 from edgesoft.workshop.runs import RunFolder
 from edgesoft.workshop.schedule import one_cycle
@@ -133,7 +134,7 @@ def train(
         )
     check_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
     require_device(config.device)
-    config = resolve(config)
+    config = resolve(config, dataset.input)
     check_writable(folder.path)
     with cpu_threads(config.threads):
         run = _Run(dataset, config)
@@ -166,6 +167,9 @@ class _Run:
         )
         self.loss_weights = None if self.class_weights is None else torch.from_numpy(self.class_weights).to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.outliers: torch.Tensor | None = None
+        if config.outliers and isinstance(dataset.input, PictureSpec):
+            self.outliers = torch.from_numpy(draw_outliers(dataset.input, dataset.labels, config.seed)).to(self.device)
         plain = SoftmaxMLP(math.prod(dataset.input.shape), config.hidden, self._card().outputs, dataset.scaling)
         plain.initialise(torch.Generator().manual_seed(config.seed))
         self.network = LearningMLP(plain, batch_norm=config.batch_norm).to(self.device)
@@ -236,7 +240,7 @@ class _Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.config.lr * one_cycle((first_step + batch) / steps)
             inputs = self.inputs[chosen.to(self.inputs.device)].to(self.device)
-            loss = self._step(self.network.network.prepare(inputs), self.targets[chosen])
+            loss = self._step(inputs, self.targets[chosen])
             if not math.isfinite(loss):
                 raise _DivergedError(f"the loss became {loss} in epoch {len(self.epochs) + 1}")
             total += loss
@@ -250,12 +254,20 @@ class _Run:
         seconds = time.perf_counter() - started + (self.epochs[-1].seconds if self.epochs else 0.0)
         return Epoch(len(self.epochs) + 1, total / batches, validation_loss, accuracy, seconds), plain
 
-    def _step(self, x: torch.Tensor, targets: torch.Tensor) -> float:
+    def _step(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
+        if self.outliers is not None:
+            count = round(self.config.outliers * len(inputs))
+            drawn = torch.randint(len(self.outliers), (count,), generator=self.generator, device=self.device)
+            inputs = torch.cat((inputs, self.outliers[drawn]))
+        x = self.network.network.prepare(inputs)
         if self.config.augment and isinstance(self.dataset.input, PictureSpec):
             x = distorted(x, self.dataset.input, self.generator)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            logits = self.network(x)
-        loss = loss_of(logits.float(), targets, label_smoothing=self.config.label_smoothing, weights=self.loss_weights)
+            logits = self.network(x).float()
+        weights = self.loss_weights
+        if self.outliers is not None:
+            logits, targets, weights = with_none_of_them(logits, targets, weights)
+        loss = loss_of(logits, targets, label_smoothing=self.config.label_smoothing, weights=weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesoft.workshop.confidence import TEMPERATURES, fit_temperature, reliability
+from edgesoft.workshop.confidence import TEMPERATURES, doubt_limits, fit_temperature, reliability
 
 
 def cross_entropy(logits, targets, temperature=1.0):
@@ -84,3 +84,33 @@ def test_the_published_temperature_helps_on_data_it_has_not_seen(tiny_export, sm
         assert candidate.temperature != 1
         assert candidate.scaled.counts.sum() == candidate.unscaled.counts.sum() == 10_000
         assert candidate.scaled.expected_calibration_error < candidate.unscaled.expected_calibration_error
+
+
+def answered(confidences, right=True):
+    """Logits of two thousand answers over three classes with these confidences, and their targets."""
+    chances = np.stack([confidences, (1 - confidences) * 0.6, (1 - confidences) * 0.4], axis=1)
+    return np.log(chances).astype(np.float32), np.full(len(confidences), 0 if right else 2)
+
+
+def test_limits_of_doubt_let_nearly_all_right_answers_pass(rng):
+    logits, targets = answered(rng.uniform(0.4, 0.99, 2000))
+    limits = doubt_limits(logits, targets, 1.0)
+    assert limits["reject_below"] == pytest.approx(0.4, abs=0.01)
+    assert limits["familiar_above"] == pytest.approx(0, abs=1e-3)  # logarithms of probabilities sum to that
+    assert doubt_limits(logits + 7, targets, 1.0)["familiar_above"] == pytest.approx(7, abs=1e-3)
+
+
+def test_limits_of_doubt_are_at_most_even_odds():
+    logits, targets = answered(np.full(2000, 0.97))
+    assert doubt_limits(logits + 7, targets, 1.0, knows_outliers=True) == {"reject_below": 0.5, "familiar_above": 0.0}
+    assert doubt_limits(logits - 7, targets, 1.0, knows_outliers=True)["familiar_above"] == pytest.approx(-7, abs=1e-3)
+
+
+def test_few_right_answers_set_no_limit():
+    assert doubt_limits(*answered(np.full(999, 0.9)), 1.0) == {"reject_below": 0.0}
+    assert doubt_limits(*answered(np.full(2000, 0.9), right=False), 1.0) == {"reject_below": 0.0}
+
+
+def test_two_classes_have_no_familiarity():
+    logits = np.log(np.tile([[0.9, 0.1]], (2000, 1))).astype(np.float32)
+    assert doubt_limits(logits, np.zeros(2000, np.int64), 1.0) == {"reject_below": 0.5}
