@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from html import escape
 from pathlib import Path
@@ -72,7 +73,7 @@ class JsonAnswers:
                 **self._model,
                 "warnings": list(reading.warnings),
             }
-        print(_printable(json.dumps(document, ensure_ascii=False)))
+        print(_printable(_TO_JSON(document)))
 
 
 class CsvAnswers:
@@ -89,6 +90,9 @@ class CsvAnswers:
             self._writer.writerow([path, "", "", "", reading.error])
         else:
             self._writer.writerow([path, reading.label, f"{reading.confidence:.6f}", "; ".join(reading.warnings), ""])
+
+
+_TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _ranking(reading: Reading, labels: tuple[str, ...], top_k: int) -> list[tuple[str, float]]:
@@ -137,12 +141,14 @@ class SeenPage:
         if reading.seen is None:
             return
         self._count += 1
-        name = f"{self._count:05d}-{Path(reading.path).stem or 'picture'}.png"
+        # The path may hold anything; of the new file's name, browsers and file systems must make the same.
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(reading.path).stem)[:60]
+        name = f"{self._count:05d}-{stem}.png"
         write_atomically(self._folder / name, encode_png(reading.seen.pixels))
         original = Path(reading.path).absolute()
         left = f'<img alt="" src="{escape(original.as_uri())}">' if original.is_file() else "(standard input)"
         self._page.write(
-            f"<tr><td>{left}</td><td><img alt='' class=seen src=\"{escape(name)}\"></td>"
+            f"<tr><td>{left}</td><td><img alt='' class=seen src=\"{name}\"></td>"
             f"<td><b>{escape(reading.label)}</b> {percent(reading.confidence, 1)}</td>"
             f"<td>{escape(_printable(reading.path))}<br>{escape('; '.join(reading.warnings))}</td></tr>\n"
         )

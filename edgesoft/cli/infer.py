@@ -114,8 +114,20 @@ def command(
         slow = paths_from is not None and str(paths_from) == STANDARD_INPUT
         sources = _sources(pictures or [], paths_from, features)
         readings = read_pictures(classifier, sources, reject=reject, at_once=1 if slow else PICTURES_AT_ONCE)
-    if not _write(readings, answers, save_seen, show=show):
+    # Where the answers scroll by on the terminal, they are the progress.
+    watched = not (quiet or is_alone or show or sys.stdout.isatty()) and sys.stderr.isatty()
+    if not _write(_counted(readings) if watched else readings, answers, save_seen, show=show):
         raise typer.Exit(1)
+
+
+def _counted(readings: Iterable[Reading | Unreadable]) -> Iterator[Reading | Unreadable]:
+    """Show on the terminal how many answers went into the file or pipe."""
+    from edgesoft.cli.progress import ReadingProgress
+
+    with ReadingProgress(quiet=False) as progress:
+        for count, reading in enumerate(readings, start=1):
+            yield reading
+            progress.on_picture(count, None)
 
 
 def _write(readings: Iterable[Reading | Unreadable], answers: Answers, save_seen: Path | None, *, show: bool) -> bool:
@@ -160,7 +172,7 @@ def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[t
         yield from named_rows(file)
 
 
-def _sources(names: list[str], paths_from: Path | None, features: str | None) -> Iterator[tuple[str, Path | bytes]]:
+def _sources(names: list[str], paths_from: Path | None, features: str | None) -> Iterator[tuple[str, str | bytes]]:
     """Name and content of each picture, found while the earlier ones are being classified."""
     from edgesoft.pictures.sources import expand, listed
 
@@ -171,15 +183,15 @@ def _sources(names: list[str], paths_from: Path | None, features: str | None) ->
         if name == STANDARD_INPUT:
             yield STANDARD_INPUT, sys.stdin.buffer.read(STANDARD_INPUT_LIMIT)
         else:
-            yield from ((str(path), path) for path in expand([name]))
+            yield from ((path, path) for path in expand([name]))
     if paths_from is None:
         return
     if str(paths_from) == STANDARD_INPUT:
-        yield from ((path, Path(path)) for path in listed(sys.stdin.buffer))
+        yield from ((path, path) for path in listed(sys.stdin.buffer))
         return
     try:
         stream = paths_from.open("rb")
     except OSError as error:
         raise EdgesoftError(f"{paths_from}: cannot be read ({reason(error)}): expected a list of paths") from error
     with stream:
-        yield from ((path, Path(path)) for path in listed(stream))
+        yield from ((path, path) for path in listed(stream))

@@ -1,10 +1,10 @@
-"""Training progress on stderr: a live bar on a terminal, one line an epoch elsewhere."""
+"""Progress on stderr: live on a terminal; elsewhere one line an epoch of training, and nothing while pictures are read."""
 
 from __future__ import annotations
 
 import math
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,26 +15,47 @@ if TYPE_CHECKING:
     from edgesoft.workshop.train import Epoch
 
 
+SHOWN_EVERY = 32
+"""Pictures of a stream of unknown length between two moves of the bar, so that showing them costs nothing."""
 MOST_LINES = 60
 """A run of more epochs leaves a line for every second, third, ... one."""
 
 
-class TrainingProgress:
+class _Live:
+    """A bar that is on the screen inside of a with statement."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+
+class TrainingProgress(_Live):
     """Shows epochs, loss, validation accuracy and the time that is left; a context manager."""
 
     def __init__(self, epochs: int, batches: int, *, quiet: bool) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)  # rich honours NO_COLOR
         self._epochs, self._batches = epochs, batches
         self._every = math.ceil(epochs / MOST_LINES)
-        self._bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            BarColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}"),
-            TextColumn("validation {task.fields[accuracy]}"),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-            disable=quiet or not self._console.is_terminal,
+        super().__init__(
+            Progress(
+                TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+                BarColumn(),
+                TextColumn("loss {task.fields[loss]:.4f}"),
+                TextColumn("validation {task.fields[accuracy]}"),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+                redirect_stdout=False,  # what is printed there is data, which may go to a file
+                disable=quiet or not self._console.is_terminal,
+            )
         )
         self._task = self._bar.add_task(
             "", total=epochs * batches, epoch=1, epochs=epochs, loss=float("nan"), accuracy="-"
@@ -54,41 +75,29 @@ class TrainingProgress:
             f"validation loss {epoch.validation_loss:.4f}  accuracy {percent(epoch.validation_accuracy)}  {epoch.seconds:.1f} s"
         )
 
-    def __enter__(self) -> TrainingProgress:
-        self._bar.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-
-class ReadingProgress:
+class ReadingProgress(_Live):
     """Shows on a terminal how many pictures have been read; a context manager."""
 
     def __init__(self, *, quiet: bool) -> None:
         console = Console(stderr=True, highlight=False)
-        self._bar = Progress(
-            TextColumn("reading pictures"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=quiet or not console.is_terminal,
+        super().__init__(
+            Progress(
+                TextColumn("reading"),
+                BarColumn(),
+                TextColumn("{task.fields[count]}"),
+                TimeRemainingColumn(),
+                console=console,
+                transient=True,
+                redirect_stdout=False,  # what is printed there is data, which may go to a file
+                disable=quiet or not console.is_terminal,
+            )
         )
-        self._task = self._bar.add_task("", total=None, visible=False)
+        self._task = self._bar.add_task("", total=None, visible=False, count="")
 
-    def on_picture(self, done: int, total: int) -> None:
-        """Move the bar."""
-        self._bar.update(self._task, completed=done, total=total, visible=True)
-
-    def __enter__(self) -> ReadingProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
+    def on_picture(self, done: int, total: int | None) -> None:
+        """Move the bar; `total` is None while nobody knows how many there are."""
+        if total is None and done % SHOWN_EVERY:
+            return
+        count = f"{done:,}" if total is None else f"{done:,}/{total:,}"
+        self._bar.update(self._task, completed=done, total=total, visible=True, count=count)

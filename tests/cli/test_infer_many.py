@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import os
+import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -143,6 +145,51 @@ def test_show_and_save_seen(tmp_path):
     page = (tmp_path / "seen" / "index.html").read_text()
     assert page.endswith("</html>\n")
     assert all(path.name in page for path in pictures)
+
+
+def test_saved_pictures_have_names_that_a_page_can_show(tmp_path):
+    names = ["a#b?c%20.png", "été 'x' <b>.png", "x" * 250 + ".png", os.fsdecode(b"odd \xff.png"), "-.png"]
+    for name in names:
+        shutil.copy(SAMPLES[0], tmp_path / name)
+    process = infer("--save-seen", tmp_path / "seen", "--", *names, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    page = (tmp_path / "seen" / "index.html").read_text(encoding="utf-8")
+    sources = re.findall(r'class=seen src="([^"]*)"', page)
+    assert len(sources) == len(names)
+    assert all((tmp_path / "seen" / source).is_file() for source in sources)  # taken as they stand, without unquoting
+    assert "&lt;b&gt;" in page
+
+
+@pytest.mark.parametrize("output", ["file", "terminal"])
+def test_on_a_terminal_progress_is_shown_where_the_answers_are_not(tmp_path, output):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(70):
+        shutil.copy(SAMPLES[0], folder / f"{number}.jpg")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "edgesoft", "infer", "--model", str(MODEL), str(folder)]
+    with (tmp_path / "answers.txt").open("wb") as file:
+        stdout = file if output == "file" else theirs
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+        process = subprocess.Popen(command, stdout=stdout, stderr=theirs, env=environment)
+        os.close(theirs)
+        shown = b""
+        while chunk := _read(ours):
+            shown += chunk
+    os.close(ours)
+    assert process.wait(120) == 0
+    if output == "file":
+        assert b"reading" in shown and b"64" in shown
+        assert len((tmp_path / "answers.txt").read_bytes().splitlines()) == 70
+    else:
+        assert b"reading" not in shown and shown.count(b".jpg") == 70
+
+
+def _read(terminal):
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # what Linux says at the end of a pseudo-terminal
+        return b""
 
 
 def test_memory_stays_flat(tmp_path):
