@@ -45,7 +45,7 @@ class Doubt:
             raise EdgesoftError(f"the card's limits of doubt are {doubt}. Export the model again: edgesoft export")
         return cls(float(limits[0]), float(limits[1]))
 
-    def about(self, seen: Seen | None, confidence: float, logits: NDArray[np.float32]) -> Doubts:
+    def about(self, seen: Seen | None, confidence: float, familiar: float) -> Doubts:
         """Weigh one answer.
 
         Parameters
@@ -54,11 +54,11 @@ class Doubt:
             The picture as the model was fed; None for a row of a table.
         confidence
             Probability of the most probable class.
-        logits
-            float32 `[classes]`.
+        familiar
+            `familiarity` of its logits.
         """
         warnings = []
-        foreign = float(familiarity(logits)) < self.familiar_above
+        foreign = familiar < self.familiar_above
         if foreign:
             warnings.append("the picture does not look like the training data")
         unsure = confidence < self.reject_below

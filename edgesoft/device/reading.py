@@ -6,20 +6,19 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.device.classifier import Classifier
-from edgesoft.device.doubt import Doubt
+from edgesoft.device.doubt import Doubt, familiarity
 from edgesoft.errors import EdgesoftError, UsageError
-from edgesoft.pictures import PictureSpec, Seen, read_picture
+from edgesoft.pictures import PictureSpec, Seen, Source, read_picture
 from edgesoft.tables import Row
 
 ROWS_AT_ONCE = 256
-PICTURES_AT_ONCE = 15
+PICTURES_AT_ONCE = 64
 """Decoding pushes the weights out of the cache, so that a call for each picture takes three times as long as it should."""
 UNKNOWN = "unknown"
 """The answer when the model should not be trusted."""
@@ -54,7 +53,7 @@ class Unreadable:
 
 def read_pictures(
     classifier: Classifier,
-    pictures: Iterable[tuple[str, Path | bytes]],
+    pictures: Iterable[tuple[str, Source]],
     *,
     reject: float | None = None,
     at_once: int = PICTURES_AT_ONCE,
@@ -93,7 +92,7 @@ def read_pictures(
         yield from _classified(classifier, doubt, inputs)
 
 
-def _see(source: Path | bytes, spec: PictureSpec) -> Seen | str:
+def _see(source: Source, spec: PictureSpec) -> Seen | str:
     """The pixels of a picture, or why it cannot be read."""
     try:
         return read_picture(source, spec)
@@ -109,6 +108,7 @@ def _classified(
     """Answer a few inputs in one call: the name of each, its array or why there is none, its picture, and its warnings."""
     arrays = [array for _, array, _, _ in inputs if not isinstance(array, str)]
     prediction = classifier(np.stack(arrays)) if arrays else None
+    familiar = familiarity(prediction.logits).tolist() if prediction else []
     place = -1
     for name, array, seen, warnings in inputs:
         if isinstance(array, str) or prediction is None:
@@ -121,7 +121,7 @@ def _classified(
             path = classifier.path
             yield Unreadable(name, f"{path} answers with no number. Check it: edgesoft verify {path}")
             continue
-        doubts = doubt.about(seen, confidence, prediction.logits[place])
+        doubts = doubt.about(seen, confidence, familiar[place])
         yield Reading(
             path=name,
             label=UNKNOWN if doubts.rejected else classifier.card.labels[index],

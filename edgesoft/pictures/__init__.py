@@ -15,7 +15,7 @@ from edgesoft.pictures.spec import PictureError, PictureSpec, Seen
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["PictureError", "PictureSpec", "Seen", "encode_png", "read_picture"]
+__all__ = ["PictureError", "PictureSpec", "Seen", "Source", "encode_png", "read_picture"]
 
 
 def _resized(image: Image, spec: PictureSpec) -> Seen:

@@ -11,7 +11,7 @@ import stat
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from os import PathLike
 from typing import TYPE_CHECKING, BinaryIO
@@ -127,12 +127,10 @@ def picture_format(head: bytes) -> str:
     raise PictureError(f"these bytes are no picture format known here: expected {READS}")
 
 
-@contextmanager
-def _opened(source: Source) -> Iterator[BinaryIO]:
+def _opened(source: Source) -> BinaryIO:
     """Open bytes or a regular file for reading; anything else is refused with the reason."""
     if isinstance(source, bytes | bytearray | memoryview):
-        yield BytesIO(source)
-        return
+        return BytesIO(source)
     path = os.fspath(source)
     try:
         # os.stat and open, not pathlib: of a small file's 100 microseconds Path would take 20.
@@ -142,7 +140,7 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
         # A pipe or a device could block for ever.
         if not stat.S_ISREG(kind):
             raise PictureError("this is no regular file (a pipe, socket or device): give a picture file")
-        stream = open(path, "rb")  # noqa: PTH123, SIM115
+        return open(path, "rb")  # noqa: PTH123
     except FileNotFoundError:
         raise PictureError("there is no such file: check the path") from None
     except PermissionError:
@@ -150,8 +148,6 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
     except (OSError, ValueError) as error:
         # ValueError: a null byte in the path
         raise PictureError(f"the file cannot be opened: {_one_line(error)}") from None
-    with stream:
-        yield stream
 
 
 def _one_line(error: BaseException) -> str:
@@ -236,15 +232,12 @@ def _shrunk(image: Image) -> Image:
 
 
 @contextmanager
-def _quiet(name: str) -> Iterator[None]:
+def _libtiff_silenced() -> Iterator[None]:
     """Keep libtiff from writing its own lines to standard error while a TIFF is read.
 
     They bypass Python, so the file descriptor itself is turned to the null device. Other
     formats raise what they have to say.
     """
-    if name != "TIFF":
-        yield
-        return
     try:
         kept = os.dup(2)
     except OSError:  # standard error is closed
@@ -301,7 +294,7 @@ def open_picture(source: Source) -> tuple[Image, tuple[str, ...]]:
                 import PIL.TiffImagePlugin
             elif name == "WEBP":
                 import PIL.WebPImagePlugin
-            with _quiet(name):
+            with _libtiff_silenced() if name == "TIFF" else nullcontext():
                 image = PIL.Image.open(stream, formats=(name,))
                 _check_size(image)
                 notes = (ANIMATED,) if _frames(image) > 1 else ()

@@ -27,9 +27,9 @@ FAINT_CONTRAST = 0.04
 
 @lru_cache
 def _moments(height: int, width: int) -> NDArray[np.float32]:
-    """Weights of a picture's mass and of its first moments down and across: float32 [height * width, 3]."""
+    """Weights of a picture's mass and of its first moments down and across: float32 [3, height * width]."""
     y, x = np.mgrid[:height, :width]
-    return np.stack([np.ones_like(y), y, x]).reshape(3, -1).T.astype(np.float32)
+    return np.stack([np.ones_like(y), y, x]).reshape(3, -1).astype(np.float32)
 
 
 def as_it_is(image: Image, spec: PictureSpec) -> NDArray[np.uint8] | None:
@@ -58,8 +58,8 @@ def as_it_is(image: Image, spec: PictureSpec) -> NDArray[np.uint8] | None:
     left, top, right, bottom = box
     if abs(max(right - left, bottom - top) - spec.ink_box) > 1:
         return None
-    pixels = np.asarray(image)
-    mass, y, x = (pixels.ravel().astype(np.float32) @ _moments(spec.height, spec.width)).tolist()
+    pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(spec.height, spec.width)
+    mass, y, x = _moments(spec.height, spec.width).dot(pixels.ravel().astype(np.float32)).tolist()
     if mass > 0.5 * 255 * pixels.size:
         return None
     y, x = (y / mass, x / mass) if spec.centring == "mass" else ((top + bottom - 1) / 2, (left + right - 1) / 2)

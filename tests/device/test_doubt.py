@@ -13,7 +13,7 @@ from edgesoft.pictures.spec import BLANK
 
 CARD = ModelCard("m", ("a", "b"), PictureSpec(), (), doubt={"reject_below": 0.6, "familiar_above": 2.0})
 SEEN = Seen(np.zeros((28, 28), np.uint8))
-FAMILIAR, FOREIGN = np.array([9, 0], np.float32), np.array([1, 0], np.float32)
+FAMILIAR, FOREIGN = 9.0, 1.3
 
 
 def test_low_confidence_is_rejected_with_its_reason():

@@ -2,12 +2,13 @@
 
 import io
 import os
+from pathlib import Path
 
 from edgesoft.pictures.sources import expand, listed
 
 
 def names(found):
-    return [path.name for path in found]
+    return [Path(path).name for path in found]
 
 
 def test_a_folder_is_searched_to_any_depth_in_order_without_hidden_files(tmp_path):
@@ -18,7 +19,7 @@ def test_a_folder_is_searched_to_any_depth_in_order_without_hidden_files(tmp_pat
 
 
 def test_an_empty_folder_is_handed_on_so_that_its_reader_can_say_so(tmp_path):
-    assert list(expand([str(tmp_path)])) == [tmp_path]
+    assert list(expand([str(tmp_path)])) == [str(tmp_path)]
 
 
 def test_patterns_match_files_and_folders(tmp_path):
