@@ -95,7 +95,10 @@ def main() -> NoReturn:
         # Whoever read our output has enough of it (`| head`).
         os._exit(1)
     except OSError as error:
-        if error.errno != errno.ENOSPC or error.filename is not None:
+        if error.filename is not None:  # a path that was given and cannot be used: too long, say, or a loop of links
+            say(f"error: {error.filename}: {reason(error)}. Choose another path")
+            _end(1)
+        if error.errno != errno.ENOSPC:
             raise
         _end(_cannot_write(error))
     except SystemExit as end:  # how typer ends, also when all went well

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -156,7 +157,7 @@ def _is_one(names: list[str], features: str | None, kind: str) -> bool:
     """Whether there is a single answer, which needs no name in front."""
     if kind == "features":
         return features is not None and not names
-    return len(names) == 1 and not Path(names[0]).is_dir()
+    return len(names) == 1 and not os.path.isdir(names[0])  # noqa: PTH112 - Path raises when a name is too long
 
 
 def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[tuple[str, Row]]:

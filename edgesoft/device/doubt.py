@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.card import ModelCard
-from edgesoft.errors import EdgesoftError
+from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.pictures import Seen
 from edgesoft.pictures.spec import BLANK
 
@@ -38,7 +38,11 @@ class Doubt:
         ------
         EdgesoftError
             The card's numbers make no sense.
+        UsageError
+            `reject` is no probability.
         """
+        if reject is not None and not 0 <= reject <= 1:
+            raise UsageError(f"reject {reject}: expected a probability from 0 to 1")
         doubt = {"reject_below": 0.0, "familiar_above": float("-inf"), **(card.doubt or {})}
         limits = (doubt["reject_below"] if reject is None else reject, doubt["familiar_above"])
         if not all(isinstance(limit, int | float) for limit in limits) or not 0 <= limits[0] <= 1:

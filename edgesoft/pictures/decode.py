@@ -16,6 +16,7 @@ from io import BytesIO
 from os import PathLike
 from typing import TYPE_CHECKING, BinaryIO
 
+from edgesoft.files import reason
 from edgesoft.pictures.spec import ANIMATED, PictureError
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _opened(source: Source) -> BinaryIO:
         # os.stat and open, not pathlib: of a small file's 100 microseconds Path would take 20.
         kind = os.stat(path).st_mode  # noqa: PTH116
         if stat.S_ISDIR(kind):
-            raise PictureError("this is a folder: give a picture file")
+            raise PictureError("this is a folder: give a picture file, or a folder that holds some")
         # A pipe or a device could block for ever.
         if not stat.S_ISREG(kind):
             raise PictureError("this is no regular file (a pipe, socket or device): give a picture file")
@@ -145,8 +146,9 @@ def _opened(source: Source) -> BinaryIO:
         raise PictureError("there is no such file: check the path") from None
     except PermissionError:
         raise PictureError("the file may not be read: check its permissions") from None
-    except (OSError, ValueError) as error:
-        # ValueError: a null byte in the path
+    except OSError as error:
+        raise PictureError(f"the file cannot be opened ({reason(error)}): check the path") from None
+    except ValueError as error:  # a null byte in the path
         raise PictureError(f"the file cannot be opened: {_one_line(error)}") from None
 
 

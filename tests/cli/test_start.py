@@ -78,3 +78,14 @@ def test_output_that_cannot_be_written_is_an_error(unbuffered):
         process.stderr
         == "error: the output cannot be written (no space left on device). Free some space, or write elsewhere\n"
     )
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["train {}", "export {}", "bench {}", "verify {}", "infer x.png --model {}", f"infer {{}} --model {EXPORTED}"],
+)
+def test_a_path_that_the_system_cannot_take_is_an_error(command):
+    process = run(*command.format("x" * 300).split())
+    said = [line for line in process.stderr.splitlines() if not line.startswith(("import time:", "exported"))]
+    assert process.returncode == 1
+    assert len(said) == 1 and said[0].startswith("error: xxx") and "file name too long" in said[0]

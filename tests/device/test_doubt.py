@@ -7,7 +7,7 @@ import pytest
 
 from edgesoft.card import ModelCard
 from edgesoft.device.doubt import Doubt, familiarity
-from edgesoft.errors import EdgesoftError
+from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.pictures import PictureSpec, Seen
 from edgesoft.pictures.spec import BLANK
 
@@ -51,3 +51,9 @@ def test_a_limit_that_is_no_probability_is_an_error(limit):
     card = dataclasses.replace(CARD, doubt={"reject_below": limit, "familiar_above": 0.0})
     with pytest.raises(EdgesoftError, match="limits of doubt"):
         Doubt.from_card(card)
+
+
+@pytest.mark.parametrize("limit", [-0.1, 1.1, float("nan")])
+def test_so_is_one_of_the_callers(limit):
+    with pytest.raises(UsageError, match="probability from 0 to 1"):
+        Doubt.from_card(CARD, limit)
