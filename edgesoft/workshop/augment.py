@@ -19,7 +19,7 @@ __all__ = ["Augmentation", "augment"]
 
 _REFERENCE_SIDE = 28  # the stroke strength of 1 means one pixel either way at this side
 _BLUR_SIGMA = 0.035  # of the side: the widest blur, about one pixel at side 28
-_CLOUD_KNOTS = 10  # along each side
+_CLOUD_KNOTS = 10  # along each side: more make smaller patches
 _GAP_HALF_WIDTH, _GAP_HALF_LENGTH = 0.10, 0.35  # of half the side
 
 
@@ -139,32 +139,39 @@ def _dilate(pixels: Tensor) -> Tensor:
 
 def _blur(pixels: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Blend half of the pictures with a Gaussian-blurred copy of themselves."""
-    share, chosen = _uniform(pixels.shape[0], 2, generator).view(2, -1, 1, 1, 1)
+    share, lot = _uniform(pixels.shape[0], 2, generator)
+    chosen = (lot < 0.5).nonzero()[:, 0]
+    sharp = pixels[chosen]
     height, width = pixels.shape[-2:]
-    soft = _gaussian(height, pixels) @ pixels @ _gaussian(width, pixels).T
-    weight: Tensor = share * strength * (chosen < 0.5)
-    return torch.lerp(pixels, soft, weight)
+    soft = _gaussian(height, pixels) @ sharp @ _gaussian(width, pixels).T
+    pixels[chosen] = torch.lerp(sharp, soft, (share[chosen] * strength).view(-1, 1, 1, 1))
+    return pixels
 
 
 def _cut_gap(pixels: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Take one short, soft-edged band of ink out of some pictures, as a skipping pen does."""
-    angle, along, across, half, chosen = _uniform(pixels.shape[0], 5, generator).view(5, -1, 1, 1, 1)
+    *band, lot = _uniform(pixels.shape[0], 5, generator)
+    chosen = (lot < strength).nonzero()[:, 0]
+    angle, along, across, half = (draw[chosen].view(-1, 1, 1, 1) for draw in band)
     angle = angle * math.pi
     x, y = _line(pixels.shape[-1], pixels)[:, 1], _line(pixels.shape[-2], pixels)[:, 1:]
     inside_width = half * _GAP_HALF_WIDTH - (x * angle.cos() + y * angle.sin() - (across - 0.5)).abs()
     inside_length = _GAP_HALF_LENGTH - (y * angle.cos() - x * angle.sin() - (along - 0.5)).abs()
     inside = torch.minimum(inside_width, inside_length).mul_(_REFERENCE_SIDE / 2).add_(1).clamp_(0, 1)
-    kept: Tensor = 1 - inside * (chosen < strength)
-    return pixels * kept
+    pixels[chosen] *= 1 - inside
+    return pixels
 
 
 def _cloud(pixels: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Lay soft grey patches behind some pictures' ink: what is left of uneven light, and of the paper's grain."""
     count, _, height, width = pixels.shape
-    share, chosen = _uniform(count, 2, generator).view(2, -1, 1, 1, 1)
+    share, lot = _uniform(count, 2, generator)
     noise = torch.randn((count, 1, _CLOUD_KNOTS, _CLOUD_KNOTS), generator=generator, device=generator.device)
+    chosen = (lot < 1 / 3).nonzero()[:, 0]
+    noise = noise[chosen] * (share[chosen] * strength).view(-1, 1, 1, 1)
     patches = _bumps(height, _CLOUD_KNOTS, pixels) @ noise @ _bumps(width, _CLOUD_KNOTS, pixels).T
-    return torch.maximum(pixels, (patches * (share * strength * (chosen < 1 / 3))).clamp(max=1))
+    pixels[chosen] = torch.maximum(pixels[chosen], patches.clamp(max=1))
+    return pixels
 
 
 def _line(side: int, like: Tensor) -> Tensor:
