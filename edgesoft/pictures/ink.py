@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.pictures.arrays import shrink
+from edgesoft.pictures.arrays import Floats, enlarge, shrink
 from edgesoft.pictures.clutter import without_border, without_lines
 from edgesoft.pictures.colour import to_colour
-from edgesoft.pictures.contrast import InkMap, ink_map, levels
+from edgesoft.pictures.contrast import COARSE_SIDE, InkMap, ink_map, levels
 from edgesoft.pictures.decode import WORKING_SIDE
 from edgesoft.pictures.glyph import draw_glyph
 from edgesoft.pictures.shapes import WEAK, find_character, weak_level
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Ink that differs from its paper by less than this share is what a blank sheet's grain shows.
 FAINT_CONTRAST = 0.04
+# In smaller pictures a stroke is no wider than a pixel.
+SMALL_SIDE = 24
 
 
 @lru_cache
@@ -67,6 +69,18 @@ def as_it_is(image: Image, spec: PictureSpec) -> NDArray[np.uint8] | None:
     return pixels if is_centred else None
 
 
+def _sized(plane: Floats) -> Floats:
+    """Scale a plane so that it costs little to look at, and so that a stroke is some pixels wide.
+
+    In the old sets of 8x8 and 16x16 pixels a stroke is a pixel wide and every pixel is half ink, so that neither ink nor background
+    has a level of its own; between smoothly enlarged pixels both have.
+    """
+    longest = max(plane.shape)
+    if longest >= SMALL_SIDE:
+        return shrink(plane, WORKING_SIDE)
+    return np.clip(enlarge(plane, -(-COARSE_SIDE // longest)), 0, 1)
+
+
 def _cleared(seen: InkMap) -> InkMap:
     """Take lines and borders away, where ink is left without them."""
     if seen.core < FAINT_CONTRAST:
@@ -95,7 +109,7 @@ def normalise_ink(image: Image, spec: PictureSpec) -> Seen:
     if ready is not None:
         return Seen(ready)
     colour = to_colour(image)
-    colour = np.stack([shrink(colour[..., plane], WORKING_SIDE) for plane in range(colour.shape[2])], axis=2)
+    colour = np.stack([_sized(colour[..., plane]) for plane in range(colour.shape[2])], axis=2)
     blank = np.zeros((spec.height, spec.width), np.uint8)
     seen = _cleared(ink_map(colour))
     if seen.core < FAINT_CONTRAST or seen.core < 4 * seen.noise:
