@@ -82,7 +82,7 @@ def test_output_that_cannot_be_written_is_an_error(unbuffered):
 
 @pytest.mark.parametrize(
     "command",
-    ["train {}", "export {}", "bench {}", "verify {}", "infer x.png --model {}", f"infer {{}} --model {EXPORTED}"],
+    ["train {}", "export {}", "bench {}", "verify {}", "infer x.png --model {}", f"infer -q {{}} --model {EXPORTED}"],
 )
 def test_a_path_that_the_system_cannot_take_is_an_error(command):
     process = run(*command.format("x" * 300).split())
