@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,8 +21,15 @@ from edgesoft.tables import Row
 ROWS_AT_ONCE = 256
 PICTURES_AT_ONCE = 64
 """Decoding pushes the weights out of the cache, so that a call for each picture takes three times as long as it should."""
+MEMORY_AT_ONCE = 2**24
+"""Most bytes of pixels that are classified in one call."""
+SECONDS_AT_ONCE = 0.2
+"""After so long a call is made with fewer pictures: whoever watches large photographs being read sees the answers come."""
 UNKNOWN = "unknown"
 """The answer when the model should not be trusted."""
+
+_Input = tuple[str, NDArray[Any] | str, Seen | None, tuple[str, ...]]
+"""The name of an input, its array or why there is none, its picture, and its warnings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +90,32 @@ def read_pictures(
             f"{classifier.path}: takes rows with {len(spec.columns)} values, not pictures. Give a .csv or .tsv file, or --features"
         )
     doubt = Doubt.from_card(classifier.card, reject)
-    remaining = iter(pictures)
-    while batch := list(islice(remaining, at_once)):
-        seen = [(name, _see(source, spec)) for name, source in batch]
-        inputs = [
-            (name, one, None, ()) if isinstance(one, str) else (name, one.pixels, one, one.warnings)
-            for name, one in seen
-        ]
-        yield from _classified(classifier, doubt, inputs)
+    at_once = min(at_once, max(1, MEMORY_AT_ONCE // math.prod(spec.shape)))
+    batch: list[_Input] = []
+    started = time.monotonic()
+    for name, source in pictures:
+        batch.append(_see(name, source, spec))
+        if len(batch) >= at_once or time.monotonic() - started > SECONDS_AT_ONCE:
+            yield from _classified(classifier, doubt, batch)
+            batch, started = [], time.monotonic()
+    yield from _classified(classifier, doubt, batch)
 
 
-def _see(source: Source, spec: PictureSpec) -> Seen | str:
+def _see(name: str, source: Source, spec: PictureSpec) -> _Input:
     """The pixels of a picture, or why it cannot be read."""
     try:
-        return read_picture(source, spec)
+        seen = read_picture(source, spec)
     except EdgesoftError as error:
-        return str(error)
+        return name, str(error), None, ()
+    return name, seen.pixels, seen, seen.warnings
 
 
 def _classified(
     classifier: Classifier,
     doubt: Doubt,
-    inputs: Sequence[tuple[str, NDArray[Any] | str, Seen | None, tuple[str, ...]]],
+    inputs: Sequence[_Input],
 ) -> Iterator[Reading | Unreadable]:
-    """Answer a few inputs in one call: the name of each, its array or why there is none, its picture, and its warnings."""
+    """Answer a few inputs in one call."""
     arrays = [array for _, array, _, _ in inputs if not isinstance(array, str)]
     prediction = classifier(np.stack(arrays)) if arrays else None
     familiar = familiarity(prediction.logits).tolist() if prediction else []
