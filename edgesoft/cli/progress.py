@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from edgesoft.cli.talk import percent
 
 if TYPE_CHECKING:
-    from edgesoft.workshop.train import Epoch
+    from edgesoft.workshop.results import Epoch
 
 
 SHOWN_EVERY = 32

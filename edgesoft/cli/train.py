@@ -15,8 +15,8 @@ from edgesoft.workshop.datasets.options import DataOptions, parse_size
 
 if TYPE_CHECKING:
     from edgesoft.workshop.datasets import Dataset
+    from edgesoft.workshop.results import TrainResult
     from edgesoft.workshop.runs import RunFolder
-    from edgesoft.workshop.train import TrainResult
 
 SHOWN_CLASSES = 20
 SHOWN_FILES = 10

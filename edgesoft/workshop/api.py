@@ -21,8 +21,8 @@ from edgesoft.workshop.datasets.options import DataOptions, parse_size
 from edgesoft.workshop.export import ExportResult, QuantizeConfig
 from edgesoft.workshop.gate import Gate
 from edgesoft.workshop.publish import publish
+from edgesoft.workshop.results import Epoch, TrainResult
 from edgesoft.workshop.runs import RunFolder, checkpoint_in, new_run
-from edgesoft.workshop.train import Epoch, TrainResult
 
 _DATA = frozenset(field.name for field in fields(DataOptions)) - {"source", "split_seed"}
 _TRAINING = frozenset(field.name for field in fields(TrainConfig))

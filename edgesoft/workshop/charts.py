@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from edgesoft.workshop.confidence import Reliability
-    from edgesoft.workshop.train import Epoch
+    from edgesoft.workshop.results import Epoch
 
 LONGEST_LABEL = 24  # letters beside a picture; the rest is cut off
 BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#8a8f98"

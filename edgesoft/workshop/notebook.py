@@ -10,7 +10,7 @@ from edgesoft.device.parity import wilson_interval
 
 if TYPE_CHECKING:
     from edgesoft.workshop.export import ExportResult
-    from edgesoft.workshop.train import TrainResult
+    from edgesoft.workshop.results import TrainResult
 
 
 def training_html(result: TrainResult) -> str:

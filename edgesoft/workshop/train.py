@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,10 @@ from edgesoft.workshop.configfile import write_config
 from edgesoft.workshop.datasets import Dataset
 from edgesoft.workshop.distort import distorted
 from edgesoft.workshop.network import LearningMLP, SoftmaxMLP, check_parameters, reference_logits
-from edgesoft.workshop.notebook import training_html
 from edgesoft.workshop.objective import balanced_weights, evaluate, loss_of, with_none_of_them
 from edgesoft.workshop.outliers import draw_outliers
 from edgesoft.workshop.provenance import versions
+from edgesoft.workshop.results import Epoch, TrainResult
 from edgesoft.workshop.runs import RunFolder
 from edgesoft.workshop.schedule import one_cycle
 from edgesoft.workshop.scores import ClassScore, class_scores, macro_f1
@@ -37,51 +37,6 @@ from edgesoft.workshop.snapshot import read_run_document
 
 SNAPSHOT_SECONDS = 30
 """How often the state that --resume continues from, the metrics and the learning curve reach the disk."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one pass over the training split gave."""
-
-    number: int
-    """Counted from 1."""
-    loss: float
-    """Mean cross entropy over the training batches as they were fed, in nats."""
-    validation_loss: float
-    """Mean cross entropy on the validation split, in nats; with class weights the mean over classes."""
-    validation_accuracy: float
-    """Fraction of the validation split that is labelled rightly; with class weights the mean over classes."""
-    seconds: float
-    """Time spent in all epochs so far, in seconds."""
-
-    @property
-    def rank(self) -> tuple[float, float]:
-        """Orders epochs by validation accuracy, and equal ones by validation loss."""
-        return (self.validation_accuracy, -self.validation_loss)
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """A finished or interrupted run."""
-
-    folder: RunFolder
-    epochs: tuple[Epoch, ...]
-    best: Epoch
-    """The epoch whose weights the checkpoint holds: on the validation split the best, or a later one that is as good within one
-    standard error of its accuracy."""
-    checkpoint: Checkpoint
-    interrupted: bool
-    dataset: Dataset
-    scores: tuple[ClassScore, ...]
-    """Each class on the test split; empty for an interrupted run, whose test split stays unseen."""
-
-    @property
-    def stopped_early(self) -> bool:
-        """Whether patience ended the run before its last epoch."""
-        return not self.interrupted and len(self.epochs) < self.checkpoint.card.training["config"]["epochs"]
-
-    def _repr_html_(self) -> str:
-        return training_html(self)
 
 
 def _ignore(*_: object) -> None:
@@ -168,8 +123,10 @@ class _Run:
         self.loss_weights = None if self.class_weights is None else torch.from_numpy(self.class_weights).to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.outliers: torch.Tensor | None = None
+        started = time.perf_counter()
         if config.outliers and isinstance(dataset.input, PictureSpec):
             self.outliers = torch.from_numpy(draw_outliers(dataset.input, dataset.labels, config.seed)).to(self.device)
+        self.drawing_seconds = time.perf_counter() - started
         plain = SoftmaxMLP(math.prod(dataset.input.shape), config.hidden, self._card().outputs, dataset.scaling)
         plain.initialise(torch.Generator().manual_seed(config.seed))
         self.network = LearningMLP(plain, batch_norm=config.batch_norm).to(self.device)
@@ -251,7 +208,7 @@ class _Run:
         )
         if not math.isfinite(validation_loss):
             raise _DivergedError(f"the validation loss became {validation_loss} in epoch {len(self.epochs) + 1}")
-        seconds = time.perf_counter() - started + (self.epochs[-1].seconds if self.epochs else 0.0)
+        seconds = time.perf_counter() - started + (self.epochs[-1].seconds if self.epochs else self.drawing_seconds)
         return Epoch(len(self.epochs) + 1, total / batches, validation_loss, accuracy, seconds), plain
 
     def _step(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from edgesoft.workshop import charts
-from edgesoft.workshop.train import Epoch
+from edgesoft.workshop.results import Epoch
 
 
 def test_a_hand_counted_confusion_matrix():

@@ -20,8 +20,9 @@ from edgesoft.workshop.datasets.arrays import from_arrays
 from edgesoft.workshop.export import QuantizeConfig, export
 from edgesoft.workshop.gate import Gate
 from edgesoft.workshop.publish import publish
+from edgesoft.workshop.results import TrainResult
 from edgesoft.workshop.runs import RunFolder
-from edgesoft.workshop.train import TrainResult, train
+from edgesoft.workshop.train import train
 
 LOOSE = Gate(max_drop=5.0)
 
