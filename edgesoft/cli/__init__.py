@@ -10,6 +10,7 @@ import importlib
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -24,6 +25,8 @@ COMMANDS = ("train", "export", "infer", "verify", "inspect", "diff", "bench", "d
 """The commands, in the order of `--help`; each is the function `command` in the module of its name."""
 
 _TRAINING = ("torch", "torchvision", "onnx", "matplotlib")  # what a device leaves out
+# What the system says of a path that was given and cannot be used; anything else is our own mistake, and keeps its traceback.
+_PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS)
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 
 
@@ -74,6 +77,7 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    _replace_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name may hold bytes that are no text; in JSON, \udcff is just how they are written.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -95,17 +99,32 @@ def main() -> NoReturn:
         # Whoever read our output has enough of it (`| head`).
         os._exit(1)
     except OSError as error:
-        if error.filename is not None:  # a path that was given and cannot be used: too long, say, or a loop of links
-            say(f"error: {error.filename}: {reason(error)}. Choose another path")
-            _end(1)
-        if error.errno != errno.ENOSPC:
+        if not _explained(error):
             raise
-        _end(_cannot_write(error))
+        _end(1)
     except SystemExit as end:  # how typer ends, also when all went well
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # for which it has no word
             say("interrupted")
         _end(end.code if isinstance(end.code, int) else 0)
     _end(0)
+
+
+def _replace_closed_streams() -> None:
+    """Whoever starts us may have closed them, as daemons do; what is printed then goes nowhere, and there is nothing to read."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _explained(error: OSError) -> bool:
+    """Say what the system refused, where that is no mistake of ours."""
+    if error.filename is not None and error.errno in _PATH_ERRORS:
+        say(f"error: {error.filename}: {reason(error)}. Choose another path")
+        return True
+    if error.filename is None and error.errno == errno.ENOSPC:
+        _cannot_write(error)
+        return True
+    return False
 
 
 def _end(code: int) -> NoReturn:

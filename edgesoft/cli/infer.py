@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -116,30 +116,34 @@ def command(
         sources = _sources(pictures or [], paths_from, features)
         readings = read_pictures(classifier, sources, reject=reject, at_once=1 if slow else PICTURES_AT_ONCE)
     # Where the answers scroll by on the terminal, they are the progress.
-    watched = not (quiet or is_alone or show or sys.stdout.isatty()) and sys.stderr.isatty()
-    if not _write(_counted(readings) if watched else readings, answers, save_seen, show=show):
+    if quiet or is_alone or show or sys.stdout.isatty() or not sys.stderr.isatty():
+        all_read = _write(readings, answers, save_seen, show=show)
+    else:
+        from edgesoft.cli.progress import ReadingProgress
+
+        with ReadingProgress(quiet=False) as progress:
+            all_read = _write(readings, answers, save_seen, show=show, on_answer=progress.on_picture)
+    if not all_read:
         raise typer.Exit(1)
 
 
-def _counted(readings: Iterable[Reading | Unreadable]) -> Iterator[Reading | Unreadable]:
-    """Show on the terminal how many answers went into the file or pipe."""
-    from edgesoft.cli.progress import ReadingProgress
-
-    with ReadingProgress(quiet=False) as progress:
-        for count, reading in enumerate(readings, start=1):
-            yield reading
-            progress.on_picture(count, None)
-
-
-def _write(readings: Iterable[Reading | Unreadable], answers: Answers, save_seen: Path | None, *, show: bool) -> bool:
+def _write(
+    readings: Iterable[Reading | Unreadable],
+    answers: Answers,
+    save_seen: Path | None,
+    *,
+    show: bool,
+    on_answer: Callable[[int], None] = lambda _: None,
+) -> bool:
     """Write each answer as it comes; False when a picture or row could not be read."""
     from edgesoft.cli.answers import SeenPage, draw
     from edgesoft.device.reading import Unreadable
 
     page = SeenPage(save_seen) if save_seen is not None else None
     all_read = True
-    for reading in readings:
+    for count, reading in enumerate(readings, start=1):
         answers.write(reading)
+        on_answer(count)
         if isinstance(reading, Unreadable):
             all_read = False
             continue
@@ -155,9 +159,11 @@ def _write(readings: Iterable[Reading | Unreadable], answers: Answers, save_seen
 
 def _is_one(names: list[str], features: str | None, kind: str) -> bool:
     """Whether there is a single answer, which needs no name in front."""
+    from edgesoft.pictures.sources import is_pattern
+
     if kind == "features":
         return features is not None and not names
-    return len(names) == 1 and not os.path.isdir(names[0])  # noqa: PTH112 - Path raises when a name is too long
+    return len(names) == 1 and not os.path.isdir(names[0]) and not is_pattern(names[0])  # noqa: PTH112 - Path raises at long names
 
 
 def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[tuple[str, Row]]:
@@ -174,25 +180,29 @@ def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[t
 
 
 def _sources(names: list[str], paths_from: Path | None, features: str | None) -> Iterator[tuple[str, str | bytes]]:
-    """Name and content of each picture, found while the earlier ones are being classified."""
-    from edgesoft.pictures.sources import expand, listed
-
+    """Name and content of each picture, found while the earlier ones are being classified; the list is opened at once."""
     if features is not None:
         raise UsageError("--features: this model takes pictures, not rows")
+    return _found(names, None if paths_from is None else _opened_list(paths_from))
+
+
+def _found(names: list[str], listing: BinaryIO | None) -> Iterator[tuple[str, str | bytes]]:
+    from edgesoft.pictures.sources import expand, listed
 
     for name in names:
         if name == STANDARD_INPUT:
             yield STANDARD_INPUT, sys.stdin.buffer.read(STANDARD_INPUT_LIMIT)
         else:
             yield from ((path, path) for path in expand([name]))
-    if paths_from is None:
-        return
+    if listing is not None:
+        with listing:
+            yield from ((path, path) for path in listed(listing))
+
+
+def _opened_list(paths_from: Path) -> BinaryIO:
     if str(paths_from) == STANDARD_INPUT:
-        yield from ((path, path) for path in listed(sys.stdin.buffer))
-        return
+        return sys.stdin.buffer
     try:
-        stream = paths_from.open("rb")
+        return paths_from.open("rb")
     except OSError as error:
         raise EdgesoftError(f"{paths_from}: cannot be read ({reason(error)}): expected a list of paths") from error
-    with stream:
-        yield from ((path, path) for path in listed(stream))

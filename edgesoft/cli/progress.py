@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from edgesoft.workshop.results import Epoch
 
 
-SHOWN_EVERY = 32
-"""Pictures of a stream of unknown length between two moves of the bar, so that showing them costs nothing."""
+SHOWN_EVERY = 0.1
+"""Seconds between two moves of the bar of pictures, so that showing thousands of them costs nothing."""
 MOST_LINES = 60
 """A run of more epochs leaves a line for every second, third, ... one."""
 
@@ -94,10 +95,13 @@ class ReadingProgress(_Live):
             )
         )
         self._task = self._bar.add_task("", total=None, visible=False, count="")
+        self._shown = 0.0
 
-    def on_picture(self, done: int, total: int | None) -> None:
+    def on_picture(self, done: int, total: int | None = None) -> None:
         """Move the bar; `total` is None while nobody knows how many there are."""
-        if total is None and done % SHOWN_EVERY:
+        now = time.monotonic()
+        if now - self._shown < SHOWN_EVERY and done != total:
             return
+        self._shown = now
         count = f"{done:,}" if total is None else f"{done:,}/{total:,}"
         self._bar.update(self._task, completed=done, total=total, visible=True, count=count)

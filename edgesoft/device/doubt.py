@@ -67,7 +67,7 @@ class Doubt:
             warnings.append("the picture does not look like the training data")
         unsure = confidence < self.reject_below
         if unsure:
-            warnings.append(f"low confidence ({100 * confidence:.0f} %)")
+            warnings.append(f"low confidence ({int(100 * confidence + 1e-6)} %)")
         is_blank = seen is not None and BLANK in seen.warnings
         return Doubts(self.reject_below > 0 and (foreign or unsure or is_blank), tuple(warnings))
 

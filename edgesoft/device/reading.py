@@ -82,7 +82,7 @@ def read_pictures(
     Raises
     ------
     UsageError
-        The model takes features.
+        The model takes features, or `reject` is no probability.
     """
     spec = classifier.card.input
     if not isinstance(spec, PictureSpec):

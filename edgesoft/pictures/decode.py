@@ -140,7 +140,9 @@ def _opened(source: Source) -> BinaryIO:
         # os.stat and os.open, not pathlib: of a small file's 100 microseconds Path would take 20.
         status = os.stat(path)  # noqa: PTH116
         if stat.S_ISDIR(status.st_mode):
-            raise PictureError("this is a folder: give a picture file, or a folder that holds some")
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise PictureError("the folder may not be read: check its permissions")
+            raise PictureError("this is a folder: give a picture file; edgesoft infer FOLDER reads those in a folder")
         # A pipe or a device could block for ever.
         if not stat.S_ISREG(status.st_mode):
             raise PictureError("this is no regular file (a pipe, socket or device): give a picture file")
@@ -298,6 +300,7 @@ def open_picture(source: Source) -> tuple[Image, tuple[str, ...]]:
         # Pillow warns about large or odd files; sizes are checked here, and oddities that can
         # be decoded are no reason to write to standard error.
         warnings.simplefilter("ignore")
+        name = "picture"
         try:
             name = picture_format(stream.read(1024))
             stream.seek(0)
@@ -318,6 +321,8 @@ def open_picture(source: Source) -> tuple[Image, tuple[str, ...]]:
         except MemoryError:
             raise PictureError("the picture needs more memory than there is: make it smaller") from None
         except Exception as error:  # decoders raise anything on broken data: OSError, SyntaxError, struct.error, ...
+            if isinstance(error, OSError) and error.errno is not None:  # not the decoder's, but the system's
+                raise PictureError(f"the file cannot be read ({reason(error)}): copy it again") from None
             if isinstance(error, PIL.UnidentifiedImageError):
                 raise PictureError(f"the {name} file is damaged or truncated: its header cannot be read") from None
             raise PictureError(f"the {name} file is damaged or truncated: {_one_line(error)}") from None

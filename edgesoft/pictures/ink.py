@@ -127,6 +127,7 @@ def normalise_ink(image: Image, spec: PictureSpec) -> Seen:
     if found.touches:
         notes.append(CUT_OFF)
     rows = found.mask.any(axis=1)
-    if int(rows.sum()) < spec.ink_box // 3:
+    enlarged = max(1.0, found.mask.shape[0] / image.height)
+    if int(rows.sum()) / enlarged < spec.ink_box // 3:
         notes.append(TINY)
     return Seen(pixels, tuple(notes))

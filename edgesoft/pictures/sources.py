@@ -1,9 +1,10 @@
-"""Which pictures are meant: files, folders, patterns, and lists of paths. Names are yielded one by one, never collected."""
+"""Which pictures are meant: files, folders, patterns, and lists of paths. Names are yielded one by one; only a pattern's are collected."""
 
 from __future__ import annotations
 
 import glob
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -23,28 +24,38 @@ def expand(names: Iterable[str]) -> Iterator[str]:
     for name in names:
         if os.path.isdir(name):  # noqa: PTH112 - of a small picture's 100 microseconds, pathlib would take ten
             yield from _files_below(name)
-        elif not PATTERN_CHARACTERS.isdisjoint(name) and not os.path.lexists(name):
+        elif is_pattern(name):
             found = sorted(glob.iglob(name, recursive=True))  # noqa: PTH207 - pathlib's glob has no absolute patterns
+            if name.endswith("**"):  # which finds the files in the folders that it finds, too
+                found = [path for path in found if not os.path.isdir(path)]  # noqa: PTH112
             yield from expand(found) if found else [name]
         else:
             yield name
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a name stands for those that match it, because none is called so itself."""
+    return not PATTERN_CHARACTERS.isdisjoint(name) and not os.path.lexists(name)
+
+
 def _files_below(folder: str) -> Iterator[str]:
     empty = True
-    for root, folders, files in os.walk(folder):
+    closed: list[str] = []
+    for root, folders, files in os.walk(folder, onerror=lambda error: closed.append(error.filename)):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith("."):
                 empty = False
                 yield os.path.join(root, name)  # noqa: PTH118
-    if empty:
+    yield from closed  # whoever reads them can say so
+    if empty and not closed:
         yield folder
 
 
 def listed(stream: BinaryIO) -> Iterator[str]:
     """The paths in a list, one a line; empty lines are left out. Any bytes that a file name may have come through unharmed."""
-    for line in stream:
-        name = line.rstrip(b"\r\n")
+    for number, line in enumerate(stream):
+        # Windows' editors begin a file with a mark of their own.
+        name = (line.removeprefix(BOM_UTF8) if number == 0 else line).rstrip(b"\r\n")
         if name:
             yield os.fsdecode(name)

@@ -48,7 +48,7 @@ class Augmentation:
     gap: float = 0.1
     """Share of the pictures that lose a short band of ink, from 0 to 1."""
     background: float = 0.1
-    """Largest grey of the clouds behind the ink, from 0 to 1; two thirds of the pictures stay black."""
+    """Largest standard deviation of the grey clouds behind the ink, from 0 to 1; two thirds of the pictures stay black."""
 
 
 def augment(images: Tensor, strengths: Augmentation, generator: torch.Generator) -> Tensor:

@@ -114,7 +114,11 @@ def doubt_limits(
     """
     right = logits.argmax(axis=1) == targets
     if np.count_nonzero(right) * RARE < 1:  # so few answers hold no such share: their smallest would reject far more
-        return {"reject_below": 0.0}
+        return (
+            {"reject_below": EVEN_CONFIDENCE, "familiar_above": EVEN_FAMILIARITY}
+            if knows_outliers
+            else {"reject_below": 0.0}
+        )
     confidence = softmax((logits / np.float32(temperature)).astype(np.float32)).max(axis=1)
     # Confidence is calibrated: below one half, an answer is more often wrong than right. Nor is the limit higher for a model that is
     # hardly ever unsure of its own data, because other people's pictures leave it less sure, and it still reads them rightly.

@@ -2,7 +2,8 @@
 
 A network that has only seen digits takes a letter for the digit that it resembles most, and is sure of it. One that has also
 learned from outliers of a few kinds knows other kinds too: Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection with
-Outlier Exposure" (ICLR 2019). An outlier that happens to look like a class does no harm, because the class is far more frequent.
+Outlier Exposure" (ICLR 2019). While they are few, an outlier that happens to look like a class does no harm, because the class is far
+more frequent.
 """
 
 from __future__ import annotations
@@ -41,14 +42,14 @@ def draw_outliers(spec: PictureSpec, labels: tuple[str, ...], seed: int) -> NDAr
     spec
         What the network takes, with the normaliser `ink`.
     labels
-        Names of the classes. A character that is one of them, or is written like one, is left out.
+        Names of the classes. A character that is one of them, or is written like one, is left out; longer names are no characters.
     seed
         Decides the scrawls and blots.
 
     Returns
     -------
     NDArray[np.uint8]
-        uint8 `[n, height, width]`, about a thousand.
+        uint8 `[n, height, width]`, one to two thousand.
     """
     rng = np.random.default_rng(seed)
     pages = [*_printed(_other_characters(labels))]

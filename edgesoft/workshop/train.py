@@ -213,7 +213,7 @@ class _Run:
 
     def _step(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
         if self.outliers is not None:
-            count = round(self.config.outliers * len(inputs))
+            count = max(1, round(self.config.outliers * len(inputs)))
             drawn = torch.randint(len(self.outliers), (count,), generator=self.generator, device=self.device)
             inputs = torch.cat((inputs, self.outliers[drawn]))
         x = self.network.network.prepare(inputs)

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import pty
 import re
 import shutil
 import subprocess
@@ -38,6 +37,30 @@ def test_the_samples_are_read_rightly():
     assert process.returncode == 0
     assert [answer["label"] for answer in answers(process)] == [path.name[0] for path in SAMPLES]
     assert all(answer["warnings"] == [] for answer in answers(process))
+
+
+def test_a_pattern_says_which_picture_is_which(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for name in ("a.jpg", "deep/b.jpg"):
+        shutil.copy(SAMPLES[0], tmp_path / name)
+    assert [line.split()[0] for line in infer("*.jpg", cwd=tmp_path).stdout.decode().splitlines()] == ["a.jpg"]
+    lines = infer("**", cwd=tmp_path).stdout.decode().splitlines()
+    assert sorted(line.split()[0] for line in lines) == ["a.jpg", "deep/b.jpg"]  # each once
+
+
+def test_a_list_that_cannot_be_read_is_an_error_before_the_work(tmp_path):
+    process = infer(SAMPLES[0], "--paths-from", tmp_path / "missing.txt")
+    assert process.returncode == 1 and process.stdout == b""
+    assert b"expected a list of paths" in process.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_closed_streams_are_no_crash(closed):
+    command = f"{sys.executable} -m edgesoft infer --model {MODEL} {SAMPLES[0]} {SAMPLES[1]} {closed}"
+    process = subprocess.run(["/bin/sh", "-c", command], capture_output=True, timeout=120)
+    assert process.returncode == 0
+    assert b"Traceback" not in process.stderr
+    assert process.stdout.count(b"\n") == (0 if closed == ">&-" else 2)
 
 
 def test_one_picture_is_one_line():
@@ -160,29 +183,49 @@ def test_saved_pictures_have_names_that_a_page_can_show(tmp_path):
     assert "&lt;b&gt;" in page
 
 
-@pytest.mark.parametrize("output", ["file", "terminal"])
-def test_on_a_terminal_progress_is_shown_where_the_answers_are_not(tmp_path, output):
+def shown_on_a_terminal(command, stdout):
+    """Run a command whose stderr is a terminal; its exit code and what the terminal got. `stdout` None is the terminal, too."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(command, stdout=theirs if stdout is None else stdout, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    while chunk := _read(ours):
+        shown += chunk
+    os.close(ours)
+    return process.wait(120), shown
+
+
+@pytest.fixture
+def seventy(tmp_path):
+    """A command that reads seventy pictures."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(70):
         shutil.copy(SAMPLES[0], folder / f"{number}.jpg")
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "edgesoft", "infer", "--model", str(MODEL), str(folder)]
+    return [sys.executable, "-m", "edgesoft", "infer", "--model", str(MODEL), str(folder)]
+
+
+def test_on_a_terminal_progress_is_shown_where_the_answers_are_not(tmp_path, seventy):
     with (tmp_path / "answers.txt").open("wb") as file:
-        stdout = file if output == "file" else theirs
-        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-        process = subprocess.Popen(command, stdout=stdout, stderr=theirs, env=environment)
-        os.close(theirs)
-        shown = b""
-        while chunk := _read(ours):
-            shown += chunk
-    os.close(ours)
-    assert process.wait(120) == 0
-    if output == "file":
-        assert b"reading" in shown and b"64" in shown
-        assert len((tmp_path / "answers.txt").read_bytes().splitlines()) == 70
-    else:
-        assert b"reading" not in shown and shown.count(b".jpg") == 70
+        code, shown = shown_on_a_terminal(seventy, file)
+    assert code == 0
+    assert (
+        b"reading" in shown and shown.count(b"[?25l") == shown.count(b"[?25h") == 1
+    )  # the cursor is hidden, and comes back
+    assert len((tmp_path / "answers.txt").read_bytes().splitlines()) == 70
+    code, shown = shown_on_a_terminal(seventy, None)
+    assert code == 0
+    assert b"reading" not in shown and shown.count(b".jpg") == 70
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_the_cursor_comes_back_when_the_answers_cannot_be_written(seventy):
+    with Path("/dev/full").open("wb") as full:
+        code, shown = shown_on_a_terminal([*seventy, "--json"], full)
+    assert code == 1
+    assert shown.count(b"[?25l") == shown.count(b"[?25h")
 
 
 def _read(terminal):

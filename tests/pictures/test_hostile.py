@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zlib
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgesoft.pictures import PictureError, PictureSpec, read_picture
+from edgesoft.pictures import PictureError, PictureSpec, decode, read_picture
 
 SPEC = PictureSpec()
 
@@ -59,6 +60,16 @@ def test_places_that_are_no_files(tmp_path: Path) -> None:
     for path, expected in wanted:
         with pytest.raises(PictureError, match=expected):
             read_picture(path, SPEC)
+
+
+def test_a_disk_that_fails_is_one_line(monkeypatch):
+    class Failing(BytesIO):
+        def read(self, *_):
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(decode, "BytesIO", Failing)
+    with pytest.raises(PictureError, match=r"cannot be read \(input/output error\): copy it again"):
+        read_picture(b"anything", SPEC)
 
 
 def png_header(width: int, height: int, depth: int = 1, colour: int = 0) -> bytes:

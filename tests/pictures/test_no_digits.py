@@ -54,7 +54,7 @@ def answered(classifier, pictures):
 
 
 def test_letters(classifier, fonts):
-    assert answered(classifier, [printed(letter, font) for font in fonts for letter in LETTERS]) < 0.25
+    assert answered(classifier, [printed(letter, font) for font in fonts for letter in LETTERS]) < 0.12
 
 
 def test_digits_of_the_same_fonts_are_answered(classifier, fonts):

@@ -4,6 +4,8 @@ import io
 import os
 from pathlib import Path
 
+import pytest
+
 from edgesoft.pictures.sources import expand, listed
 
 
@@ -61,3 +63,13 @@ def test_files_are_found_while_earlier_ones_are_used(tmp_path):
 
     stream = expand(endless())
     assert names(next(stream) for _ in range(3)) == ["0.png", "1.png", "2.png"]
+
+
+def test_a_list_of_windows_begins_with_a_mark():
+    assert list(listed(io.BytesIO(b"\xef\xbb\xbfa.png\r\nb.png\r\n"))) == ["a.png", "b.png"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may read everything")
+def test_a_folder_that_may_not_be_read_is_handed_on(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0)
+    assert list(expand([str(tmp_path)])) == [str(tmp_path / "closed")]

@@ -10,8 +10,10 @@ import torch
 
 from edgesoft.device.doubt import familiarity
 from edgesoft.pictures.spec import PictureSpec
+from edgesoft.workshop import train as training
 from edgesoft.workshop.compute import resolve
 from edgesoft.workshop.config import TrainConfig
+from edgesoft.workshop.datasets import Split
 from edgesoft.workshop.network import reference_logits
 from edgesoft.workshop.objective import loss_of, with_none_of_them
 from edgesoft.workshop.outliers import _other_characters, draw_outliers
@@ -90,3 +92,15 @@ def test_only_ink_with_a_softmax_head_has_outliers():
     assert resolve(TrainConfig(), PictureSpec()).outliers == 0.1
     assert resolve(TrainConfig(), PictureSpec(normaliser="resize")).outliers == 0
     assert resolve(TrainConfig(head="sigmoid"), PictureSpec()).outliers == 0
+
+
+def test_a_small_step_has_an_outlier_too(small, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        training,
+        "with_none_of_them",
+        lambda *parts: seen.append(len(parts[0]) - len(parts[1])) or with_none_of_them(*parts),
+    )
+    few = dataclasses.replace(small, train=Split(small.train.inputs[:40], small.train.targets[:40]))
+    train(few, dataclasses.replace(TINY, batch_size=4, outliers=0.05, batch_norm=False), RunFolder(tmp_path))
+    assert set(seen) == {1}
