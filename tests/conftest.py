@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import edgesoft
+from edgesoft.device.classifier import Classifier
 from edgesoft.workshop.config import TrainConfig
 from edgesoft.workshop.datasets import Dataset, Split
 from edgesoft.workshop.datasets.load import load_dataset
@@ -75,6 +77,12 @@ def digit(mnist, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("pictures") / "seven.png"
     Image.fromarray(mnist.test.inputs[0]).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def ready() -> Classifier:
+    """The INT8 model that the repository brings."""
+    return edgesoft.load(ROOT / "exported" / "mnist.int8.onnx")
 
 
 @pytest.fixture(params=["mnist.onnx", "mnist.int8.onnx"], ids=["float", "int8"])

@@ -159,10 +159,10 @@ def _write(
 
 def _is_one(names: list[str], features: str | None, kind: str) -> bool:
     """Whether there is a single answer, which needs no name in front."""
-    from edgesoft.pictures.sources import is_pattern
-
     if kind == "features":
         return features is not None and not names
+    from edgesoft.pictures.sources import is_pattern
+
     return len(names) == 1 and not os.path.isdir(names[0]) and not is_pattern(names[0])  # noqa: PTH112 - Path raises at long names
 
 

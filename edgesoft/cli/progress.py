@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from edgesoft.cli.talk import percent
 
@@ -23,10 +23,17 @@ MOST_LINES = 60
 
 
 class _Live:
-    """A bar that is on the screen inside of a with statement."""
+    """A bar that is on the screen inside of a with statement, where that is a terminal."""
 
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
+    def __init__(self, console: Console, *columns: ProgressColumn, quiet: bool) -> None:
+        self._bar = Progress(
+            *columns,
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            redirect_stdout=False,  # what is printed there is data, which may go to a file
+            disable=quiet or not console.is_terminal,
+        )
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -46,17 +53,12 @@ class TrainingProgress(_Live):
         self._epochs, self._batches = epochs, batches
         self._every = math.ceil(epochs / MOST_LINES)
         super().__init__(
-            Progress(
-                TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-                BarColumn(),
-                TextColumn("loss {task.fields[loss]:.4f}"),
-                TextColumn("validation {task.fields[accuracy]}"),
-                TimeRemainingColumn(),
-                console=self._console,
-                transient=True,
-                redirect_stdout=False,  # what is printed there is data, which may go to a file
-                disable=quiet or not self._console.is_terminal,
-            )
+            self._console,
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            TextColumn("validation {task.fields[accuracy]}"),
+            quiet=quiet,
         )
         self._task = self._bar.add_task(
             "", total=epochs * batches, epoch=1, epochs=epochs, loss=float("nan"), accuracy="-"
@@ -82,18 +84,7 @@ class ReadingProgress(_Live):
 
     def __init__(self, *, quiet: bool) -> None:
         console = Console(stderr=True, highlight=False)
-        super().__init__(
-            Progress(
-                TextColumn("reading"),
-                BarColumn(),
-                TextColumn("{task.fields[count]}"),
-                TimeRemainingColumn(),
-                console=console,
-                transient=True,
-                redirect_stdout=False,  # what is printed there is data, which may go to a file
-                disable=quiet or not console.is_terminal,
-            )
-        )
+        super().__init__(console, TextColumn("reading"), BarColumn(), TextColumn("{task.fields[count]}"), quiet=quiet)
         self._task = self._bar.add_task("", total=None, visible=False, count="")
         self._shown = 0.0
 

@@ -1,16 +1,7 @@
 """Pictures are classified a few at a time, and nobody waits long for an answer."""
 
-import pytest
-
-import edgesoft
 from edgesoft.device import reading
 from edgesoft.pictures import encode_png
-from tests.conftest import ROOT
-
-
-@pytest.fixture(scope="module")
-def classifier():
-    return edgesoft.load(ROOT / "exported" / "mnist.int8.onnx")
 
 
 def pulled_before_the_first_answer(classifier, mnist, count=100, **options):
@@ -29,19 +20,19 @@ def pulled_before_the_first_answer(classifier, mnist, count=100, **options):
     return first
 
 
-def test_many_pictures_share_a_call(classifier, mnist, monkeypatch):
+def test_many_pictures_share_a_call(ready, mnist, monkeypatch):
     monkeypatch.setattr(reading, "SECONDS_AT_ONCE", 60)
-    assert pulled_before_the_first_answer(classifier, mnist) == reading.PICTURES_AT_ONCE
-    assert pulled_before_the_first_answer(classifier, mnist, count=3) == 3
-    assert pulled_before_the_first_answer(classifier, mnist, at_once=1) == 1
+    assert pulled_before_the_first_answer(ready, mnist) == reading.PICTURES_AT_ONCE
+    assert pulled_before_the_first_answer(ready, mnist, count=3) == 3
+    assert pulled_before_the_first_answer(ready, mnist, at_once=1) == 1
 
 
-def test_fewer_do_when_reading_them_takes_long(classifier, mnist, monkeypatch):
+def test_fewer_do_when_reading_them_takes_long(ready, mnist, monkeypatch):
     monkeypatch.setattr(reading, "SECONDS_AT_ONCE", 0)
-    assert pulled_before_the_first_answer(classifier, mnist) == 1
+    assert pulled_before_the_first_answer(ready, mnist) == 1
 
 
-def test_fewer_do_when_they_are_large(classifier, mnist, monkeypatch):
+def test_fewer_do_when_they_are_large(ready, mnist, monkeypatch):
     monkeypatch.setattr(reading, "SECONDS_AT_ONCE", 60)
     monkeypatch.setattr(reading, "MEMORY_AT_ONCE", 5 * 28 * 28)
-    assert pulled_before_the_first_answer(classifier, mnist) == 5
+    assert pulled_before_the_first_answer(ready, mnist) == 5

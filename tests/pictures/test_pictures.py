@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from edgesoft.pictures import PictureError, PictureSpec, read_picture
 from edgesoft.pictures.arrays import components, otsu, stroke_width
 from edgesoft.pictures.spec import ANIMATED, BLANK, SEVERAL
+from tests.pictures.disguises import encoded
 
 SPEC = PictureSpec()
 
@@ -24,13 +24,6 @@ def seven(side: int = 200, width: int = 14) -> Image.Image:
     points = [(side * x // 100, side * y // 100) for x, y in ((25, 20), (72, 20), (45, 82))]
     ImageDraw.Draw(image).line(points, 0, width, joint="curve")
     return image
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    """Encode a picture in memory."""
-    stream = BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def seen(data: bytes) -> NDArray[np.int64]:

@@ -109,10 +109,8 @@ def test_limits_of_doubt_are_at_most_even_odds():
 def test_few_right_answers_set_no_limit():
     assert doubt_limits(*answered(np.full(999, 0.9)), 1.0) == {"reject_below": 0.0}
     assert doubt_limits(*answered(np.full(2000, 0.9), right=False), 1.0) == {"reject_below": 0.0}
-    even = {
-        "reject_below": 0.5,
-        "familiar_above": 0.0,
-    }  # which needs no data: outliers have shown the network what is foreign
+    # Even odds need no data: outliers have shown the network what is foreign.
+    even = {"reject_below": 0.5, "familiar_above": 0.0}
     assert doubt_limits(*answered(np.full(999, 0.9)), 1.0, knows_outliers=True) == even
 
 

@@ -96,11 +96,12 @@ def test_only_ink_with_a_softmax_head_has_outliers():
 
 def test_a_small_step_has_an_outlier_too(small, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        training,
-        "with_none_of_them",
-        lambda *parts: seen.append(len(parts[0]) - len(parts[1])) or with_none_of_them(*parts),
-    )
+
+    def spy(logits, targets, weights):
+        seen.append(len(logits) - len(targets))
+        return with_none_of_them(logits, targets, weights)
+
+    monkeypatch.setattr(training, "with_none_of_them", spy)
     few = dataclasses.replace(small, train=Split(small.train.inputs[:40], small.train.targets[:40]))
     train(few, dataclasses.replace(TINY, batch_size=4, outliers=0.05, batch_norm=False), RunFolder(tmp_path))
     assert set(seen) == {1}
