@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from edgesoft.version import __version__
+
 __all__ = ["Classifier", "EdgesoftError", "__version__", "export", "load", "train"]
 
 if TYPE_CHECKING:
-    from edgesoft.device.classifier import Classifier, load
+    from edgesoft.api import export, train
     from edgesoft.errors import EdgesoftError
-    from edgesoft.workshop.api import export, train
+    from edgesoft.inference.classifier import Classifier, load
 
 _HOMES = {
-    "Classifier": "edgesoft.device.classifier",
-    "load": "edgesoft.device.classifier",
+    "Classifier": "edgesoft.inference.classifier",
+    "load": "edgesoft.inference.classifier",
     "EdgesoftError": "edgesoft.errors",
-    "export": "edgesoft.workshop.api",
-    "train": "edgesoft.workshop.api",
+    "export": "edgesoft.api",
+    "train": "edgesoft.api",
 }
 
 

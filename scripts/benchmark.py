@@ -25,7 +25,7 @@ import numpy as np
 from lecture import lecture, ours
 
 import edgesoft
-from edgesoft.device.doctor import processor
+from edgesoft.inference.doctor import processor
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOAT, INT8 = ROOT / "exported" / "mnist.onnx", ROOT / "exported" / "mnist.int8.onnx"
@@ -96,8 +96,8 @@ def latency(rounds: int) -> None:
     import onnxruntime
     import torch
 
-    from edgesoft.device.bench import interleave
-    from edgesoft.workshop.datasets.mnist import load_mnist
+    from edgesoft.data.mnist import load_mnist
+    from edgesoft.inference.bench import interleave
 
     torch.set_num_threads(1)
     options = onnxruntime.SessionOptions()
@@ -149,8 +149,8 @@ def _network_of(path: Path) -> tuple[object, list[tuple[np.ndarray, np.ndarray]]
     """The float file's weights, as a PyTorch network and as arrays."""
     import torch
 
-    from edgesoft.device.modelfile import open_model
-    from edgesoft.workshop.network import SoftmaxMLP
+    from edgesoft.model.file import open_model
+    from edgesoft.training.network import SoftmaxMLP
 
     model = open_model(path)
     arrays = {t.name: np.frombuffer(t.data, t.dtype).reshape(t.shape).copy() for t in model.initializers}
@@ -216,7 +216,7 @@ def start(rounds: int) -> None:
     """Cold start of `edgesoft infer` against the least script that does the same."""
     from PIL import Image
 
-    from edgesoft.workshop.datasets.mnist import load_mnist
+    from edgesoft.data.mnist import load_mnist
 
     program = str(Path(sys.executable).parent / "edgesoft")
     with tempfile.TemporaryDirectory() as folder:
@@ -277,8 +277,8 @@ def throughput(rounds: int) -> None:
     """Pictures a second with every core, from one array in memory."""
     import onnxruntime
 
-    from edgesoft.device.bench import interleave
-    from edgesoft.workshop.datasets.mnist import load_mnist
+    from edgesoft.data.mnist import load_mnist
+    from edgesoft.inference.bench import interleave
 
     cores = len(os.sched_getaffinity(0))
     pixels = load_mnist().test.inputs
@@ -312,8 +312,8 @@ def pictures(rounds: int) -> None:
     """`edgesoft infer` on 10,000 small files against a bare decoding loop, and one large photograph."""
     from PIL import Image
 
+    from edgesoft.data.mnist import load_mnist
     from edgesoft.pictures import PictureSpec, read_picture
-    from edgesoft.workshop.datasets.mnist import load_mnist
 
     program = str(Path(sys.executable).parent / "edgesoft")
     test = load_mnist().test.inputs

@@ -28,17 +28,17 @@ import numpy as np
 import onnxruntime
 import torch
 
-from edgesoft.cli.talk import to_json
-from edgesoft.device.bench import Call, Candidate, bench
-from edgesoft.device.classifier import OUTPUTS, Classifier, load, run_bound
-from edgesoft.device.doctor import diagnose
-from edgesoft.device.modelfile import open_model
-from edgesoft.device.parity import Parity, compare
-from edgesoft.device.providers import known_providers
-from edgesoft.workshop.checkpoint import Checkpoint
-from edgesoft.workshop.datasets.mnist import load_mnist
-from edgesoft.workshop.eager import compiled_candidates, torch_candidates
-from edgesoft.workshop.network import reference_logits
+from edgesoft.cli.console import to_json
+from edgesoft.data.mnist import load_mnist
+from edgesoft.inference.bench import Call, Candidate, bench
+from edgesoft.inference.classifier import OUTPUTS, Classifier, load, run_bound
+from edgesoft.inference.doctor import diagnose
+from edgesoft.inference.parity import Parity, compare
+from edgesoft.inference.providers import known_providers
+from edgesoft.model.file import open_model
+from edgesoft.training.bench_torch import compiled_candidates, torch_candidates
+from edgesoft.training.checkpoint import Checkpoint
+from edgesoft.training.network import reference_logits
 
 LOGIT_TOLERANCE = 1e-3
 BATCHES = (1, 8, 64, 512, 4096, 32768, 65536)

@@ -20,9 +20,9 @@ def lecture(seed: int) -> tuple[float, float]:
     from torch import nn
     from torch.utils.data import DataLoader, Dataset
 
-    from edgesoft.workshop.datasets.mnist import load_mnist
-    from edgesoft.workshop.datasets.torchvision_import import import_torchvision
-    from edgesoft.workshop.network import SoftmaxMLP
+    from edgesoft.data.mnist import load_mnist
+    from edgesoft.data.torchvision_import import import_torchvision
+    from edgesoft.training.network import SoftmaxMLP
 
     mnist = load_mnist()
     to_tensor = import_torchvision().transforms.ToTensor()
@@ -56,8 +56,8 @@ def lecture(seed: int) -> tuple[float, float]:
 
 
 def test_accuracy(network: object) -> float:
-    from edgesoft.workshop.datasets.mnist import load_mnist
-    from edgesoft.workshop.network import SoftmaxMLP, reference_logits
+    from edgesoft.data.mnist import load_mnist
+    from edgesoft.training.network import SoftmaxMLP, reference_logits
 
     assert isinstance(network, SoftmaxMLP)
     test = load_mnist().test
@@ -66,12 +66,12 @@ def test_accuracy(network: object) -> float:
 
 def ours(epochs: int, seed: int, **settings: object) -> tuple[float, float]:
     """The same network by `edgesoft train`: seconds of training (its validation included), and accuracy on the test set."""
-    from edgesoft.workshop.config import TrainConfig
-    from edgesoft.workshop.datasets.mnist import load_mnist
-    from edgesoft.workshop.runs import RunFolder
-    from edgesoft.workshop.train import train
+    from edgesoft.data.mnist import load_mnist
+    from edgesoft.training.runs import RunFolder
+    from edgesoft.training.settings import TrainSettings
+    from edgesoft.training.train import train
 
-    config = TrainConfig(epochs=epochs, seed=seed, **settings)  # type: ignore[arg-type]
+    config = TrainSettings(epochs=epochs, seed=seed, **settings)  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder:
         result = train(load_mnist(), config, RunFolder(Path(folder)))
     return result.epochs[-1].seconds, float(result.checkpoint.card.metrics["test"]["accuracy"])

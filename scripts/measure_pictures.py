@@ -14,8 +14,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import edgesoft
-from edgesoft.device.parity import wilson_interval
-from edgesoft.device.reading import UNKNOWN, read_pictures
+from edgesoft.inference.batches import UNKNOWN, read_pictures
+from edgesoft.inference.parity import wilson_interval
 
 ROOT = Path(__file__).resolve().parent.parent
 

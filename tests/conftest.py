@@ -11,26 +11,26 @@ import pytest
 from PIL import Image
 
 import edgesoft
-from edgesoft.device.classifier import Classifier
-from edgesoft.workshop.config import TrainConfig
-from edgesoft.workshop.datasets import Dataset, Split
-from edgesoft.workshop.datasets.load import load_dataset
-from edgesoft.workshop.datasets.options import DataOptions
-from edgesoft.workshop.export import ExportResult, QuantizeConfig, export
-from edgesoft.workshop.gate import Gate
-from edgesoft.workshop.publish import publish
-from edgesoft.workshop.runs import RunFolder
-from edgesoft.workshop.train import train
+from edgesoft.data.dataset import Dataset, Split
+from edgesoft.data.load import load_dataset
+from edgesoft.data.settings import DataSettings
+from edgesoft.exporting.export import ExportResult, QuantizeSettings, export
+from edgesoft.exporting.gate import Gate
+from edgesoft.exporting.publish import publish
+from edgesoft.inference.classifier import Classifier
+from edgesoft.training.runs import RunFolder
+from edgesoft.training.settings import TrainSettings
+from edgesoft.training.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
-TINY = TrainConfig(
+TINY = TrainSettings(
     hidden=(32,), epochs=1, augment=False, outliers=0.0, threads=1, precision="float32", label_smoothing=0.0
 )
 
 
 @pytest.fixture(scope="session")
 def mnist() -> Dataset:
-    return load_dataset(DataOptions())
+    return load_dataset(DataSettings())
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +60,7 @@ def tiny_checkpoint(tiny_run) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_export(tiny_checkpoint, mnist) -> ExportResult:
-    return export(tiny_checkpoint, mnist, int8=QuantizeConfig())
+    return export(tiny_checkpoint, mnist, int8=QuantizeSettings())
 
 
 @pytest.fixture(scope="session")
@@ -140,5 +140,5 @@ def deep(small, mnist, tmp_path_factory) -> tuple[Path, Dataset, ExportResult]:
     """The default network, hardly trained, with the whole test split: checkpoint, data, export."""
     dataset = dataclasses.replace(small, test=mnist.test)
     folder = RunFolder(tmp_path_factory.mktemp("deep"))
-    train(dataset, dataclasses.replace(TINY, hidden=TrainConfig.hidden, epochs=3), folder)
-    return folder.checkpoint, dataset, export(folder.checkpoint, dataset, int8=QuantizeConfig(), gate=Gate(100))
+    train(dataset, dataclasses.replace(TINY, hidden=TrainSettings.hidden, epochs=3), folder)
+    return folder.checkpoint, dataset, export(folder.checkpoint, dataset, int8=QuantizeSettings(), gate=Gate(100))

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from onnx import ModelProto, helper, numpy_helper
 
-from edgesoft.device.modelfile import CARD_KEY, DIGEST_KEY, GOLDEN_KEY, format_seal, parse_model
-from edgesoft.golden import Golden
+from edgesoft.model.file import CARD_KEY, DIGEST_KEY, GOLDEN_KEY, format_digests, parse_model
+from edgesoft.model.golden import Golden
 
 
 def read(path: Path) -> ModelProto:
@@ -28,7 +28,7 @@ def edited(source: Path, target: Path, change: Callable[[ModelProto], None], *, 
     change(model)
     if reseal:
         digests = parse_model(model.SerializeToString(deterministic=True), source).digests
-        set_metadata(model, DIGEST_KEY, format_seal(digests))
+        set_metadata(model, DIGEST_KEY, format_digests(digests))
     return write(model, target)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edgesoft.device.modelfile import CARD_KEY, DIGEST_KEY, GOLDEN_KEY
+from edgesoft.model.file import CARD_KEY, DIGEST_KEY, GOLDEN_KEY
 from tests import edits
 
 
@@ -159,7 +159,11 @@ def files(source: Path, scratch: Path) -> Iterator[tuple[str, bytes, str]]:
         sealed(source, scratch, lambda model: setattr(model.opset_import[0], "version", 9999)),
         "cannot load it",
     )
-    yield "no metadata", unsealed(source, lambda model: model.ClearField("metadata_props")), "it has no edgesoft.card"
+    yield (
+        "no metadata",
+        unsealed(source, lambda model: model.ClearField("metadata_props")),
+        "it has no edgesoft.card",
+    )
     yield "other metadata", unsealed(source, with_metadata("pytorch", "hello")), "it has metadata 'pytorch'"
     yield "card twice", honest + field(14, field(1, CARD_KEY.encode())), "it has edgesoft.card twice"
     yield "deep card", unsealed(source, with_metadata(CARD_KEY, deep_card())), "is not JSON"

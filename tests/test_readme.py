@@ -67,4 +67,4 @@ def test_the_layout_names_every_folder():
         if file.startswith("edgesoft/") and file.count("/") < 3 and "data" not in file
     }
     tops = {file.split("/")[0] for file in tracked if "/" in file and not file.startswith(".")}
-    assert named >= (packages | tops) - {"edgesoft/workshop/datasets"}
+    assert named >= (packages | tops) - {"edgesoft/data/embedded"}

@@ -16,10 +16,10 @@ from typing import Annotated, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from edgesoft import __version__
-from edgesoft.cli.talk import say
+from edgesoft.cli.console import say
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import reason
+from edgesoft.version import __version__
 
 COMMANDS = ("train", "export", "infer", "verify", "inspect", "diff", "bench", "doctor")
 """The commands, in the order of `--help`; each is the function `command` in the module of its name."""

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.cli.talk import percent, say
-from edgesoft.device.classifier import Classifier
-from edgesoft.device.reading import Reading, Unreadable
+from edgesoft.cli.console import percent, say
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import reason, write_atomically
+from edgesoft.inference.batches import Reading, Unreadable
+from edgesoft.inference.classifier import Classifier
 
 
 class Answers(Protocol):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgesoft.cli import options
-from edgesoft.cli.talk import say, table, to_json
+from edgesoft.cli.console import say, table, to_json
 from edgesoft.errors import EdgesoftError, UsageError
 
 if TYPE_CHECKING:
-    from edgesoft.device.bench import BatchResult, Candidate
-    from edgesoft.device.modelfile import ModelFile
-    from edgesoft.device.providers import Choice
+    from edgesoft.inference.bench import BatchResult, Candidate
+    from edgesoft.inference.providers import Choice
+    from edgesoft.model.file import ModelFile
 
 
 def command(
@@ -43,11 +43,11 @@ def command(
     All take turns in changing order. The first is the one that the others are compared with; it also runs against itself, and no
     difference within that noise is called one.
     """
-    from edgesoft.device.bench import bench
-    from edgesoft.device.bench_page import bench_html
-    from edgesoft.device.contenders import model_candidates, open_models
-    from edgesoft.device.providers import choose
     from edgesoft.files import write_atomically
+    from edgesoft.inference.bench import bench
+    from edgesoft.inference.bench_models import model_candidates, open_models
+    from edgesoft.inference.bench_page import bench_html
+    from edgesoft.inference.providers import choose
 
     batches, counts = _numbers(batch, "--batch"), [None] if threads is None else _numbers(threads, "--threads")
     choices = [choose(name, device_id=device_id, tf32=tf32) for name in provider.split(",")]
@@ -72,7 +72,7 @@ def _numbers(text: str, option: str) -> list[int]:
 
 
 def _talk(choices: Sequence[Choice], models: Sequence[ModelFile]) -> None:
-    from edgesoft.device.providers import int8_warning
+    from edgesoft.inference.providers import int8_warning
 
     for choice in choices:
         say(f"on {choice.provider} ({choice.reason})")
@@ -85,9 +85,9 @@ def _torch_candidates(
     against: Path, first: Candidate, threads: Sequence[int | None], choices: Sequence[Choice]
 ) -> list[Candidate]:
     """PyTorch, eager and compiled, on each device of the models."""
-    from edgesoft.device.cpu import usable_cores
-    from edgesoft.workshop.eager import compiled_candidates, torch_candidates
-    from edgesoft.workshop.runs import checkpoint_in
+    from edgesoft.inference.cpu import usable_cores
+    from edgesoft.training.bench_torch import compiled_candidates, torch_candidates
+    from edgesoft.training.runs import checkpoint_in
 
     path, candidates = checkpoint_in(against), []
     for device in dict.fromkeys("cuda" if choice.provider in ("cuda", "tensorrt") else "cpu" for choice in choices):
@@ -105,9 +105,9 @@ def _machine(with_torch: bool) -> dict[str, str]:
     import datetime as dt
     from importlib.metadata import version
 
-    from edgesoft.device.cpu import usable_cores
-    from edgesoft.device.doctor import processor
-    from edgesoft.device.runtime import VERSION
+    from edgesoft.inference.cpu import usable_cores
+    from edgesoft.inference.doctor import processor
+    from edgesoft.inference.runtime import VERSION
 
     machine = {
         "processor": processor(),
@@ -119,7 +119,7 @@ def _machine(with_torch: bool) -> dict[str, str]:
 
 
 def _text(result: BatchResult) -> str:
-    from edgesoft.device.bench_page import microseconds, verdict
+    from edgesoft.inference.bench_page import microseconds, verdict
 
     heading = (f"batch {result.batch}", "p50", "p90", "p99", "a second", "ratio", "create", "first call", "memory")
     rows = [

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgesoft.cli.talk import say, to_json
+from edgesoft.cli.console import say, to_json
 
 
 def command(
@@ -16,7 +16,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Show what changed from one model file to the next."""
-    from edgesoft.device.diff import diff
+    from edgesoft.inference.diff import diff
 
     result = diff(old, new)
     if as_json:

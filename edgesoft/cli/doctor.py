@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgesoft.cli.talk import to_json
+from edgesoft.cli.console import to_json
 
 if TYPE_CHECKING:
-    from edgesoft.device.doctor import Diagnosis, Runtime
-    from edgesoft.workshop.torch_facts import TorchFacts
+    from edgesoft.inference.doctor import Diagnosis, Runtime
+    from edgesoft.training.torch_facts import TorchFacts
 
 
 def command(
@@ -23,11 +23,11 @@ def command(
 
     Each provider is tried with a tiny model. Exit code 1 when no model can run, or one wheel lies over another.
     """
-    from edgesoft.device.doctor import diagnose
+    from edgesoft.inference.doctor import diagnose
 
     diagnosis, torch = diagnose(), None
     if ask_torch and diagnosis.packages["torch"] is not None:
-        from edgesoft.workshop.torch_facts import torch_facts
+        from edgesoft.training.torch_facts import torch_facts
 
         torch = torch_facts()
     if as_json:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgesoft.cli.talk import percent, say, table
+from edgesoft.cli.console import percent, say, table
 from edgesoft.errors import GateMissedError
 from edgesoft.files import check_writable
 
 if TYPE_CHECKING:
-    from edgesoft.workshop.export import Candidate, ExportResult
+    from edgesoft.exporting.export import Candidate, ExportResult
 
 
 def command(
@@ -52,15 +52,15 @@ def command(
     Every file is run over the whole test split before it is published. When INT8 misses its gate, finer ways to quantize are
     tried in turn. A file that misses its gate is not published, and the command ends with exit code 3.
     """
-    from edgesoft.workshop.checkpoint import Checkpoint
-    from edgesoft.workshop.configfile import stored_options
-    from edgesoft.workshop.datasets.load import load_dataset
-    from edgesoft.workshop.export import QuantizeConfig, export
-    from edgesoft.workshop.gate import Gate
-    from edgesoft.workshop.publish import publish
-    from edgesoft.workshop.runs import RunFolder, checkpoint_in, newest_checkpoint
+    from edgesoft.data.load import load_dataset
+    from edgesoft.exporting.export import QuantizeSettings, export
+    from edgesoft.exporting.gate import Gate
+    from edgesoft.exporting.publish import publish
+    from edgesoft.training.checkpoint import Checkpoint
+    from edgesoft.training.runs import RunFolder, checkpoint_in, newest_checkpoint
+    from edgesoft.training.settings_file import stored_options
 
-    int8 = QuantizeConfig(calibration, calibration_samples, per_channel, eight_bit) if quantize else None
+    int8 = QuantizeSettings(calibration, calibration_samples, per_channel, eight_bit) if quantize else None
     checkpoint = newest_checkpoint() if checkpoint is None else checkpoint_in(checkpoint)
     gate = Gate(max_drop)
     say(f"exporting {checkpoint}")
@@ -68,11 +68,11 @@ def command(
     check_writable(output)
     dataset = load_dataset(stored_options(RunFolder(checkpoint.parent), data))
     result = export(checkpoint, dataset, gate=gate, int8=int8, name=name)
-    print(table([_HEADING, _pytorch_row(result), *map(_row, (result.float_model, *result.rungs))]))
-    for rung in result.rungs:
-        if not rung.passed:
-            say(f"not published: {rung.arithmetic}: {'; '.join(rung.failures)}")
-        for warning in rung.slower_than(result.float_model):
+    print(table([_HEADING, _pytorch_row(result), *map(_row, (result.float_model, *result.attempts))]))
+    for attempt in result.attempts:
+        if not attempt.passed:
+            say(f"not published: {attempt.arithmetic}: {'; '.join(attempt.failures)}")
+        for warning in attempt.slower_than(result.float_model):
             say(f"note: {warning}")
     paths = publish(result, dataset, output)
     for path in paths:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from edgesoft.cli import options
-from edgesoft.cli.talk import say
+from edgesoft.cli.console import say
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
 
 if TYPE_CHECKING:
     from edgesoft.cli.answers import Answers
-    from edgesoft.device.reading import Reading, Unreadable
-    from edgesoft.tables import Row, TableSpec
+    from edgesoft.inference.batches import Reading, Unreadable
+    from edgesoft.tables.rows import Row
+    from edgesoft.tables.spec import TableSpec
 
 STANDARD_INPUT = "-"
 STANDARD_INPUT_LIMIT = 2**27  # bytes; no picture that is read at all is larger
@@ -80,12 +81,12 @@ def command(
     A picture or row that cannot be read does not stop the others; the exit code is then 1. Names that begin with a dash go after --.
     """
     from edgesoft.cli.answers import CsvAnswers, JsonAnswers, TextAnswers
-    from edgesoft.device.classifier import Classifier
-    from edgesoft.device.modelfile import open_model
-    from edgesoft.device.models import find_model
-    from edgesoft.device.providers import choose, int8_warning
-    from edgesoft.device.reading import PICTURES_AT_ONCE, read_pictures, read_rows
-    from edgesoft.tables import TableSpec
+    from edgesoft.inference.batches import PICTURES_AT_ONCE, read_pictures, read_rows
+    from edgesoft.inference.classifier import Classifier
+    from edgesoft.inference.find_model import find_model
+    from edgesoft.inference.providers import choose, int8_warning
+    from edgesoft.model.file import open_model
+    from edgesoft.tables.spec import TableSpec
 
     if not pictures and paths_from is None and features is None:
         raise UsageError("no pictures: name files or folders, or a list of them with --paths-from")
@@ -137,7 +138,7 @@ def _write(
 ) -> bool:
     """Write each answer as it comes; False when a picture or row could not be read."""
     from edgesoft.cli.answers import SeenPage, draw
-    from edgesoft.device.reading import Unreadable
+    from edgesoft.inference.batches import Unreadable
 
     page = SeenPage(save_seen) if save_seen is not None else None
     all_read = True
@@ -168,7 +169,7 @@ def _is_one(names: list[str], features: str | None, kind: str) -> bool:
 
 def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[tuple[str, Row]]:
     """Name and content of each row, read while the earlier ones are being classified."""
-    from edgesoft.tables import RowFile, given_row, named_rows
+    from edgesoft.tables.rows import RowFile, given_row, named_rows
 
     if features is not None:
         yield from given_row(features, spec)

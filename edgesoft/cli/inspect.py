@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgesoft.cli.talk import percent, printable, say, to_json
-from edgesoft.tables import TableSpec
+from edgesoft.cli.console import percent, printable, say, to_json
+from edgesoft.tables.spec import TableSpec
 
 if TYPE_CHECKING:
-    from edgesoft.card import InputSpec, ModelCard
-    from edgesoft.device.inspect import Inspection
-    from edgesoft.device.modelfile import Port
+    from edgesoft.inference.inspect import Inspection
+    from edgesoft.model.card import InputSpec, ModelCard
+    from edgesoft.model.file import TensorSpec
 
 
 def command(
@@ -21,7 +21,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Show what a model file says about itself; nothing is run."""
-    from edgesoft.device.inspect import inspect
+    from edgesoft.inference.inspect import inspect
 
     inspection = inspect(model)
     if as_json:
@@ -43,8 +43,8 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
     return [
         ("name", card.name),
         ("labels", ", ".join(card.labels)),
-        ("input", ", ".join(_port(port) for port in inspection.inputs)),
-        ("outputs", ", ".join(_port(port) for port in inspection.outputs)),
+        ("input", ", ".join(_tensor_spec(port) for port in inspection.inputs)),
+        ("outputs", ", ".join(_tensor_spec(port) for port in inspection.outputs)),
         ("preprocessing", _preprocessing(card.input)),
         ("head", f"sigmoid, threshold {card.threshold:g}" if card.head == "sigmoid" else card.head),
         ("hidden layers", f"{hidden}; {inspection.parameters:,} parameters"),
@@ -98,5 +98,5 @@ def _preprocessing(spec: InputSpec) -> str:
     return ", ".join(f"{key} {value}" for key, value in spec.to_card().items())
 
 
-def _port(port: Port) -> str:
+def _tensor_spec(port: TensorSpec) -> str:
     return f"{port.name} {port.dtype} [{', '.join(map(str, port.shape))}]"

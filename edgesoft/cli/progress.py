@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
-from edgesoft.cli.talk import percent
+from edgesoft.cli.console import percent
 
 if TYPE_CHECKING:
-    from edgesoft.workshop.results import Epoch
+    from edgesoft.training.results import Epoch
 
 
 SHOWN_EVERY = 0.1

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgesoft.cli.talk import percent, say, table
+from edgesoft.cli.console import percent, say, table
+from edgesoft.data.settings import DataSettings, parse_size
 from edgesoft.errors import EdgesoftError, UsageError
-from edgesoft.workshop.config import TrainConfig, parse_hidden, suited
-from edgesoft.workshop.datasets.options import DataOptions, parse_size
+from edgesoft.training.settings import TrainSettings, parse_hidden, suited
 
 if TYPE_CHECKING:
-    from edgesoft.workshop.datasets import Dataset
-    from edgesoft.workshop.results import TrainResult
-    from edgesoft.workshop.runs import RunFolder
+    from edgesoft.data.dataset import Dataset
+    from edgesoft.training.results import TrainResult
+    from edgesoft.training.runs import RunFolder
 
 SHOWN_CLASSES = 20
 SHOWN_FILES = 10
@@ -156,16 +156,16 @@ def command(
         _resume(resume, quiet=quiet)
         return
     data, training = _settings(chosen, config)
-    TrainConfig(**{"batch_norm": False, **training})  # a wrong number is refused before the data are read
-    dataset = _load(DataOptions(**{"split_seed": training.get("seed", TrainConfig.seed), **data}), quiet=quiet)
-    resolved = TrainConfig(**{**suited(len(dataset.train), dataset.input.kind), **training})
+    TrainSettings(**{"batch_norm": False, **training})  # a wrong number is refused before the data are read
+    dataset = _load(DataSettings(**{"split_seed": training.get("seed", TrainSettings.seed), **data}), quiet=quiet)
+    resolved = TrainSettings(**{**suited(len(dataset.train), dataset.input.kind), **training})
     _note_outliers(training.get("outliers", 0), resolved, dataset)
     _train(dataset, resolved, _new_folder(output, dataset.name), quiet=quiet, is_default=output is None)
 
 
 def _settings(chosen: dict[str, Any], config: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings of the data and of the training: those of the file, overridden by those of the command line."""
-    from edgesoft.workshop.configfile import read_config
+    from edgesoft.training.settings_file import read_config
 
     data, training = read_config(config) if config is not None else ({}, {})
     data |= {name: value for name, value in chosen.items() if name in _DATA}
@@ -179,9 +179,9 @@ def _settings(chosen: dict[str, Any], config: Path | None) -> tuple[dict[str, An
     return data, training
 
 
-def _load(options: DataOptions, *, quiet: bool) -> Dataset:
+def _load(options: DataSettings, *, quiet: bool) -> Dataset:
     from edgesoft.cli.progress import ReadingProgress
-    from edgesoft.workshop.datasets.load import load_dataset
+    from edgesoft.data.load import load_dataset
 
     with ReadingProgress(quiet=quiet) as progress:
         dataset = load_dataset(options, on_picture=progress.on_picture)
@@ -197,8 +197,8 @@ def _load(options: DataOptions, *, quiet: bool) -> Dataset:
     return dataset
 
 
-def _note_outliers(wanted: float, config: TrainConfig, dataset: Dataset) -> None:
-    from edgesoft.workshop.compute import takes_outliers
+def _note_outliers(wanted: float, config: TrainSettings, dataset: Dataset) -> None:
+    from edgesoft.training.compute import takes_outliers
 
     if wanted and not takes_outliers(config, dataset.input):
         say(
@@ -207,9 +207,9 @@ def _note_outliers(wanted: float, config: TrainConfig, dataset: Dataset) -> None
 
 
 def _resume(path: Path, *, quiet: bool) -> None:
-    from edgesoft.workshop.configfile import stored_options
-    from edgesoft.workshop.runs import RunFolder
-    from edgesoft.workshop.snapshot import stored_config
+    from edgesoft.training.resume import stored_config
+    from edgesoft.training.runs import RunFolder
+    from edgesoft.training.settings_file import stored_options
 
     folder = RunFolder(path)
     config = stored_config(folder)
@@ -217,10 +217,10 @@ def _resume(path: Path, *, quiet: bool) -> None:
 
 
 def _train(
-    dataset: Dataset, config: TrainConfig, folder: RunFolder, *, quiet: bool, is_default: bool, resume: bool = False
+    dataset: Dataset, config: TrainSettings, folder: RunFolder, *, quiet: bool, is_default: bool, resume: bool = False
 ) -> None:
     from edgesoft.cli.progress import TrainingProgress
-    from edgesoft.workshop.train import train
+    from edgesoft.training.train import train
 
     with TrainingProgress(config.epochs, math.ceil(len(dataset.train) / config.batch_size), quiet=quiet) as progress:
         result = train(dataset, config, folder, resume=resume, on_batch=progress.on_batch, on_epoch=progress.on_epoch)
@@ -237,7 +237,7 @@ def _train(
 
 
 def _print(result: TrainResult) -> None:
-    from edgesoft.device.parity import wilson_interval
+    from edgesoft.inference.parity import wilson_interval
 
     best = result.best
     if result.scores:
@@ -260,7 +260,7 @@ def _print(result: TrainResult) -> None:
 
 
 def _new_folder(output: Path | None, name: str) -> RunFolder:
-    from edgesoft.workshop.runs import RunFolder, new_run
+    from edgesoft.training.runs import RunFolder, new_run
 
     if output is None:
         return new_run(name)

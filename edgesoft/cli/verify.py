@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgesoft.cli import options
-from edgesoft.cli.talk import percent, say, to_json
+from edgesoft.cli.console import percent, say, to_json
 from edgesoft.errors import GateMissedError
 
 if TYPE_CHECKING:
-    from edgesoft.device.verify import VerifyReport
+    from edgesoft.inference.verify import VerifyReport
 
 
 def command(
@@ -37,8 +37,8 @@ def command(
 
     The file carries its own examples, so a device needs neither PyTorch nor the data. Exit code 3 when something differs.
     """
-    from edgesoft.device.providers import choose, int8_warning, resolve
-    from edgesoft.device.verify import verify
+    from edgesoft.inference.providers import choose, int8_warning, resolve
+    from edgesoft.inference.verify import verify
 
     if resolve(provider) == "auto":
         choice = choose(provider, device_id=device_id, tf32=tf32)
@@ -47,11 +47,11 @@ def command(
     if (warning := int8_warning(report.precision, report.provider)) is not None:
         say(f"warning: {model}: {warning}")
     if against is not None:
-        from edgesoft.workshop.against import verify_against
-        from edgesoft.workshop.checkpoint import Checkpoint
-        from edgesoft.workshop.configfile import stored_options
-        from edgesoft.workshop.datasets.load import load_dataset
-        from edgesoft.workshop.runs import RunFolder, checkpoint_in
+        from edgesoft.data.load import load_dataset
+        from edgesoft.exporting.against import verify_against
+        from edgesoft.training.checkpoint import Checkpoint
+        from edgesoft.training.runs import RunFolder, checkpoint_in
+        from edgesoft.training.settings_file import stored_options
 
         checkpoint = checkpoint_in(against)
         Checkpoint.load(checkpoint)  # what cannot be read is said before its data are looked for

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.pictures.decode import Source, open_picture
-from edgesoft.pictures.ink import normalise_ink
+from edgesoft.pictures.normalise import normalise_ink
 from edgesoft.pictures.spec import PictureError, PictureSpec, Seen
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ __all__ = ["PictureError", "PictureSpec", "Seen", "Source", "encode_png", "read_
 
 def _resized(image: Image, spec: PictureSpec) -> Seen:
     """Scale the whole picture to the model's size."""
-    from edgesoft.pictures.arrays import resample
     from edgesoft.pictures.colour import LUMINANCE, to_colour
+    from edgesoft.pictures.filters import resample
 
     wanted = "L" if spec.channels == 1 else "RGB"
     if image.size == (spec.width, spec.height) and image.mode == wanted and "transparency" not in image.info:

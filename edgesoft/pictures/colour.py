@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgesoft.pictures.arrays import Floats, spread
+from edgesoft.pictures.filters import Floats, spread
 
 if TYPE_CHECKING:
     from PIL.Image import Image

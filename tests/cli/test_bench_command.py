@@ -50,7 +50,7 @@ def test_json_keys_and_nothing_heavy():
     modules = {
         line.rpartition("|")[2].strip() for line in process.stderr.splitlines() if line.startswith("import time:")
     }
-    assert not modules & {"torch", "onnx", "rich", "pydantic", "matplotlib", "PIL", "edgesoft.workshop"}
+    assert not modules & {"torch", "onnx", "rich", "pydantic", "matplotlib", "PIL", "edgesoft.training"}
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from edgesoft.workshop.runs import RunFolder
-from edgesoft.workshop.train import train
+from edgesoft.training.runs import RunFolder
+from edgesoft.training.train import train
 from tests.cli.test_train import LIMITED
 from tests.conftest import TINY, environment
 
@@ -50,7 +50,7 @@ def test_export_and_what_it_says(cli, run, tmp_path):
 
 
 def test_a_missed_gate_publishes_the_float_file_only(cli, mnist, tmp_path):
-    """Ranges from a single picture cut off what all others need, whatever the rung: with two hidden layers, all of them."""
+    """Ranges from a single picture cut off what all others need, whatever the attempt: with two hidden layers, all of them."""
     config = dataclasses.replace(TINY, hidden=(24, 24), batch_size=1000)
     train(mnist, config, RunFolder(tmp_path / "runs" / "mnist"))
     (tmp_path / "exported").mkdir()
@@ -65,15 +65,15 @@ def test_a_missed_gate_publishes_the_float_file_only(cli, mnist, tmp_path):
     assert "INT8, 7-bit weights per channel, last layer in float" in ended.out
     report = json.loads((tmp_path / "exported" / "mnist.report.json").read_text())
     assert report["int8"] is None
-    assert [rung["passed"] for rung in report["int8_rungs"]] == [False] * 3
+    assert [attempt["passed"] for attempt in report["int8_attempts"]] == [False] * 3
 
 
 def test_a_float_file_that_is_not_pytorchs_publishes_nothing(run, tmp_path):
     """The staged graph gets one other weight, in the real command."""
     script = (
         "import runpy, sys; import numpy as np\n"
-        "from edgesoft.workshop import export\n"
-        "from edgesoft.workshop.checkpoint import Layer\n"
+        "from edgesoft.exporting import export\n"
+        "from edgesoft.training.checkpoint import Layer\n"
         "build = export.build_graph\n"
         "def wrong(layers, *rest, **named):\n"
         "    weight = layers[-1].weight.copy(); weight[3, np.abs(weight[3]).argmax()] *= 1.01\n"

@@ -17,7 +17,7 @@ KEYS = ["path", "label", "confidence", "probabilities", "model", "precision", "p
 
 @pytest.fixture
 def has_cuda():
-    from edgesoft.device.providers import obstacle
+    from edgesoft.inference.providers import obstacle
 
     return obstacle("cuda") is None
 

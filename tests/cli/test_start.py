@@ -9,8 +9,8 @@ import pytest
 
 FULL = Path("/dev/full")
 EXPORTED = Path(__file__).resolve().parents[2] / "exported"
-HEAVY = {"torch", "torchvision", "onnx", "rich", "pydantic", "matplotlib", "pandas", "sklearn", "edgesoft.workshop"}
-SHARED = {"edgesoft.cli.talk", "edgesoft.cli.options", "edgesoft.cli.answers"}
+HEAVY = {"torch", "torchvision", "onnx", "rich", "pydantic", "matplotlib", "pandas", "sklearn", "edgesoft.training"}
+SHARED = {"edgesoft.cli.console", "edgesoft.cli.options", "edgesoft.cli.answers"}
 
 
 def run(*arguments, **environment):

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from edgesoft.workshop.checkpoint import Checkpoint
-from edgesoft.workshop.runs import RunFolder
-from edgesoft.workshop.train import train
+from edgesoft.training.checkpoint import Checkpoint
+from edgesoft.training.runs import RunFolder
+from edgesoft.training.train import train
 from tests.conftest import TINY, environment
 
 QUICK = ("--epochs", "1", "--hidden", "none", "--no-augment", "--threads", "1", "--batch-size", "2000")

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from edgesoft.workshop.checkpoint import Checkpoint
+from edgesoft.training.checkpoint import Checkpoint
 from tests import edits
 
 PARITY = {

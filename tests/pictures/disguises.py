@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from PIL.Image import Resampling, Transpose
 
-from edgesoft.workshop.datasets.load import load_dataset
-from edgesoft.workshop.datasets.options import DataOptions
+from edgesoft.data.load import load_dataset
+from edgesoft.data.settings import DataSettings
 
 Random = np.random.Generator
 Tone = tuple[int, int, int]
@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100, help="how many digits, each in every disguise")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    test = load_dataset(DataOptions()).test
+    test = load_dataset(DataSettings()).test
     options.folder.mkdir(parents=True, exist_ok=True)
     with (options.folder / "labels.csv").open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from edgesoft.device.reading import read_pictures
+from edgesoft.inference.batches import read_pictures
 from tests.pictures.disguises import DISGUISES, disguised, encoded
 
 COUNT = 80

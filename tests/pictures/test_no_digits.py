@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from edgesoft.device.reading import UNKNOWN, read_pictures
-from edgesoft.workshop import outliers
+from edgesoft.inference.batches import UNKNOWN, read_pictures
+from edgesoft.training import outliers
 from tests.pictures.disguises import encoded
 
 LETTERS = "AEFHKMNPRTWXYadefhkmnprtwxy@#&%"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from edgesoft.pictures import PictureError, PictureSpec, read_picture
-from edgesoft.pictures.arrays import components, otsu, stroke_width
+from edgesoft.pictures.filters import components, otsu, stroke_width
 from edgesoft.pictures.spec import ANIMATED, BLANK, SEVERAL
 from tests.pictures.disguises import encoded
 

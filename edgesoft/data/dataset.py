@@ -1,0 +1,88 @@
+"""Labelled examples as arrays, in three splits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.data.settings import DataSettings
+from edgesoft.model.card import InputSpec
+from edgesoft.model.scaling import Scaling
+from edgesoft.tables.spec import TableSpec
+
+
+@dataclass(frozen=True)
+class Split:
+    """n labelled examples."""
+
+    inputs: NDArray[Any]
+    """What the model takes, raw: uint8 `[n, height, width]` or `[n, height, width, 3]` for pictures, float32 `[n, features]` for tables."""
+    targets: NDArray[np.int64]
+    """int64 `[n]`, indices into the data set's labels."""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set. Training learns from `train`, chooses by `validation`, and is judged once by `test`."""
+
+    name: str
+    labels: tuple[str, ...]
+    input: InputSpec
+    train: Split
+    validation: Split
+    test: Split
+    warnings: tuple[str, ...] = ()
+    """What was odd about the data, one sentence each."""
+    skipped: tuple[str, ...] = ()
+    """Files that could not be read and are left out: "path: reason"."""
+    options: DataSettings | None = None
+    """Where it came from, so that it can be loaded again; None for arrays."""
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        labels: Sequence[str],
+        spec: InputSpec,
+        splits: Mapping[str, Split],
+        *,
+        warnings: Sequence[str] = (),
+        skipped: Sequence[str] = (),
+    ) -> Dataset:
+        """A data set of named splits; the name is made fit for files to be named after it."""
+        fit = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model"
+        train, validation, test = (splits[part] for part in ("train", "validation", "test"))
+        return cls(fit, tuple(labels), spec, train, validation, test, tuple(warnings), tuple(skipped))
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Name -> split."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over all inputs and targets, so that a model can name what it was trained and judged on."""
+        digest = hashlib.sha256()
+        for split in self.splits.values():
+            for array in (split.inputs, split.targets):
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    @cached_property
+    def scaling(self) -> Scaling | None:
+        """How the features of a table are standardised, measured on the training split; None for pictures."""
+        if not isinstance(self.input, TableSpec):
+            return None
+        is_numeric = np.concatenate([[column.vocabulary is None] * column.width for column in self.input.columns])
+        return Scaling.standardising(self.train.inputs, is_numeric=is_numeric)

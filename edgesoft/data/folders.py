@@ -1,0 +1,193 @@
+"""Folders of pictures: one subfolder a class, or `train/`, `val/` and `test/` with one subfolder a class each.
+
+Every picture is decoded once, by the code that decodes pictures on devices, into one array a split. Arrays above `MEMORY_LIMIT` lie
+in temporary files that are mapped into memory, so a set may be larger than the memory.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.data.dataset import Dataset, Split
+from edgesoft.data.settings import DataSettings
+from edgesoft.data.splits import check_classes, check_doubles, divide
+from edgesoft.errors import EdgesoftError
+from edgesoft.files import reason
+from edgesoft.inference.cpu import usable_cores
+from edgesoft.pictures import PictureError, PictureSpec, read_picture
+
+MEMORY_LIMIT = 2**30
+"""Bytes of decoded pictures a split that are kept in memory; more are kept in a temporary file."""
+SIZE = (32, 32)
+SPLIT_NAMES: Mapping[str, str] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+_NO_PICTURES = frozenset({"thumbs.db", "desktop.ini"})  # what file managers leave everywhere
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """The files of one split, class by class."""
+
+    files: list[Path]
+    targets: NDArray[np.int64]
+
+
+def load_folder(
+    path: Path, options: DataSettings, *, on_picture: Callable[[int, int], None] = lambda *_: None
+) -> Dataset:
+    """Read a folder of pictures.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    options
+        `size`, `colour`, `val_split`, `test_split` and `split_seed` count.
+    on_picture
+        Called after each picture with the number read so far and the number of all.
+
+    Raises
+    ------
+    EdgesoftError
+        The folder holds no classes, a class holds no readable picture, or the pictures do not fit on the disk.
+    """
+    options.refuse("a folder of pictures", "target", "ignore_columns", "root", "download")
+    height, width = options.size or SIZE
+    spec = PictureSpec(height, width, channels=3 if options.colour else 1, normaliser="resize", stroke_high=0.0)
+    labels, listings, notes = _list_files(path)
+    check_classes({name: listing.targets for name, listing in listings.items()}, labels, path)
+    parts = divide(
+        listings["train"].targets, options, has_validation="validation" in listings, has_test="test" in listings
+    )
+    train = listings["train"]
+    for name, part in parts.items():
+        listings[name] = _Listing([train.files[index] for index in part], train.targets[part])
+    splits, skipped = _read_all(listings, spec, on_picture)
+    if skipped:
+        total = len(skipped) + sum(map(len, splits.values()))
+        notes.append(f"files that cannot be read as pictures and are left out: {len(skipped):,} of {total:,}")
+    notes += check_classes({name: split.targets for name, split in splits.items()}, labels, path)
+    notes += check_doubles(splits)
+    return Dataset.of(path.resolve().name, labels, spec, splits, warnings=notes, skipped=skipped)
+
+
+def _list_files(path: Path) -> tuple[list[str], dict[str, _Listing], list[str]]:
+    """The class names, the files of each split, and what is odd."""
+    folders = _subfolders(path)
+    named = {SPLIT_NAMES[name.lower()]: folder for name, folder in folders.items() if name.lower() in SPLIT_NAMES}
+    # A class may be called "train" or "test" too: only folders of folders are splits.
+    is_divided = len(named) == len(folders) and "train" in named and bool(_subfolders(named["train"]))
+    roots = named if is_divided else {"train": path}
+    labels = sorted(_subfolders(roots["train"]))
+    if not labels:
+        raise EdgesoftError(
+            f"{path}: holds no folders of pictures. Expected one subfolder a class, or train/, val/ and test/ with those inside"
+        )
+    notes, listings = [], {}
+    for name, root in roots.items():
+        classes = _subfolders(root)
+        strange = sorted(set(classes) - set(labels))
+        if strange:
+            raise EdgesoftError(
+                f"{classes[strange[0]]}: no such class in the training split, which has {', '.join(labels)}"
+            )
+        files = [list(_files(classes[label])) if label in classes else [] for label in labels]
+        if name == "train":
+            for label, members in zip(labels, files, strict=True):
+                if not members:
+                    raise EdgesoftError(f"{classes[label]}: holds no pictures. Add some, or remove the folder")
+        targets = np.repeat(np.arange(len(labels)), [len(members) for members in files])
+        listings[name] = _Listing([file for members in files for file in members], targets)
+        loose = sum(1 for file in root.iterdir() if file.is_file() and not _is_ignored(file))
+        if loose:
+            notes.append(f"files in {root} that belong to no class are not used: {loose:,}")
+    return labels, listings, notes
+
+
+def _subfolders(path: Path) -> dict[str, Path]:
+    try:
+        folders = {entry.name: entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+    except FileNotFoundError:
+        raise EdgesoftError(f"{path}: no such folder (expected one subfolder a class)") from None
+    except OSError as error:
+        raise EdgesoftError(f"{path}: cannot be read ({reason(error)})") from error
+    for name in folders:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise EdgesoftError(f"{path}: the folder {name!r} has a name that is not UTF-8. Rename it") from None
+    return folders
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder, in one order everywhere."""
+    return iter(sorted(file for file in folder.rglob("*") if file.is_file() and not _is_ignored(file)))
+
+
+def _is_ignored(file: Path) -> bool:
+    return file.name.startswith(".") or file.name.lower() in _NO_PICTURES
+
+
+def _read_all(
+    listings: Mapping[str, _Listing], spec: PictureSpec, on_picture: Callable[[int, int], None]
+) -> tuple[dict[str, Split], list[str]]:
+    total, done = sum(len(listing.files) for listing in listings.values()), 0
+    splits, skipped = {}, []
+
+    def read(file: Path) -> Pixels | str:
+        try:
+            return read_picture(file, spec).pixels
+        except PictureError as error:
+            text = str(error)
+            return text if text.startswith(str(file)) else f"{file}: {text}"
+
+    with ThreadPoolExecutor(usable_cores()) as pool:  # Pillow decodes without holding the interpreter
+        for name, listing in listings.items():
+            pixels = _array((len(listing.files), *spec.shape))
+            kept: list[int] = []
+            for start in range(0, len(listing.files), _AT_ONCE):
+                for index, answer in enumerate(pool.map(read, listing.files[start : start + _AT_ONCE]), start):
+                    if isinstance(answer, str):
+                        skipped.append(answer)
+                    else:
+                        pixels[len(kept)] = answer
+                        kept.append(index)
+                    done += 1
+                    on_picture(done, total)
+            splits[name] = Split(pixels[: len(kept)], listing.targets[kept])
+    return splits, skipped
+
+
+_AT_ONCE = 1000
+
+
+def _array(shape: Sequence[int]) -> Pixels:
+    """An empty array, in memory or in a temporary file that goes with it."""
+    size = int(np.prod(shape))
+    if size <= MEMORY_LIMIT:
+        return np.empty(shape, np.uint8)
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise EdgesoftError(
+            f"the decoded pictures take {size / 1e9:.1f} GB, but {folder} has {free / 1e9:.1f} GB free. Choose a smaller --size, "
+            "or another folder by the environment variable TMPDIR"
+        )
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, np.uint8, mode="w+", shape=tuple(shape))

@@ -1,0 +1,64 @@
+"""One data set, by what its source is: a known name, a folder, or a file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from edgesoft.data.arrays import load_npz
+from edgesoft.data.dataset import Dataset
+from edgesoft.data.folders import load_folder
+from edgesoft.data.mnist import load_mnist
+from edgesoft.data.settings import DataSettings
+from edgesoft.data.tables import load_table
+from edgesoft.data.torchvision_sets import SETS, load_torchvision_set
+from edgesoft.errors import EdgesoftError
+
+TABLE_FILES = (".csv", ".tsv", ".parquet", ".pq")
+
+
+def load_dataset(options: DataSettings, *, on_picture: Callable[[int, int], None] = lambda *_: None) -> Dataset:
+    """Load the data set that `options.source` names.
+
+    A known name wins over a folder of that name: write ``./mnist`` for the folder.
+
+    Parameters
+    ----------
+    options
+        Which data, and how to read them.
+    on_picture
+        Called while a folder is read, with the number of pictures read so far and the number of all.
+
+    Raises
+    ------
+    EdgesoftError
+        There is no such set, folder or file, or its content is wrong.
+    UsageError
+        A setting means nothing for this kind of source.
+    """
+    if options.source == "mnist":
+        return replace(load_mnist(options), options=options)
+    path = Path(options.source).expanduser()
+    # Whole paths, so that the run finds its data from any folder.
+    if options.source in SETS:
+        found = replace(options, root=str(Path(options.root).expanduser().resolve()))
+        dataset = load_torchvision_set(options.source, found)
+        return replace(dataset, options=replace(found, download=False))
+    found = replace(options, source=str(path.resolve()))
+    if path.is_dir():
+        dataset = load_folder(path, options, on_picture=on_picture)
+    elif path.suffix.lower() == ".npz":
+        dataset = load_npz(path, options)
+    elif path.suffix.lower() in TABLE_FILES:
+        dataset = load_table(path, options)
+    else:
+        names = ("mnist", *SETS)
+        close = difflib.get_close_matches(options.source, names, 1)
+        hint = f"Did you mean {close[0]}?" if close else f"Known sets: {', '.join(names)}"
+        raise EdgesoftError(
+            f"{options.source}: no such data set. Expected a known set, a folder of pictures, or a .csv, .tsv, .npz or .parquet "
+            f"file. {hint}"
+        )
+    return replace(dataset, options=found)

@@ -1,0 +1,149 @@
+"""Divides examples into training, validation and test, and says what is odd about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.data.dataset import Split
+from edgesoft.data.settings import DataSettings
+from edgesoft.errors import EdgesoftError
+
+TEST_SHARE = 0.2
+VALIDATION_SHARE = 0.15
+MANY = 10_000
+VALIDATION_SHARE_OF_MANY = 0.1
+UNBALANCED = 2.0
+"""From this ratio between the largest and the smallest class on, the difference is reported."""
+
+Indices = NDArray[np.int64]
+
+
+def hold_out(targets: NDArray[np.int64], share: float, seed: int) -> tuple[Indices, Indices]:
+    """Choose the same share of every class by chance.
+
+    A class with two or more examples is on both sides; a single example is never held out.
+
+    Parameters
+    ----------
+    targets
+        int64 `[n]`.
+    share
+        Fraction to hold out.
+    seed
+        The same seed chooses the same examples.
+
+    Returns
+    -------
+    tuple
+        Indices of the examples that are kept, and of those held out, both ascending.
+    """
+    generator = np.random.default_rng(seed)
+    held: list[Indices] = []
+    for label in np.unique(targets):
+        members = np.flatnonzero(targets == label)
+        count = min(max(round(share * len(members)), 1), len(members) - 1)
+        held.append(generator.permutation(members)[:count])
+    chosen = np.sort(np.concatenate(held))
+    return np.setdiff1d(np.arange(len(targets)), chosen), chosen
+
+
+def divide(
+    targets: NDArray[np.int64], options: DataSettings, *, has_validation: bool, has_test: bool
+) -> dict[str, Indices]:
+    """Divide the examples that have no split of their own.
+
+    Returns
+    -------
+    dict
+        "train", and "validation" and "test" where the data bring none, -> indices into `targets`.
+    """
+    parts = {"train": np.arange(len(targets))}
+    if not has_test:
+        kept, parts["test"] = hold_out(targets, options.test_split or TEST_SHARE, options.split_seed)
+        parts["train"] = kept
+    if not has_validation:
+        usual = VALIDATION_SHARE if len(parts["train"]) < MANY else VALIDATION_SHARE_OF_MANY
+        kept, held = hold_out(targets[parts["train"]], options.val_split or usual, options.split_seed + 1)
+        parts["train"], parts["validation"] = parts["train"][kept], parts["train"][held]
+    return parts
+
+
+def check_classes(splits: Mapping[str, NDArray[np.int64]], labels: Sequence[str], origin: object) -> list[str]:
+    """Count the examples of every class.
+
+    Parameters
+    ----------
+    splits
+        Name of the split -> int64 `[n]` targets.
+    labels
+        The class names.
+    origin
+        Where the data came from, for the messages.
+
+    Returns
+    -------
+    list
+        One sentence for each thing that is odd.
+
+    Raises
+    ------
+    EdgesoftError
+        There are fewer than two classes, or one of them is not in the training split, or a split is empty.
+    """
+    if len(labels) < 2:
+        only = f" ({labels[0]!r})" if labels else ""
+        raise EdgesoftError(f"{origin}: holds {len(labels)} class{only}. A classifier needs examples of at least two")
+    for name, targets in splits.items():
+        if not len(targets):
+            raise EdgesoftError(f"{origin}: no example is left for the {name} split. Add more examples of every class")
+    counts = {name: np.bincount(targets, minlength=len(labels)) for name, targets in splits.items()}
+    untrained = [label for label, count in zip(labels, counts["train"], strict=True) if not count]
+    if untrained:
+        raise EdgesoftError(
+            f"{origin}: the training split has no example of {_listed(untrained)}. Add some, or remove the class"
+        )
+    notes = []
+    for name, count in counts.items():
+        absent = [label for label, members in zip(labels, count, strict=True) if not members]
+        if absent:
+            notes.append(f"the {name} split has no example of {_listed(absent)}")
+    low, high = int(counts["train"].argmin()), int(counts["train"].argmax())
+    if counts["train"][high] >= UNBALANCED * counts["train"][low]:
+        notes.append(
+            f"the classes differ in size: {labels[high]!r} has {counts['train'][high]:,} training examples, {labels[low]!r} has "
+            f"{counts['train'][low]:,}. --class-weights gives every class the same weight"
+        )
+    return notes
+
+
+def check_doubles(splits: Mapping[str, Split]) -> list[str]:
+    """Count the examples of the other splits that stand in the training split too, byte for byte.
+
+    Returns
+    -------
+    list
+        One sentence for each split with such examples.
+    """
+    known = {_digest(example) for example in splits["train"].inputs}
+    notes = []
+    for name in ("validation", "test"):
+        doubles = sum(_digest(example) in known for example in splits[name].inputs)
+        if doubles:
+            notes.append(
+                f"{doubles:,} of {len(splits[name]):,} examples of the {name} split stand in the training split too: "
+                "its accuracy flatters"
+            )
+    return notes
+
+
+def _digest(example: NDArray[np.generic]) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(example).data, digest_size=16).digest()
+
+
+def _listed(words: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, words[:5]))
+    return shown if len(words) <= 5 else f"{shown} and {len(words) - 5} other classes"

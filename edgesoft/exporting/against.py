@@ -1,0 +1,75 @@
+"""Holds a model file against the PyTorch checkpoint that it came from, over the whole test split."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from edgesoft.data.dataset import Dataset
+from edgesoft.exporting.gate import Gate
+from edgesoft.inference.classifier import Classifier
+from edgesoft.inference.parity import compare
+from edgesoft.inference.providers import WITH_DEVICES, choose
+from edgesoft.inference.verify import Finding, VerifyReport
+from edgesoft.model.file import read_model
+from edgesoft.training.checkpoint import Checkpoint
+from edgesoft.training.network import reference_logits
+
+
+def verify_against(
+    report: VerifyReport,
+    checkpoint: Path,
+    dataset: Dataset,
+    gate: Gate = Gate(),
+    *,
+    device_id: int | None = None,
+    threads: int | None = None,
+    tf32: bool = False,
+) -> VerifyReport:
+    """Add the full comparison with PyTorch to a report.
+
+    Parameters
+    ----------
+    report
+        What `edgesoft.inference.verify.verify` found.
+    checkpoint
+        The checkpoint that the file should have come from.
+    dataset
+        The data to compare on.
+    gate
+        What the file must hold.
+    device_id, threads, tf32
+        As for `verify`; the provider is the report's.
+
+    Raises
+    ------
+    EdgesoftError
+        The checkpoint cannot be read, or its inputs are not the model's.
+    """
+    trained = Checkpoint.load(checkpoint)
+    model = read_model(report.path)
+    findings = list(report.findings)
+    if trained.card.labels != model.card.labels:
+        findings.append(
+            Finding(
+                "labels",
+                f"the file has {', '.join(model.card.labels)}, the checkpoint {', '.join(trained.card.labels)}",
+            )
+        )
+    if trained.card.input != model.card.input:
+        findings.append(
+            Finding("preprocessing", f"the file has {model.card.input}, the checkpoint {trained.card.input}")
+        )
+        return dataclasses.replace(report, findings=tuple(findings))
+    reference = reference_logits(trained.to_network(), dataset.test.inputs)
+    if reference.shape[1] != model.card.outputs:
+        return dataclasses.replace(report, findings=tuple(findings))
+    if report.expected is None:  # it could not be replayed either, and the report already says why
+        return dataclasses.replace(report, findings=tuple(findings))
+    # With "auto" the report names what was taken, and a CPU has neither devices nor TF32.
+    gpu = report.provider in WITH_DEVICES
+    choice = choose(report.provider, device_id=device_id if gpu else None, tf32=tf32 and report.provider == "cuda")
+    classifier = Classifier(model, choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
+    parity = compare(reference, classifier.logits(dataset.test.inputs), dataset.test.targets, cut=model.card.cut)
+    findings += [Finding("pytorch", failure) for failure in gate.failures(parity, model.card.precision)]
+    return dataclasses.replace(report, against=parity, findings=tuple(findings))

@@ -1,0 +1,133 @@
+"""Honest probabilities: a temperature that makes confidence equal accuracy, and the error that is left.
+
+Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks" (ICML 2017).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.inference.parity import Logits, softmax
+from edgesoft.inference.rejection import energy_score
+
+BINS = 15
+TEMPERATURES = (0.05, 20.0)
+"""Between these a fitted temperature stays: a validation split without a single mistake would drive it to 0."""
+
+RARE = 0.001
+"""Share of right answers on the validation split that may fall below each limit of doubt."""
+EVEN_CONFIDENCE = 0.5
+"""Where an answer is as often wrong as right."""
+EVEN_ENERGY_SCORE = 0.0
+"""Where, to a network that learned from outliers, "none of the classes" is as probable as all of them together."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Confidence against accuracy, in equal bins of confidence."""
+
+    counts: NDArray[np.int64]
+    """int64 `[bins]`, how many answers fall into each bin."""
+    confidences: NDArray[np.float64]
+    """float64 `[bins]`, mean confidence in each bin; 0 where it is empty."""
+    accuracies: NDArray[np.float64]
+    """float64 `[bins]`, fraction answered rightly; 0 where it is empty."""
+
+    @property
+    def expected_calibration_error(self) -> float:
+        """Mean gap between confidence and accuracy, weighted by the answers in each bin, as a fraction."""
+        return float(np.sum(self.counts * np.abs(self.confidences - self.accuracies)) / self.counts.sum())
+
+
+def reliability(logits: Logits, targets: NDArray[np.int64], *, temperature: float = 1.0) -> Reliability:
+    """Sort answers into bins of confidence.
+
+    Parameters
+    ----------
+    logits
+        float32 `[n, classes]`.
+    targets
+        int64 `[n]`, the right classes.
+    temperature
+        What the logits are divided by.
+    """
+    probabilities = softmax((logits / np.float32(temperature)).astype(np.float32))
+    confidence = probabilities.max(axis=1)
+    right = logits.argmax(axis=1) == targets
+    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    filled = np.maximum(counts, 1)
+    return Reliability(
+        counts=counts,
+        confidences=np.bincount(bins, confidence, minlength=BINS) / filled,
+        accuracies=np.bincount(bins, right, minlength=BINS) / filled,
+    )
+
+
+def fit_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
+    """The temperature that minimises cross entropy; it never changes a label.
+
+    Cross entropy is convex in the inverse temperature, so its slope is searched for its only zero by bisection.
+
+    Parameters
+    ----------
+    logits
+        float32 `[n, classes]` on examples that were not trained on.
+    targets
+        int64 `[n]`, the right classes.
+    """
+    # One more example is counted, spread evenly over the classes: a small split without a mistake must not make the model
+    # certain. Source: Platt, "Probabilistic Outputs for Support Vector Machines" (1999).
+    share = 1 / (len(targets) + 1)
+    observed = logits[np.arange(len(targets)), targets].mean(dtype=np.float64)
+    right = (1 - share) * observed + share * logits.mean(dtype=np.float64)
+
+    def slope(inverse: float) -> float:
+        expected = (softmax((logits * np.float32(inverse)).astype(np.float32)) * logits).sum(axis=1)
+        return float(expected.mean() - right)
+
+    low, high = 1 / TEMPERATURES[1], 1 / TEMPERATURES[0]
+    for _ in range(40):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+    return float(np.float32(1 / low))
+
+
+def rejection_limits(
+    logits: Logits, targets: NDArray[np.int64], temperature: float, *, knows_outliers: bool = False
+) -> dict[str, float]:
+    """The limits below which an answer is given as unknown, for the model card.
+
+    Parameters
+    ----------
+    logits
+        float32 `[n, classes]` on the validation split.
+    targets
+        int64 `[n]`, the right classes.
+    temperature
+        What the logits are divided by.
+    knows_outliers
+        Whether the network learned from outliers, so that its energy_score means something by itself.
+    """
+    right = logits.argmax(axis=1) == targets
+    if np.count_nonzero(right) * RARE < 1:  # so few answers hold no such share: their smallest would reject far more
+        return (
+            {"reject_below": EVEN_CONFIDENCE, "familiar_above": EVEN_ENERGY_SCORE}
+            if knows_outliers
+            else {"reject_below": 0.0}
+        )
+    confidence = softmax((logits / np.float32(temperature)).astype(np.float32)).max(axis=1)
+    # Confidence is calibrated: below one half, an answer is more often wrong than right. Nor is the limit higher for a model that is
+    # hardly ever unsure of its own data, because other people's pictures leave it less sure, and it still reads them rightly.
+    limits = {"reject_below": min(_rarest(confidence[right]), EVEN_CONFIDENCE)}
+    if logits.shape[1] > 2 or knows_outliers:  # of two logits, only the difference was learned
+        limit = _rarest(energy_score(logits[right]))
+        limits["familiar_above"] = min(limit, EVEN_ENERGY_SCORE) if knows_outliers else limit
+    return limits
+
+
+def _rarest(values: NDArray[np.floating]) -> float:
+    return round(float(np.quantile(values, RARE)), 4)

@@ -1,0 +1,339 @@
+"""Checkpoint -> graph -> INT8 -> parity -> published files, or nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.data.dataset import Dataset
+from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
+from edgesoft.exporting.activation_ranges import METHODS, activation_maxima
+from edgesoft.exporting.calibration import Reliability, fit_temperature, rejection_limits, reliability
+from edgesoft.exporting.digest import seal
+from edgesoft.exporting.gate import Gate
+from edgesoft.exporting.golden_selection import draw_page, select_golden
+from edgesoft.exporting.graph import build_graph
+from edgesoft.exporting.quantize import QuantizedLayer, Scheme, for_unit_range, quantize
+from edgesoft.files import write_atomically
+from edgesoft.inference.bench import interleave
+from edgesoft.inference.classifier import Classifier
+from edgesoft.inference.find_model import INT8_SUFFIX
+from edgesoft.inference.parity import Logits, Parity, answers, compare, paired
+from edgesoft.inference.verify import verify
+from edgesoft.model.card import Precision
+from edgesoft.model.file import open_model
+from edgesoft.model.golden import Golden
+from edgesoft.model.scaling import Scaling
+from edgesoft.pictures import PictureSpec, encode_png, read_picture
+from edgesoft.training.checkpoint import Checkpoint, Layer
+from edgesoft.training.network import reference_logits
+from edgesoft.training.notebook import export_html
+
+BENCH_BATCHES = (1, 256)
+GOLDEN_BYTES = 2**23
+"""Most bytes of golden inputs, and of the page with them, in a model file."""
+
+
+@dataclass(frozen=True)
+class QuantizeSettings:
+    """How to make the INT8 file."""
+
+    calibration: str = "minmax"
+    """How the range of the activations is chosen."""
+    samples: int | None = None
+    """Calibration examples, taken evenly from the training split; None takes all."""
+    per_channel: bool = False
+    """Begin the ladder with one weight scale for each output of a layer."""
+    eight_bit: bool = False
+    """Allow 8-bit weights on the ladder, for devices with VNNI or an ARM CPU only."""
+
+    def __post_init__(self) -> None:
+        if self.calibration not in METHODS:
+            raise UsageError(f"calibration {self.calibration!r}: expected {', '.join(METHODS)}")
+        if self.samples is not None and self.samples < 1:
+            raise UsageError(f"calibration samples {self.samples}: expected at least 1")
+
+    def schemes(self) -> list[Scheme]:
+        """The schemes to try, the fastest and most portable first."""
+        attempts = [Scheme(), Scheme(per_channel=True), Scheme(per_channel=True, float_last=True)]
+        if self.eight_bit:
+            attempts[1:1] = [Scheme(weight_bits=8)]
+            attempts[-1:-1] = [Scheme(weight_bits=8, per_channel=True)]
+        return [scheme for scheme in attempts if scheme.per_channel or not self.per_channel]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One staged model file and what was measured on it."""
+
+    precision: Precision
+    arithmetic: str
+    """In words: "float32", or "INT8, 7-bit weights per tensor"."""
+    content: bytes
+    """The file, ready to be published."""
+    temperature: float
+    logits: Logits
+    """float32 `[n, outputs]`, on the test split."""
+    answers: NDArray[np.int64]
+    """int64 `[n]`, the class it answers for each example of the test split."""
+    parity: Parity
+    """Against PyTorch, on the test split."""
+    failures: tuple[str, ...]
+    """Gates missed; empty when it may be published."""
+    unscaled: Reliability
+    """Confidence on the test split, had the temperature been 1."""
+    scaled: Reliability
+    """Confidence on the test split with the temperature."""
+    latencies: dict[int, list[float]]
+    """Batch size -> seconds a call, one CPU thread, measured in turns with the other files of the same export."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it may be published."""
+        return not self.failures
+
+    def microseconds(self, batch: int) -> float:
+        """Median time of a call."""
+        return 1e6 * statistics.median(self.latencies[batch])
+
+    def slower_than(self, other: Candidate) -> list[str]:
+        """Where this file is slower than `other` on this machine, in words; rounds are compared in pairs."""
+        warnings = []
+        for batch, seconds in self.latencies.items():
+            ratio = statistics.median(
+                mine / theirs for mine, theirs in zip(seconds, other.latencies[batch], strict=True)
+            )
+            if ratio > 1.05:
+                warnings.append(
+                    f"{self.arithmetic} is {ratio:.2f}x slower than {other.arithmetic} at batch {batch} on this machine"
+                )
+        return warnings
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """Everything that one export measured."""
+
+    name: str
+    checkpoint_sha256: str
+    float_model: Candidate
+    attempts: tuple[Candidate, ...]
+    """The INT8 files in the order tried; only the last one can have passed."""
+    reference: Logits
+    """float32 `[n, classes]`, PyTorch's answers on the test split."""
+
+    @property
+    def int8_model(self) -> Candidate | None:
+        """The INT8 file that passed; None when none was asked for or none passed."""
+        return self.attempts[-1] if self.attempts and self.attempts[-1].passed else None
+
+    def _repr_html_(self) -> str:
+        return export_html(self)
+
+
+class _Stage:
+    """Builds model files of one checkpoint and measures each with the code that runs on devices."""
+
+    def __init__(self, checkpoint: Checkpoint, dataset: Dataset, gate: Gate, folder: Path) -> None:
+        self.checkpoint, self.dataset, self.gate, self.folder = checkpoint, dataset, gate, folder
+        self.network = checkpoint.to_network()
+        self.reference = reference_logits(self.network, dataset.test.inputs)
+        golden = select_golden(paired(self.reference), dataset.test.targets)
+        # Large pictures: fewer of them, evenly spread, so that the block stays one that a device unpacks.
+        affordable = max(1, GOLDEN_BYTES // dataset.test.inputs[0].nbytes)
+        self.golden = golden[np.linspace(0, len(golden) - 1, min(affordable, len(golden))).astype(int)]
+        self.page, self.page_seen = _page(dataset, self.golden)
+
+    def measure(
+        self,
+        layers: Sequence[Layer | QuantizedLayer],
+        scaling: Scaling | None,
+        precision: Precision,
+        arithmetic: str,
+        **card: object,
+    ) -> Candidate:
+        """Write a file, run it over the validation and the test split, compare with PyTorch, and complete its card."""
+        test = self.dataset.test
+        described = dataclasses.replace(self.checkpoint.card, precision=precision, **card)  # type: ignore[arg-type]
+        draft = self._open(seal(build_graph(layers, described, scaling), described))
+        # The logits are the same before and after the temperature, so one draft serves to fit it and to be measured.
+        validation = self.dataset.validation
+        validation_logits = paired(draft.logits(validation.inputs))
+        temperature = fit_temperature(validation_logits, validation.targets)
+        doubt = rejection_limits(
+            validation_logits, validation.targets, temperature, knows_outliers=self.checkpoint.knows_outliers
+        )
+        if described.threshold != 0.5:
+            doubt["reject_below"] = 0.0  # whoever chose another threshold has said already how sure an answer must be
+        described = dataclasses.replace(described, temperature=temperature, doubt=doubt)
+        graph = build_graph(layers, described, scaling)
+        staged = self._open(seal(graph, described))
+        logits = staged.logits(test.inputs)
+        parity = compare(self.reference, logits, test.targets, cut=described.cut)
+        complete = dataclasses.replace(described, parity=_parity_for_card(parity))
+        golden = Golden(
+            labels=described.labels,
+            inputs=test.inputs[self.golden],
+            targets=test.targets[self.golden],
+            reference=self.reference[self.golden],
+            expected=logits[self.golden],
+            page=self.page,
+            page_seen=self.page_seen,
+        )
+        content = seal(graph, complete, golden)
+        return Candidate(
+            precision=precision,
+            arithmetic=arithmetic,
+            content=content,
+            temperature=temperature,
+            logits=logits,
+            answers=answers(logits, described.cut),
+            parity=parity,
+            failures=(*self.gate.failures(parity, precision), *self._replay(content)),
+            unscaled=reliability(paired(logits), test.targets),
+            scaled=reliability(paired(logits), test.targets, temperature=temperature),
+            latencies={},
+        )
+
+    def _replay(self, content: bytes) -> list[str]:
+        """Verify the very bytes that would be published, as a device will; what it finds misses the gate."""
+        path = self.folder / "complete.onnx"
+        write_atomically(path, content)
+        return [f"{finding.stage}: {finding.message}" for finding in verify(path).findings]
+
+    def _open(self, content: bytes) -> Classifier:
+        path = self.folder / "staged.onnx"
+        write_atomically(path, content)
+        return Classifier(open_model(path), "cpu")
+
+    def time(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Measure the latencies of several files in turns."""
+        classifiers = [self._open(candidate.content) for candidate in candidates]
+        latencies: list[dict[int, list[float]]] = [{} for _ in candidates]
+        for batch in BENCH_BATCHES:
+            inputs = np.resize(self.dataset.test.inputs[:batch], (batch, *self.checkpoint.card.input.shape))
+            calls = {str(index): partial(classifier, inputs) for index, classifier in enumerate(classifiers)}
+            for index, seconds in interleave(calls, rounds=40, calls=max(1, 50 // batch)).items():
+                latencies[int(index)][batch] = seconds
+        return [
+            dataclasses.replace(candidate, latencies=measured)
+            for candidate, measured in zip(candidates, latencies, strict=True)
+        ]
+
+
+def export(
+    checkpoint: Path,
+    dataset: Dataset,
+    *,
+    gate: Gate = Gate(),
+    int8: QuantizeSettings | None = None,
+    name: str | None = None,
+) -> ExportResult:
+    """Build the float file, and the INT8 file when `int8` says how, and hold both against PyTorch over the whole test split.
+
+    Nothing is published here: `edgesoft.exporting.publish` does that with the result.
+
+    Parameters
+    ----------
+    checkpoint
+        What `edgesoft train` wrote.
+    dataset
+        The data it was trained on.
+    gate
+        What a file must hold.
+    int8
+        How to quantize; None makes the float file only.
+    name
+        Stem of the files; None takes the data set's name from the checkpoint.
+
+    Raises
+    ------
+    EdgesoftError
+        The checkpoint cannot be read or belongs to other data.
+    GateMissedError
+        The float file does not answer like PyTorch.
+    """
+    trained = Checkpoint.load(checkpoint)
+    if trained.card.training.get("data_sha256") != dataset.digest:
+        raise EdgesoftError(
+            f"{checkpoint}: was trained on other data than {dataset.name} holds now. Train again: edgesoft train"
+        )
+    # A checkpoint may come from anywhere, and its name must not lead out of the folder either.
+    name = trained.card.name if name is None else name
+    if not re.fullmatch(r"\w[\w.-]*", name) or name.endswith(INT8_SUFFIX.removesuffix(".onnx")):
+        raise UsageError(
+            f"name {name!r}: expected letters, digits, '.', '_' and '-', and no '.int8' at the end, because files are named after it"
+        )
+    trained = dataclasses.replace(trained, card=dataclasses.replace(trained.card, name=name))
+    with tempfile.TemporaryDirectory() as folder:
+        stage = _Stage(trained, dataset, gate, Path(folder))
+        float_model = stage.measure(trained.layers, trained.scaling, "float32", "float32")
+        if not float_model.passed:
+            raise GateMissedError(
+                f"{checkpoint}: the float file does not answer like PyTorch: {'; '.join(float_model.failures)}"
+            )
+        attempts = _climb(stage, trained, dataset, int8) if int8 else []
+        timed = stage.time([float_model, *attempts])
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    return ExportResult(trained.card.name, digest, timed[0], tuple(timed[1:]), stage.reference)
+
+
+def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
+    """A picture that is no input yet, and what the preprocessing makes of it; none for tables, or if it would be too large."""
+    if not isinstance(dataset.input, PictureSpec):
+        return None, None
+    page = draw_page(dataset.test.inputs[golden[len(golden) // 2]])
+    if page.nbytes > GOLDEN_BYTES:
+        return None, None
+    return page, read_picture(encode_png(page), dataset.input).pixels
+
+
+def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeSettings) -> list[Candidate]:
+    """Try one attempt of the ladder after the other until one passes."""
+    inputs = dataset.train.inputs
+    if config.samples is not None and config.samples < len(inputs):
+        inputs = inputs[np.linspace(0, len(inputs) - 1, config.samples).astype(int)]
+    maxima = activation_maxima(stage.network, inputs, config.calibration)
+    layers, scaling = trained.layers, trained.scaling
+    if scaling is not None:
+        unit_range = Scaling.to_unit_range(inputs)
+        layers, scaling = (for_unit_range(layers[0], scaling, unit_range), *layers[1:]), unit_range
+    attempts: list[Candidate] = []
+    for scheme in config.schemes():
+        if scheme.float_last and len(layers) == 1:
+            continue  # nothing would be left in integers
+        settings = {
+            "format": "static QDQ, uint8 activations with zero point 0",
+            "weights": str(scheme),
+            "same_bits_everywhere": scheme.same_bits_everywhere,
+            "calibration": config.calibration,
+            "calibration_examples": len(inputs),
+            "activation_maxima": maxima,
+        }
+        attempts.append(
+            stage.measure(quantize(layers, maxima, scheme), scaling, "int8", f"INT8, {scheme}", quantization=settings)
+        )
+        if attempts[-1].passed:
+            break
+    return attempts
+
+
+def _parity_for_card(parity: Parity) -> dict[str, object]:
+    return {
+        "examples": parity.examples,
+        "max_logit_difference": parity.max_logit_difference,
+        "max_probability_difference": parity.max_probability_difference,
+        "label_changes": len(parity.label_changes),
+        "pytorch_accuracy": parity.reference_accuracy,
+        "accuracy": parity.candidate_accuracy,
+    }

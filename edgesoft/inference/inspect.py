@@ -1,0 +1,75 @@
+"""What a model file says about itself."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from edgesoft.model.card import ModelCard
+from edgesoft.model.file import GOLDEN_KEY, TensorSpec, read_model
+from edgesoft.model.golden import Golden
+
+OLDEST_RUNTIME: Mapping[tuple[int, int], str] = {(13, 8): "1.15"}
+"""(opset, IR version) -> the oldest ONNX Runtime that the tests have loaded such a file with."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The contents of one model file."""
+
+    path: Path
+    card: ModelCard
+    file_bytes: int
+    weight_bytes: int
+    """All initializers."""
+    parameters: int
+    """Weights and biases."""
+    activation_bytes: int
+    """The largest pair of a layer's input and output at batch 1: what a device must hold at once."""
+    golden_examples: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    operators: Mapping[str, int]
+    """Operator -> number of nodes."""
+    opset: int
+    ir_version: int
+    producer: str
+    oldest_runtime: str | None
+    """Oldest ONNX Runtime that is known to load it."""
+    changed_parts: tuple[str, ...]
+    """Parts that no longer match their digest; empty for an intact file."""
+
+
+def inspect(path: Path) -> Inspection:
+    """Read what a model file says about itself; nothing is run.
+
+    Raises
+    ------
+    EdgesoftError
+        The file cannot be read or is not one that edgesoft wrote.
+    """
+    model = read_model(path)
+    layers = [tensor for tensor in model.initializers if len(tensor.shape) == 2]
+    widths = [math.prod(model.card.input.shape), *(tensor.shape[0] for tensor in layers)]
+    unit = 1 if model.card.precision == "int8" else 4
+    return Inspection(
+        path=path,
+        card=model.card,
+        file_bytes=len(model.content),
+        weight_bytes=sum(len(tensor.data) for tensor in model.initializers),
+        parameters=sum(math.prod(tensor.shape) + tensor.shape[0] for tensor in layers),
+        activation_bytes=unit * max(map(sum, pairwise(widths))),
+        golden_examples=len(Golden.decode(model.metadata[GOLDEN_KEY], path)) if GOLDEN_KEY in model.metadata else 0,
+        inputs=model.inputs,
+        outputs=model.outputs,
+        operators=Counter(node.operator for node in model.nodes),
+        opset=model.opset,
+        ir_version=model.ir_version,
+        producer=model.producer,
+        oldest_runtime=OLDEST_RUNTIME.get((model.opset, model.ir_version)),
+        changed_parts=model.changed_parts(),
+    )

@@ -1,0 +1,234 @@
+"""Replays the golden examples of a model file, to prove that it is intact and still answers as PyTorch did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from edgesoft.errors import EdgesoftError, ProviderUnavailableError
+from edgesoft.inference.classifier import Classifier, Prediction
+from edgesoft.inference.parity import Parity, answers, compare, probabilities
+from edgesoft.inference.providers import ProviderName, choose
+from edgesoft.model import interpreter
+from edgesoft.model.file import GOLDEN_KEY, ModelFile, read_model
+from edgesoft.model.golden import Golden
+from edgesoft.pictures import PictureSpec, encode_png, read_picture
+
+Stage = Literal["file", "labels", "preprocessing", "graph", "runtime", "pytorch"]
+
+CPU_TOLERANCE = 1e-4
+"""Largest difference of a float logit on a CPU; other instruction sets add in another order (measured on MNIST: 1e-5)."""
+ACCELERATOR_TOLERANCE = 1e-3
+"""The same on any other provider."""
+PROBABILITY_TOLERANCE = 1e-5
+PREPROCESSING_TOLERANCE = 1.0
+"""Mean difference of a normalised picture, in grey levels: other versions of Pillow and numpy may round otherwise."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it was at export."""
+
+    stage: Stage
+    """Where it differs: the file's bytes, the labels, the preprocessing, the graph, the runtime, or PyTorch itself."""
+    message: str
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What a verification measured, and what it found."""
+
+    path: Path
+    precision: str
+    provider: str
+    examples: int
+    """Golden examples replayed."""
+    reference: Parity | None
+    """This machine's answers against PyTorch's; None when nothing could be replayed."""
+    expected: Parity | None
+    """This machine's answers against those of this very file in the workshop."""
+    findings: tuple[Finding, ...]
+    against: Parity | None = None
+    """The file against a PyTorch checkpoint on a whole test split, where that was asked for."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the file is intact and answers as it did."""
+        return not self.findings
+
+
+def verify(
+    path: Path, *, provider: str = "cpu", device_id: int | None = None, threads: int | None = None, tf32: bool = False
+) -> VerifyReport:
+    """Check a model file against what was recorded inside it at export.
+
+    Parameters
+    ----------
+    path
+        The `.onnx` file.
+    provider
+        Where to replay: a provider's name, or "auto".
+    device_id, threads, tf32
+        See `edgesoft.inference.classifier.Classifier`. With TF32 a float model may miss the tolerance.
+
+    Raises
+    ------
+    EdgesoftError
+        The file cannot be read or is not one that edgesoft wrote.
+    ProviderUnavailableError
+        The provider cannot run here.
+    """
+    choice = choose(provider, device_id=device_id, tf32=tf32)
+    chosen = choice.provider
+    model = read_model(path)
+    findings = [Finding("file", _changed(part)) for part in model.changed_parts()]
+    if GOLDEN_KEY not in model.metadata:
+        findings.append(Finding("file", "it carries no golden examples, so nothing can be replayed"))
+        return VerifyReport(path, model.card.precision, chosen, 0, None, None, tuple(findings))
+    stage: Stage = "file"
+    try:
+        golden = Golden.decode(model.metadata[GOLDEN_KEY], path)
+        stage = "graph"
+        classifier = Classifier(model, chosen, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
+        stage = "file"
+        # Numbers that are not finite belong into the findings, not as numpy's warnings onto the terminal.
+        with np.errstate(all="ignore"):
+            prediction = _replay(classifier, golden)
+            reference, expected = (
+                compare(logits, prediction.logits, golden.targets, cut=model.card.cut)
+                for logits in (golden.reference, golden.expected)
+            )
+            if golden.labels != model.card.labels:
+                findings.append(Finding("labels", _label_change(golden.labels, model.card.labels)))
+            findings += _judge_preprocessing(model, golden)
+            # Against edited records nothing can be said about the graph.
+            findings += _judge_records(model, golden) or _judge_logits(model, golden, expected, chosen)
+            findings += _judge_outputs(model, prediction)
+    except ProviderUnavailableError:
+        raise  # says nothing about the file
+    except EdgesoftError as error:
+        # A file that fails at this point is already known to be changed, or cannot keep its own promise.
+        findings.append(Finding(stage, str(error).removeprefix(f"{path}: ")))
+        return VerifyReport(path, model.card.precision, chosen, 0, None, None, tuple(findings))
+    return VerifyReport(path, model.card.precision, chosen, len(golden), reference, expected, tuple(findings))
+
+
+def _changed(part: str) -> str:
+    return f"the {part} changed after export: the bytes do not match their digest"
+
+
+def _label_change(recorded: tuple[str, ...], found: tuple[str, ...]) -> str:
+    if sorted(recorded) == sorted(found):
+        moved = [label for label, other in zip(recorded, found, strict=True) if label != other]
+        return f"the labels stand in another order than at export: {', '.join(moved)} moved"
+    return f"the labels are {', '.join(found)}, but were {', '.join(recorded)} at export"
+
+
+def _replay(classifier: Classifier, golden: Golden) -> Prediction:
+    """The answers to all golden examples, a batch at a time: a file decides how many it carries, not how much memory that takes."""
+    batches = [
+        classifier(golden.inputs[start : start + interpreter.BATCH_SIZE])
+        for start in range(0, len(golden), interpreter.BATCH_SIZE)
+    ]
+    return Prediction(
+        tuple(label for batch in batches for label in batch.labels),
+        *(np.concatenate(arrays) for arrays in list(zip(*batches, strict=True))[1:]),
+    )
+
+
+def _judge_preprocessing(model: ModelFile, golden: Golden) -> list[Finding]:
+    if golden.page is None or golden.page_seen is None or not isinstance(model.card.input, PictureSpec):
+        return []
+    pixels = read_picture(encode_png(golden.page), model.card.input).pixels
+    if pixels.shape != golden.page_seen.shape:
+        return [
+            Finding(
+                "preprocessing",
+                f"a picture becomes {list(pixels.shape)}, but was {list(golden.page_seen.shape)} at export",
+            )
+        ]
+    difference = float(np.abs(pixels.astype(np.float64) - golden.page_seen).mean())
+    if difference <= PREPROCESSING_TOLERANCE:
+        return []
+    return [
+        Finding(
+            "preprocessing",
+            f"the recorded picture becomes other pixels than at export: {difference:.1f} grey levels on average",
+        )
+    ]
+
+
+def _judge_records(model: ModelFile, golden: Golden) -> list[Finding]:
+    """The golden examples come from the test split, so they cannot differ more from PyTorch than the card says of all of it."""
+    recorded = compare(golden.reference, golden.expected, golden.targets).max_logit_difference
+    stated = (model.card.parity or {}).get("max_logit_difference")
+    if isinstance(stated, float) and recorded <= stated * (1 + 1e-6):
+        return []
+    return [
+        Finding(
+            "file",
+            f"the golden examples were edited: their logits differ by up to {recorded:.3g} from PyTorch's, "
+            f"but the card says {stated} for the whole test split",
+        )
+    ]
+
+
+def _judge_logits(model: ModelFile, golden: Golden, expected: Parity, provider: ProviderName) -> list[Finding]:
+    exact = bool((model.card.quantization or {}).get("same_bits_everywhere"))
+    tolerance = 0.0 if exact and provider == "cpu" else CPU_TOLERANCE if provider == "cpu" else ACCELERATOR_TOLERANCE
+    # Plain numpy computes what the file says, and integers exactly: it tells a changed file from a runtime that computes otherwise.
+    independent = interpreter.run(model, golden.inputs)["logits"].astype(np.float32)
+    by_numpy = compare(golden.expected, independent, golden.targets)
+    graph_holds = _holds(by_numpy, 0.0 if exact else CPU_TOLERANCE)
+    if _holds(expected, tolerance):
+        if graph_holds:
+            return []
+        return [
+            Finding(
+                "graph",
+                f"by the graph, computed in plain numpy, the logits differ by up to {by_numpy.max_logit_difference:.3g} from those "
+                "at export, although this runtime does not show it: the graph or its weights are not those that were exported",
+            )
+        ]
+    what = (
+        f"the logits differ by up to {expected.max_logit_difference:.3g} from those at export (allowed {tolerance:g}), "
+        f"{len(expected.label_changes)} of {expected.examples} labels with them"
+    )
+    if graph_holds:
+        hint = ""
+        if "8-bit" in str((model.card.quantization or {}).get("weights")):
+            hint = ". This CPU saturates with 8-bit weights: export without --eight-bit"
+        return [
+            Finding(
+                "runtime", f"{what}, while plain numpy agrees with the export: this runtime computes otherwise{hint}"
+            )
+        ]
+    return [
+        Finding(
+            "graph",
+            f"{what}, and plain numpy differs too: the graph, its weights or the golden examples are not those that were exported",
+        )
+    ]
+
+
+def _holds(parity: Parity, tolerance: float) -> bool:
+    return parity.max_logit_difference <= tolerance and not parity.label_changes  # NaN is not <= anything
+
+
+def _judge_outputs(model: ModelFile, prediction: Prediction) -> list[Finding]:
+    """The outputs must belong together: probabilities are the head's of the logits, and the label is their answer."""
+    card = model.card
+    # The same product in float32 as in the graph: logits of some hundreds leave no room for another rounding.
+    expected = probabilities((prediction.logits * np.float32(1 / card.temperature)).astype(np.float32))
+    difference = float(np.abs(expected - prediction.probabilities).max())
+    findings = []
+    if not difference <= PROBABILITY_TOLERANCE:
+        findings.append(
+            Finding("graph", f"the probabilities differ by up to {difference:.3g} from the {card.head} of the logits")
+        )
+    if not np.array_equal(prediction.indices, answers(prediction.logits, card.cut)):
+        findings.append(Finding("graph", "the label is not the class that the logits answer"))
+    return findings

@@ -1,0 +1,180 @@
+"""From the ink of one character to the model's pixels: size, stroke width, centre, greys."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.pictures.filters import Floats, Mask, box_mean, maximum, resample, stroke_width
+from edgesoft.pictures.spec import PictureSpec
+
+# The glyph is drawn at this many times the model's resolution and then averaged, as MNIST's
+# greys came from averaging black and white originals.
+FINER = 4
+# Pressure is judged over this many stroke widths around each pixel.
+EVEN_REACH = 1.0
+# Strokes paler than this share of the darkest ones are not lifted further: they may be shadows.
+PALEST = 0.45
+
+
+def _ink_box(ink: Floats, level: float = 0.5) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right (the last two exclusive) of the pixels above a level."""
+    rows = np.flatnonzero((ink > level).any(axis=1))
+    columns = np.flatnonzero((ink > level).any(axis=0))
+    if rows.size == 0:
+        return 0, 0, ink.shape[0], ink.shape[1]
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def _cut(ink: Floats, margin: int) -> Floats:
+    """Cut to the ink's box, with an empty margin around it."""
+    top, left, bottom, right = _ink_box(ink)
+    padded = np.pad(ink, margin)
+    return padded[top : bottom + 2 * margin, left : right + 2 * margin]
+
+
+def _around(contrast: Floats, mask: Mask) -> tuple[Floats, Mask]:
+    """Cut a contrast map and its mask to the mask's box and a margin of an eighth of it."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    margin = 2 + max(len(rows), len(columns)) // 8
+    down = slice(max(0, rows[0] - margin), rows[-1] + 1 + margin)
+    across = slice(max(0, columns[0] - margin), columns[-1] + 1 + margin)
+    return contrast[down, across], mask[down, across]
+
+
+def _scaled(ink: Floats, side: int) -> Floats:
+    """Scale so that the box of the ink has its longer side at `side` pixels; cut to a margin of 4."""
+    cut = _cut(ink, 2)
+    top, left, bottom, right = _ink_box(cut)
+    scale = side / max(bottom - top, right - left)
+    return _cut(resample(cut, max(1, round(cut.shape[0] * scale)), max(1, round(cut.shape[1] * scale))), 4)
+
+
+def _thicken(ink: Floats, radius: float) -> Floats:
+    """Grey dilation by a disc (radius > 0) or erosion (radius < 0), in fractions of a pixel.
+
+    Whole radii are exact discs; between them the two neighbours are mixed.
+    """
+    if radius < 0:
+        return 1 - _thicken(1 - ink, -radius)
+    whole = int(radius)
+    lower = _disc_maximum(ink, whole)
+    part = radius - whole
+    if part < 0.05:
+        return lower
+    return (1 - part) * lower + part * _disc_maximum(ink, whole + 1)
+
+
+def _disc_maximum(ink: Floats, radius: int) -> Floats:
+    """Maximum over a disc: the largest of shifted row segments of the disc's chords."""
+    if radius == 0:
+        return ink
+    padded = np.pad(ink, radius, mode="edge")
+    height, width = ink.shape
+    out = ink
+    for down in range(-radius, radius + 1):
+        chord = int(np.sqrt((radius + 0.5) ** 2 - down * down))
+        rows = padded[radius + down : radius + down + height]
+        for across in range(-chord, chord + 1):
+            out = np.maximum(out, rows[:, radius + across : radius + across + width])
+    return out
+
+
+def _stroke_change(ink: Floats, spec: PictureSpec) -> float:
+    """Radius in pixels by which to thicken (or thin, if negative) a glyph.
+
+    Parameters
+    ----------
+    ink : float32 [h, w]
+        Glyph whose box has any longer side L. After a change by r the box grows to L + 2 r, so
+        that a share T of the box as stroke width needs ``w + 2 r = T (L + 2 r)``.
+    """
+    if not spec.stroke_high:
+        return 0.0
+    top, left, bottom, right = _ink_box(ink)
+    side = max(bottom - top, right - left)
+    width = stroke_width(ink)
+    share = width / side
+    wanted = float(np.clip(share, spec.stroke_low / spec.ink_box, spec.stroke_high / spec.ink_box))
+    change = (wanted * side - width) / (2 * (1 - wanted))
+    # Thinning may take at most half of the mean stroke: thinner parts of it must not break.
+    return max(change, -0.25 * width)
+
+
+def _placed(ink: Floats, spec: PictureSpec) -> Floats:
+    """Put a glyph on the model's canvas at FINER resolution, centred by the specification's rule."""
+    height, width = spec.height * FINER, spec.width * FINER
+    top, left, bottom, right = _ink_box(ink, 0.05)
+    ink = ink[top:bottom, left:right][:height, :width]
+    if spec.centring == "mass":
+        total = float(ink.sum()) or 1.0
+        y = float(ink.sum(axis=1) @ np.arange(ink.shape[0])) / total
+        x = float(ink.sum(axis=0) @ np.arange(ink.shape[1])) / total
+    else:
+        y, x = (ink.shape[0] - 1) / 2, (ink.shape[1] - 1) / 2
+    # Model pixel n spans finer pixels FINER n to FINER n + FINER - 1.
+    half = (FINER - 1) / 2
+    down = int(np.clip(round(FINER * (spec.height / 2) + half - y), 0, height - ink.shape[0]))
+    across = int(np.clip(round(FINER * (spec.width / 2) + half - x), 0, width - ink.shape[1]))
+    canvas = np.zeros((height, width), np.float32)
+    canvas[down : down + ink.shape[0], across : across + ink.shape[1]] = ink
+    return canvas
+
+
+def _evened(contrast: Floats, mask: Mask, core: float) -> Floats:
+    """Divide the contrast by that of the stroke's middle nearby: pressed and pale strokes become alike.
+
+    Parameters
+    ----------
+    contrast : float32 [h, w]
+        0 to `core`, 0 outside the marks.
+    mask : bool [h, w]
+    core : float
+
+    Returns
+    -------
+    float32 [h, w]
+        0 to 1.
+    """
+    ink = contrast / np.float32(core)
+    radius = max(1, min(int(np.ceil(EVEN_REACH * stroke_width(mask.astype(np.float32)))), max(mask.shape) // 8))
+    nearby = box_mean(maximum(ink, radius), radius)
+    return np.clip(ink / np.clip(nearby, PALEST, 1), 0, 1).astype(np.float32)
+
+
+def draw_glyph(contrast: Floats, mask: Mask, core: float, low: float, spec: PictureSpec) -> NDArray[np.uint8]:
+    """Draw the chosen ink as the model's pixels.
+
+    Parameters
+    ----------
+    contrast : float32 [h, w]
+        Contrast with the local background.
+    mask : bool [h, w]
+        The character's marks.
+    core : float
+        Contrast of the middle of the strokes.
+    low : float
+        Contrast that still counts as background.
+    spec : PictureSpec
+
+    Returns
+    -------
+    uint8 [height, width]
+        White ink on black.
+    """
+    contrast, mask = _around(contrast, mask)
+    # One pixel around the marks belongs to their grey edges.
+    near = maximum(mask.astype(np.float32), 1)
+    ink = _evened(np.clip(contrast, 0, core) * near, mask, core)
+    side = spec.ink_box * FINER
+    ink = _scaled(ink, side)
+    floor = low / core
+    ink = np.clip((ink - floor) / max(0.8 - floor, 0.1), 0, 1).astype(np.float32)
+    ink = _cut(ink, 2 * FINER)
+    change = _stroke_change(ink, spec)
+    if abs(change) > 0.1:
+        ink = _thicken(ink, change)
+    ink = _scaled(ink, side)
+    canvas = _placed(ink, spec)
+    small = canvas.reshape(spec.height, FINER, spec.width, FINER).mean(axis=(1, 3))
+    return np.asarray(np.rint(np.clip(small, 0, 1) * 255), dtype=np.uint8)

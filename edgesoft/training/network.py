@@ -1,0 +1,132 @@
+"""The softmax MLP in PyTorch: the reference that every exported model is held to."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edgesoft.errors import UsageError
+from edgesoft.model.scaling import Scaling
+
+MOST_PARAMETERS = 60_000_000
+"""Their float32 values fill the largest model file that is read."""
+
+
+class SoftmaxMLP(nn.Module):
+    """Linear layers with ReLU between them; softmax over the last one's outputs, or the sigmoid of its only one, gives the probabilities.
+
+    `forward` returns the logits, because cross entropy and every comparison work on those.
+    """
+
+    offset: Tensor | None
+    factor: Tensor | None
+
+    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, scaling: Scaling | None = None) -> None:
+        super().__init__()
+        widths = [inputs, *hidden, outputs]
+        with torch.random.fork_rng(devices=[]):  # new layers draw from the global generator, which is the caller's
+            self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        # Buffers, so that they follow the network to another device.
+        self.register_buffer("offset", None if scaling is None else torch.from_numpy(scaling.offset))
+        self.register_buffer("factor", None if scaling is None else torch.from_numpy(scaling.factor))
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw the first weights from `generator`: normal, scaled for ReLU; biases are 0.
+
+        Source: He, Zhang, Ren and Sun, "Delving Deep into Rectifiers" (ICCV 2015).
+        """
+        linears = self.linears()
+        with torch.no_grad():
+            for linear in linears:
+                gain = 1 if linear is linears[-1] else 2
+                linear.weight.normal_(0, math.sqrt(gain / linear.in_features), generator=generator)
+                linear.bias.zero_()
+
+    def linears(self) -> list[nn.Linear]:
+        """The linear layers, first to last."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """Raw inputs -> what `forward` takes: grey levels uint8 become float32 0..1, features float32 are standardised."""
+        if self.offset is None or self.factor is None:
+            return inputs.float() / 255
+        return (inputs - self.offset) * self.factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits float32 `[n, outputs]` of prepared inputs float32 `[n, ...]`, which are flattened."""
+        x = x.flatten(1)  # (n, d)
+        for layer in self.layers[:-1]:
+            x = torch.relu(layer(x))
+        return self.layers[-1](x)  # type: ignore[no-any-return]
+
+
+class LearningMLP(nn.Module):
+    """A `SoftmaxMLP` while it learns, with batch normalisation between each hidden linear layer and its ReLU.
+
+    Normalised layers take larger steps and end better; afterwards the normalisation is multiplied into the linear layers, so that
+    what is judged, kept and exported is a plain `SoftmaxMLP`. Source: Ioffe and Szegedy, "Batch Normalization" (ICML 2015).
+    """
+
+    def __init__(self, network: SoftmaxMLP, *, batch_norm: bool) -> None:
+        super().__init__()
+        self.network = network
+        hidden = network.linears()[:-1] if batch_norm else []
+        self.norms = nn.ModuleList(nn.BatchNorm1d(linear.out_features) for linear in hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits `[n, outputs]` of prepared inputs float32 `[n, ...]`; in training mode the batch is its own reference."""
+        if not self.norms:
+            return self.network(x)  # type: ignore[no-any-return]
+        *hidden, last = self.network.linears()
+        x = x.flatten(1)
+        for linear, norm in zip(hidden, self.norms, strict=True):
+            x = torch.relu(norm(linear(x)))
+        return last(x)  # type: ignore[no-any-return]
+
+    def fold(self) -> SoftmaxMLP:
+        """The plain network that gives the same logits as this one in evaluation mode; it shares no memory with it."""
+        plain = copy.deepcopy(self.network)
+        with torch.no_grad():
+            for linear, norm in zip(plain.linears(), self.norms, strict=False):  # the last layer has none
+                if not isinstance(norm, nn.BatchNorm1d) or norm.running_mean is None or norm.running_var is None:
+                    raise AssertionError("norms are batch normalisations with running statistics")
+                factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+                linear.weight.mul_(factor[:, None])
+                linear.bias.sub_(norm.running_mean).mul_(factor).add_(norm.bias)
+        return plain
+
+
+def check_parameters(inputs: int, hidden: Sequence[int], outputs: int) -> None:
+    """Refuse a network that no model file could hold.
+
+    Raises
+    ------
+    UsageError
+        It has too many parameters.
+    """
+    parameters = sum((before + 1) * after for before, after in pairwise([inputs, *hidden, outputs]))
+    if parameters > MOST_PARAMETERS:
+        raise UsageError(
+            f"hidden layers {'-'.join(map(str, hidden)) or 'none'} on {inputs:,} inputs have {parameters / 1e6:.0f} million parameters, "
+            f"expected at most {MOST_PARAMETERS / 1e6:.0f} million. Choose a smaller --size or --hidden"
+        )
+
+
+def reference_logits(network: SoftmaxMLP, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:
+    """PyTorch's answer: logits float32 `[n, outputs]` of raw inputs `[n, ...]`, in evaluation mode."""
+    device = next(network.parameters()).device
+    network.eval()
+    with torch.inference_mode():
+        batches = [
+            network(network.prepare(torch.from_numpy(inputs[start : start + batch_size]).to(device))).cpu().numpy()
+            for start in range(0, len(inputs), batch_size)
+        ]
+    return np.concatenate(batches)

@@ -1,0 +1,56 @@
+"""What training gives: its epochs, and a finished or interrupted run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgesoft.data.dataset import Dataset
+from edgesoft.training.checkpoint import Checkpoint
+from edgesoft.training.notebook import training_html
+from edgesoft.training.runs import RunFolder
+from edgesoft.training.scores import ClassScore
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training split gave."""
+
+    number: int
+    """Counted from 1."""
+    loss: float
+    """Mean cross entropy over the training batches as they were fed, outliers included, in nats."""
+    validation_loss: float
+    """Mean cross entropy on the validation split, in nats; with class weights the mean over classes."""
+    validation_accuracy: float
+    """Fraction of the validation split that is labelled rightly; with class weights the mean over classes."""
+    seconds: float
+    """Time spent in all epochs so far, and before them on drawing the outliers, in seconds."""
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Orders epochs by validation accuracy, and equal ones by validation loss."""
+        return (self.validation_accuracy, -self.validation_loss)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished or interrupted run."""
+
+    folder: RunFolder
+    epochs: tuple[Epoch, ...]
+    best: Epoch
+    """The epoch whose weights the checkpoint holds: on the validation split the best, or a later one that is as good within one
+    standard error of its accuracy."""
+    checkpoint: Checkpoint
+    interrupted: bool
+    dataset: Dataset
+    scores: tuple[ClassScore, ...]
+    """Each class on the test split; empty for an interrupted run, whose test split stays unseen."""
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether patience ended the run before its last epoch."""
+        return not self.interrupted and len(self.epochs) < self.checkpoint.card.training["config"]["epochs"]
+
+    def _repr_html_(self) -> str:
+        return training_html(self)

@@ -1,0 +1,365 @@
+"""Trains an MLP: the whole data set as one tensor, AdamW, a one-cycle learning rate, distortions batch by batch."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from edgesoft.data.dataset import Dataset
+from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.files import check_writable, write_atomically
+from edgesoft.inference.parity import answers
+from edgesoft.model.card import ModelCard
+from edgesoft.pictures.spec import PictureSpec
+from edgesoft.training import charts
+from edgesoft.training.checkpoint import Arrays, Checkpoint, Layer, load_arrays, save_arrays
+from edgesoft.training.compute import cpu_threads, require_device, resident, resolve
+from edgesoft.training.distort import distorted
+from edgesoft.training.network import LearningMLP, SoftmaxMLP, check_parameters, reference_logits
+from edgesoft.training.objective import balanced_weights, evaluate, loss_of, with_none_of_them
+from edgesoft.training.outliers import draw_outliers
+from edgesoft.training.provenance import versions
+from edgesoft.training.results import Epoch, TrainResult
+from edgesoft.training.resume import read_run_document
+from edgesoft.training.runs import RunFolder
+from edgesoft.training.schedule import one_cycle
+from edgesoft.training.scores import ClassScore, class_scores, macro_f1
+from edgesoft.training.settings import TrainSettings
+from edgesoft.training.settings_file import write_config
+
+SAVE_SECONDS = 30
+"""How often the state that --resume continues from, the metrics and the learning curve reach the disk."""
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+def train(
+    dataset: Dataset,
+    config: TrainSettings,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+    on_batch: Callable[[int, float], None] = _ignore,
+    on_epoch: Callable[[Epoch], None] = _ignore,
+) -> TrainResult:
+    """Train, choose the best epoch on the validation split, and judge it once on the test split.
+
+    Ctrl-C ends the run early; the best weights so far are kept, and the test split stays unseen.
+
+    Parameters
+    ----------
+    dataset
+        What to learn.
+    config
+        How.
+    folder
+        Where checkpoint, metrics and pictures go.
+    resume
+        Continue the interrupted run in `folder`, which must have been started with `config`: the weights come out as if it had
+        never stopped.
+    on_batch
+        Called after each step with the number of steps so far and the loss of the batch, in nats.
+    on_epoch
+        Called after each epoch.
+
+    Raises
+    ------
+    EdgesoftError
+        The loss became NaN or infinite, `folder` cannot be written, or there is nothing to resume.
+    UsageError
+        A sigmoid head was asked for, and there are not two classes.
+    ProviderUnavailableError
+        Device "cuda" was asked for and PyTorch cannot use it.
+    KeyboardInterrupt
+        Ctrl-C came before the first epoch was complete, so there is nothing to keep.
+    """
+    if config.head == "sigmoid" and len(dataset.labels) != 2:
+        raise UsageError(
+            f"head sigmoid: one logit tells two classes apart, but {dataset.name} has {len(dataset.labels)}. Use --head softmax"
+        )
+    check_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
+    require_device(config.device)
+    config = resolve(config, dataset.input)
+    check_writable(folder.path)
+    with cpu_threads(config.threads):
+        run = _Run(dataset, config)
+        if resume:
+            run.restore(load_arrays(folder.snapshot), folder.snapshot)
+        interrupted = False
+        try:
+            run.fit(folder, on_batch, on_epoch)
+        except KeyboardInterrupt:
+            interrupted = True
+        except _DivergedError as error:
+            raise run.give_up(folder, error) from None
+        return run.finish(folder, interrupted=interrupted)
+
+
+class _DivergedError(Exception):
+    """The loss is no longer a finite number."""
+
+
+class _Run:
+    """One training run: all that changes in it is in its snapshot."""
+
+    def __init__(self, dataset: Dataset, config: TrainSettings) -> None:
+        self.dataset, self.config = dataset, config
+        self.device = torch.device(config.device)
+        self.inputs = resident(dataset.train.inputs, self.device)
+        self.targets = torch.from_numpy(dataset.train.targets).to(self.device)
+        self.class_weights = (
+            balanced_weights(dataset.train.targets, len(dataset.labels)) if config.class_weights else None
+        )
+        self.loss_weights = None if self.class_weights is None else torch.from_numpy(self.class_weights).to(self.device)
+        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.outliers: torch.Tensor | None = None
+        started = time.perf_counter()
+        if config.outliers and isinstance(dataset.input, PictureSpec):
+            self.outliers = torch.from_numpy(draw_outliers(dataset.input, dataset.labels, config.seed)).to(self.device)
+        self.drawing_seconds = time.perf_counter() - started
+        plain = SoftmaxMLP(math.prod(dataset.input.shape), config.hidden, self._card().outputs, dataset.scaling)
+        plain.initialise(torch.Generator().manual_seed(config.seed))
+        self.network = LearningMLP(plain, batch_norm=config.batch_norm).to(self.device)
+        parameters = list(self.network.parameters())
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+                {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
+            ],
+            lr=config.lr,
+            fused=True,
+        )
+        self.epochs: list[Epoch] = []
+        self.best: tuple[Epoch, Checkpoint] | None = None
+
+    def fit(self, folder: RunFolder, on_batch: Callable[[int, float], None], on_epoch: Callable[[Epoch], None]) -> None:
+        written = time.monotonic()
+        snapshot: Arrays | None = None
+        try:
+            while len(self.epochs) < self.config.epochs and not self._is_hopeless():
+                epoch, plain = self._run_epoch(on_batch)
+                self.epochs.append(epoch)
+                if self._is_as_good(epoch):
+                    self.best = (epoch, Checkpoint.from_network(plain, self._card()))
+                snapshot = self.resume_state(plain)
+                if time.monotonic() - written > SAVE_SECONDS:
+                    self._save(folder, snapshot)
+                    self._write_history(folder, self._metrics())
+                    snapshot, written = None, time.monotonic()
+                on_epoch(epoch)
+        finally:
+            if snapshot is not None:
+                self._save(folder, snapshot)
+
+    def _save(self, folder: RunFolder, snapshot: Arrays) -> None:
+        save_arrays(folder.snapshot, snapshot)
+        write_config(folder, self.config, self.dataset.options)
+        if self.dataset.skipped:
+            write_atomically(folder.skipped, ("\n".join(self.dataset.skipped) + "\n").encode("utf-8", "replace"))
+
+    def _is_as_good(self, epoch: Epoch) -> bool:
+        """Whether an epoch is as good as the best so far, within one standard error.
+
+        A small validation split often has its highest accuracy by luck and early; the later epochs, with their smaller steps,
+        are the better ones. Source: the rule of Breiman, Friedman, Olshen and Stone, "Classification and Regression Trees" (1984).
+        """
+        top = max(epoch.validation_accuracy for epoch in self.epochs)
+        error = math.sqrt(top * (1 - top) / len(self.dataset.validation))
+        return epoch.validation_accuracy >= top - error
+
+    def _is_hopeless(self) -> bool:
+        if not self.config.patience or not self.epochs:
+            return False
+        peak = max(self.epochs, key=lambda epoch: epoch.rank)
+        return len(self.epochs) - peak.number >= self.config.patience
+
+    def _run_epoch(self, on_batch: Callable[[int, float], None]) -> tuple[Epoch, SoftmaxMLP]:
+        started = time.perf_counter()
+        size, examples = self.config.batch_size, len(self.dataset.train)
+        # A last batch of one has nothing to be normalised by; its example comes earlier in another epoch.
+        batches = max(1, math.ceil((examples - 1) / size))
+        first_step, steps = len(self.epochs) * batches, self.config.epochs * batches
+        order = torch.randperm(examples, generator=self.generator, device=self.device)
+        self.network.train()
+        total = 0.0
+        for batch in range(batches):
+            chosen = order[batch * size : (batch + 1) * size]
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.config.lr * one_cycle((first_step + batch) / steps)
+            inputs = self.inputs[chosen.to(self.inputs.device)].to(self.device)
+            loss = self._step(inputs, self.targets[chosen])
+            if not math.isfinite(loss):
+                raise _DivergedError(f"the loss became {loss} in epoch {len(self.epochs) + 1}")
+            total += loss
+            on_batch(first_step + batch + 1, loss)
+        plain = self.network.fold()
+        validation_loss, accuracy = evaluate(
+            plain, self.dataset.validation, cut=self._card().cut, weights=self.class_weights
+        )
+        if not math.isfinite(validation_loss):
+            raise _DivergedError(f"the validation loss became {validation_loss} in epoch {len(self.epochs) + 1}")
+        seconds = time.perf_counter() - started + (self.epochs[-1].seconds if self.epochs else self.drawing_seconds)
+        return Epoch(len(self.epochs) + 1, total / batches, validation_loss, accuracy, seconds), plain
+
+    def _step(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
+        if self.outliers is not None:
+            count = max(1, round(self.config.outliers * len(inputs)))
+            drawn = torch.randint(len(self.outliers), (count,), generator=self.generator, device=self.device)
+            inputs = torch.cat((inputs, self.outliers[drawn]))
+        x = self.network.network.prepare(inputs)
+        if self.config.augment and isinstance(self.dataset.input, PictureSpec):
+            x = distorted(x, self.dataset.input, self.generator)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            logits = self.network(x).float()
+        weights = self.loss_weights
+        if self.outliers is not None:
+            logits, targets, weights = with_none_of_them(logits, targets, weights)
+        loss = loss_of(logits, targets, label_smoothing=self.config.label_smoothing, weights=weights)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return loss.item()
+
+    def resume_state(self, plain: SoftmaxMLP) -> Arrays:
+        """Everything that the next epoch depends on, and the best weights so far."""
+        best_epoch, best = self._require_best()
+        document = {
+            "config": self.config.to_json(),
+            "data": self.dataset.digest,
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "best": best_epoch.number,
+        }
+        # The weights stand under the names of a checkpoint, so that the last epoch can be exported like the best one.
+        arrays = Checkpoint.from_network(plain, self._card()).to_arrays()
+        arrays["run"] = np.frombuffer(json.dumps(document).encode(), np.uint8)
+        arrays["generator"] = self.generator.get_state().numpy()
+        for name, tensor in self.network.state_dict().items():
+            arrays[f"learning.{name}"] = tensor.cpu().numpy().copy()
+        for name, parameter in self.network.named_parameters():
+            for kind, value in self.optimizer.state[parameter].items():
+                arrays[f"{kind}.{name}"] = value.cpu().numpy().copy()
+        for name, array in best.to_arrays().items():
+            if name.startswith(("weight", "bias")):
+                arrays[f"best_{name}"] = array
+        return arrays
+
+    def restore(self, arrays: Arrays, origin: Path) -> None:
+        """Continue from a snapshot of this very run."""
+        document = read_run_document(arrays, origin)
+        if TrainSettings.from_json(document["config"]) != self.config or document["data"] != self.dataset.digest:
+            raise EdgesoftError(
+                f"{origin}: holds a run with other settings or other data. Start a new one: edgesoft train"
+            )
+        try:
+            self._take_over(document, arrays)
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            detail = " ".join(str(error).split())[:200]
+            raise EdgesoftError(
+                f"{origin}: the training state is damaged ({detail}). Start a new run: edgesoft train"
+            ) from error
+
+    def _take_over(self, document: dict[str, Any], arrays: Arrays) -> None:
+        self.epochs = [Epoch(**epoch) for epoch in document["epochs"]]
+        self.generator.set_state(torch.from_numpy(arrays["generator"]))
+        state = {name: torch.from_numpy(arrays[f"learning.{name}"]) for name in self.network.state_dict()}
+        self.network.load_state_dict(state)
+        for name, parameter in self.network.named_parameters():
+            moments = {kind: torch.from_numpy(arrays[f"{kind}.{name}"]) for kind in ("step", "exp_avg", "exp_avg_sq")}
+            for kind, value in moments.items():
+                # The optimizer trusts them, and would read beyond the end of a smaller one.
+                if value.dtype != torch.float32 or value.shape != (() if kind == "step" else parameter.shape):
+                    raise ValueError(f"{kind}.{name} has shape {list(value.shape)}")
+            self.optimizer.state[parameter] = {kind: value.to(self.device) for kind, value in moments.items()}
+        layers = tuple(
+            Layer(arrays[f"best_weight{index}"], arrays[f"best_bias{index}"])
+            for index in range(len(self.config.hidden) + 1)
+        )
+        for layer, linear in zip(layers, self.network.network.linears(), strict=True):
+            if layer.weight.shape != tuple(linear.weight.shape) or layer.bias.shape != tuple(linear.bias.shape):
+                raise ValueError(f"the best weights have shape {list(layer.weight.shape)}")
+        self.best = (self.epochs[document["best"] - 1], Checkpoint(self._card(), layers, self.dataset.scaling))
+
+    def give_up(self, folder: RunFolder, error: _DivergedError) -> EdgesoftError:
+        """Keep the last good weights, and say why training stopped."""
+        advice = "Try a smaller --lr"
+        if self.best is None:
+            return EdgesoftError(f"training stopped: {error}, and there are no earlier weights to keep. {advice}")
+        self.finish(folder, interrupted=True)
+        return EdgesoftError(
+            f"training stopped: {error}. The best weights before that, of epoch {self.best[0].number}, "
+            f"are kept in {folder.checkpoint}. {advice}"
+        )
+
+    def finish(self, folder: RunFolder, *, interrupted: bool) -> TrainResult:
+        """Write the run folder; a complete run is judged on the test split."""
+        if self.best is None:
+            raise KeyboardInterrupt
+        best, checkpoint = self.best
+        metrics, scores = self._metrics(), tuple[ClassScore, ...]()
+        if not interrupted:
+            test, labels = self.dataset.test, self.dataset.labels
+            predicted = answers(reference_logits(checkpoint.to_network(), test.inputs), checkpoint.card.cut)
+            matrix = charts.count_confusion(test.targets, predicted, len(labels))
+            scores = class_scores(matrix, labels)
+            metrics["test"] = {
+                "accuracy": float((predicted == test.targets).mean()),
+                "macro_f1": macro_f1(scores),
+                "examples": len(test),
+            }
+            write_atomically(folder.confusion_matrix, charts.confusion_matrix(matrix, labels))
+        # Seconds differ from run to run; the weights and their card do not.
+        card_metrics = {key: value for key, value in metrics.items() if key != "seconds"}
+        checkpoint = replace(checkpoint, card=replace(checkpoint.card, metrics=card_metrics))
+        self._write_history(folder, {**metrics, "classes": [asdict(score) for score in scores]})
+        checkpoint.save(folder.checkpoint)
+        return TrainResult(folder, tuple(self.epochs), best, checkpoint, interrupted, self.dataset, scores)
+
+    def _metrics(self) -> dict[str, Any]:
+        best, _ = self._require_best()
+        return {
+            "epochs": len(self.epochs),
+            "best_epoch": best.number,
+            "seconds": round(self.epochs[-1].seconds, 2),
+            "validation": {
+                "accuracy": best.validation_accuracy,
+                "loss": best.validation_loss,
+                "examples": len(self.dataset.validation),
+            },
+        }
+
+    def _write_history(self, folder: RunFolder, metrics: dict[str, Any]) -> None:
+        document = {**metrics, "config": self.config.to_json(), "history": [asdict(epoch) for epoch in self.epochs]}
+        write_atomically(folder.metrics, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+        write_atomically(folder.learning_curve, charts.learning_curve(self.epochs))
+
+    def _require_best(self) -> tuple[Epoch, Checkpoint]:
+        if self.best is None:
+            raise AssertionError("only after an epoch is there a best one")
+        return self.best
+
+    def _card(self) -> ModelCard:
+        return ModelCard(
+            name=self.dataset.name,
+            labels=self.dataset.labels,
+            input=self.dataset.input,
+            hidden=self.config.hidden,
+            head=self.config.head,
+            threshold=self.config.threshold,
+            training={
+                "data": self.dataset.name,
+                "data_sha256": self.dataset.digest,
+                "examples": {name: len(split) for name, split in self.dataset.splits.items()},
+                "config": self.config.to_json(),
+                "versions": versions(),
+            },
+        )

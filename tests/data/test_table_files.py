@@ -1,0 +1,197 @@
+"""Tables as training data: what is read, and every way in which a table can be wrong."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgesoft.data import tables
+from edgesoft.data.load import load_dataset
+from edgesoft.data.settings import DataSettings
+from edgesoft.errors import EdgesoftError, UsageError
+
+
+def write(folder: Path, content: str | bytes, name: str = "plants.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def load(path: Path, target: str | None = "kind", **options):
+    return load_dataset(DataSettings(source=str(path), target=target, **options))
+
+
+def rows(count: int = 30, **replaced: str) -> str:
+    """A table of three classes; `replaced` maps "line_column" to what stands there instead."""
+    lines = [["width", "colour", "kind"]]
+    lines += [[str(index % 7 + 0.5), "green" if index % 2 else "red", "abc"[index % 3]] for index in range(count)]
+    for place, text in replaced.items():
+        line, column = place.removeprefix("at_").split("_")
+        lines[int(line) - 1][int(column)] = text
+    return "\n".join(map(",".join, lines)) + "\n"
+
+
+def test_a_table_is_read_divided_and_described(tmp_path):
+    data = load(write(tmp_path, rows()))
+    assert data.name == "plants"
+    assert data.labels == ("a", "b", "c")
+    assert data.input.features == ("width", "colour=green", "colour=red")
+    assert {name: len(split) for name, split in data.splits.items()} == {"train": 21, "validation": 3, "test": 6}
+    for split in data.splits.values():
+        assert split.inputs.dtype == np.float32
+        assert split.inputs.flags.c_contiguous
+        assert set(split.targets.tolist()) == {0, 1, 2}
+
+
+def test_the_seed_fixes_the_splits(tmp_path):
+    path = write(tmp_path, rows(60))
+    assert load(path).digest == load(path).digest
+    assert load(path).digest != load(path, split_seed=1).digest
+
+
+def test_standardisation_is_measured_on_the_training_split_and_leaves_categories_alone(tmp_path):
+    data = load(write(tmp_path, rows(90)))
+    scaled = (data.train.inputs - data.scaling.offset) * data.scaling.factor
+    assert abs(scaled[:, 0].mean()) < 1e-6
+    assert scaled[:, 0].std() == pytest.approx(1)
+    assert set(np.unique(scaled[:, 1:])) == {0, 1}
+
+
+def test_numbers_as_labels_keep_their_order(tmp_path):
+    text = "x,kind\n" + "".join(f"{index * 0.1},{(10, 9, 2)[index % 3]}\n" for index in range(30))
+    assert load(write(tmp_path, text)).labels == ("2", "9", "10")
+
+
+def test_tabs_semicolons_and_a_byte_order_mark(tmp_path):
+    expected = load(write(tmp_path, rows())).digest
+    assert load(write(tmp_path, rows().replace(",", "\t"), "plants.tsv")).digest == expected
+    assert load(write(tmp_path, "\ufeff" + rows().replace(",", ";"))).digest == expected
+
+
+def test_columns_may_be_left_out(tmp_path):
+    assert load(write(tmp_path, rows()), ignore_columns=("colour",)).input.features == ("width",)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty"),
+        ("width,kind\n", "has a heading but no rows"),
+        ("kind\na\nb\n", "has no column besides the labels"),
+        (rows(at_1_1="width"), "two columns are named 'width'"),
+        (rows(at_1_1=""), "column 2 has no name"),
+        (rows(at_5_0=""), r"1 of 30 rows have no value in column 'width' \(first: line 5\)"),
+        (rows(at_5_0="NaN", at_9_0="?"), r"2 of 30 rows have no value in column 'width' \(first: line 5\)"),
+        (rows(at_5_1=""), r"1 of 30 rows have no value in column 'colour'"),
+        (rows(at_5_0="inf"), r"1 of 30 rows hold an infinite or too large number in column 'width' \(first: line 5\)"),
+        (rows(at_5_0="1e39"), "infinite or too large number"),
+        (rows(at_5_0="wide"), "column 'width' holds numbers, but 'wide' in line 5"),
+        (rows(at_5_2=""), r"1 of 30 rows have no label in column 'kind' \(first: line 5\)"),
+        (rows().replace("red", "red,1"), "line 2: 4 cells where the heading has 3"),
+        (rows().encode().replace(b"green", b"gr\xfcn"), "line 3: not UTF-8: save the file as UTF-8"),
+        (rows().encode("utf-16"), "binary or UTF-16"),
+        (rows().replace(",b\n", ",a\n").replace(",c\n", ",a\n"), r"holds 1 class \('a'\)"),
+        (
+            "x,kind\n" + "".join(f"{i},{i / 7}\n" for i in range(40)),
+            "40 different numbers in 40 rows. That is a quantity",
+        ),
+        ("x,kind\n" + "".join(f"{i},{i}\n" for i in range(40)), "That is a quantity, not a class"),
+        (
+            "x,id,kind\n" + "".join(f"{i},name{i},{'ab'[i % 2]}\n" for i in range(40)),
+            "text column 'id' holds 40 different values in 40 rows, such as 'name0'.*--ignore-columns id",
+        ),
+    ],
+)
+def test_bad_tables_are_refused_in_one_line(tmp_path, content, message):
+    with pytest.raises(EdgesoftError, match=message) as caught:
+        load(write(tmp_path, content))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_label_column_must_be_named_and_exist(tmp_path):
+    path = write(tmp_path, rows())
+    with pytest.raises(UsageError, match=r"Say --target NAME. There are width, colour, kind"):
+        load(path, None)
+    with pytest.raises(UsageError, match=r"has no column 'knid'. Did you mean 'kind'"):
+        load(path, "knid")
+    with pytest.raises(UsageError, match=r"has no column 'price'. There are"):
+        load(path, ignore_columns=("price",))
+    with pytest.raises(UsageError, match="--size means nothing for a table"):
+        load(path, size=(8, 8))
+
+
+def test_a_file_too_large_is_refused_before_it_is_read(tmp_path):
+    path = write(tmp_path, rows())
+    os.truncate(path, 10 * 10**9)  # sparse: takes no space
+    with pytest.raises(EdgesoftError, match=r"10\.0 GB is more than a table may have \(2\.1 GB\)"):
+        load(path)
+
+
+def test_more_numbers_than_memory_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MEMORY_LIMIT", 100)
+    with pytest.raises(EdgesoftError, match=r"its 30 rows would take more than"):
+        load(write(tmp_path, rows()))
+
+
+def test_a_class_with_one_example_is_trained_on_and_reported(tmp_path):
+    data = load(write(tmp_path, rows(at_5_2="rare")))
+    assert data.labels == ("a", "b", "c", "rare")
+    assert (data.train.targets == 3).sum() == 1
+    assert "the test split has no example of 'rare'" in data.warnings
+    assert "the validation split has no example of 'rare'" in data.warnings
+    assert any("classes differ in size" in warning and "'rare' has 1" in warning for warning in data.warnings)
+
+
+def test_unseen_categories_are_counted(tmp_path):
+    replaced = {f"at_{line}_1": f"shade{line}" for line in range(3, 30, 3)}
+    data = load(write(tmp_path, rows(**replaced)))
+    known = data.input.columns[1].vocabulary
+    unseen = [warning for warning in data.warnings if "that no training row has" in warning]
+    assert len(known) < 2 + 9
+    assert "rows hold a value in column 'colour'" in unseen[0]
+    nothing_known = sum(int((split.inputs[:, 1:].sum(axis=1) == 0).sum()) for split in data.splits.values())
+    assert nothing_known == sum(int(warning.split()[0]) for warning in unseen)
+
+
+def test_rows_on_both_sides_are_counted(tmp_path):
+    data = load(write(tmp_path, rows(42)))
+    known = {row.tobytes() for row in data.train.inputs}
+    doubles = sum(row.tobytes() in known for row in data.test.inputs)
+    assert doubles
+    assert any(
+        f"{doubles} of {len(data.test)} examples of the test split stand in the training split" in w
+        for w in data.warnings
+    )
+
+
+def test_constant_and_coarse_features_are_reported(tmp_path):
+    lines = [f"{i % 5},7,{1.6e9 + 300 * i},{'ab'[i % 2]}" for i in range(40)]
+    data = load(write(tmp_path, "x,same,time,kind\n" + "\n".join(lines) + "\n"))
+    assert any("never change" in warning and warning.endswith(": same") for warning in data.warnings)
+    assert any("float32 cannot tell apart well: time." in warning for warning in data.warnings)
+    assert data.scaling.factor[1] == 0
+
+
+def test_parquet_needs_pyarrow(tmp_path):
+    path = write(tmp_path, b"PAR1", "plants.parquet")
+    expected = "cannot be read as Parquet" if find_spec("pyarrow") else "reading Parquet needs pyarrow"
+    with pytest.raises(EdgesoftError, match=expected):
+        load(path)
+
+
+def test_parquet_reads_like_csv(tmp_path):
+    pytest.importorskip("pyarrow", reason="Parquet needs pyarrow, which is optional")
+    from pyarrow import csv, parquet
+
+    expected = load(write(tmp_path, rows()))
+    parquet.write_table(csv.read_csv(tmp_path / "plants.csv"), tmp_path / "plants.parquet")
+    assert load(tmp_path / "plants.parquet").digest == expected.digest
+
+
+def test_an_unknown_source_names_the_known_ones(tmp_path):
+    with pytest.raises(EdgesoftError, match=r"no such data set.*Did you mean fashion-mnist"):
+        load_dataset(DataSettings(source="fashion-mnits"))
+    with pytest.raises(EdgesoftError, match=r"none\.csv: no such file"):
+        load(tmp_path / "none.csv")

@@ -1,0 +1,230 @@
+"""Nothing is published that was not held against PyTorch; the same checkpoint gives the same bytes."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
+from edgesoft.exporting import export as export_module
+from edgesoft.exporting.export import QuantizeSettings, export
+from edgesoft.exporting.gate import Gate
+from edgesoft.exporting.quantize import Scheme
+from edgesoft.inference.verify import verify
+from edgesoft.training.checkpoint import Checkpoint, Layer
+from tests.conftest import ROOT, environment
+
+
+@pytest.fixture(scope="module")
+def small_checkpoint(tiny_checkpoint, small, tmp_path_factory):
+    """The tiny model, said to be trained on the small data set, so that an export takes no time."""
+    path = tmp_path_factory.mktemp("small") / "checkpoint.npz"
+    change_card(
+        tiny_checkpoint, path, training={**Checkpoint.load(tiny_checkpoint).card.training, "data_sha256": small.digest}
+    )
+    return path
+
+
+def change_card(source, target, **changes):
+    trained = Checkpoint.load(source)
+    dataclasses.replace(trained, card=dataclasses.replace(trained.card, **changes)).save(target)
+    return target
+
+
+def test_what_is_measured(tiny_export, tiny_checkpoint, mnist):
+    assert tiny_export.float_model.passed
+    assert tiny_export.float_model.parity.max_logit_difference <= 1e-4
+    assert tiny_export.int8_model is tiny_export.attempts[-1]
+    assert len(tiny_export.attempts) == 1
+    assert tiny_export.checkpoint_sha256 == hashlib.sha256(tiny_checkpoint.read_bytes()).hexdigest()
+    for candidate in (tiny_export.float_model, *tiny_export.attempts):
+        assert candidate.parity.examples == 10_000
+        assert candidate.parity.candidate_accuracy == (candidate.logits.argmax(axis=1) == mnist.test.targets).mean()
+        assert set(candidate.latencies) == {1, 256}
+        assert all(seconds > 0 for batch in candidate.latencies.values() for seconds in batch)
+
+
+def test_one_wrong_weight_in_the_float_graph_misses_the_gate(small_checkpoint, small, monkeypatch):
+    """The graph is built from other layers than PyTorch has; everything else is real."""
+    build = export_module.build_graph
+
+    def wrong(layers, *rest, **named):
+        weight = layers[0].weight.copy()
+        weight[np.abs(layers[1].weight).sum(axis=0).argmax(), 14 * 28 + 14] += 0.01
+        return build([Layer(weight, layers[0].bias), *layers[1:]], *rest, **named)
+
+    monkeypatch.setattr(export_module, "build_graph", wrong)
+    with pytest.raises(
+        GateMissedError, match="the float file does not answer like PyTorch: largest logit difference"
+    ) as caught:
+        export(small_checkpoint, small)
+    assert caught.value.exit_code == 3
+
+
+def test_a_wrong_output_that_is_no_logit_misses_the_gate(small_checkpoint, small, monkeypatch):
+    """Probabilities of another temperature than the card says."""
+    build = export_module.build_graph
+
+    def wrong(layers, *rest, **named):
+        graph = build(layers, *rest, **named)
+        for tensor in graph.graph.initializer:
+            if tensor.name == "inverse_temperature":
+                tensor.raw_data = np.float32(3).tobytes()
+        return graph
+
+    monkeypatch.setattr(export_module, "build_graph", wrong)
+    with pytest.raises(GateMissedError, match="the probabilities differ"):
+        export(small_checkpoint, small)
+
+
+def test_the_ladder():
+    plain = [str(scheme) for scheme in QuantizeSettings().schemes()]
+    assert plain == [
+        "7-bit weights per tensor",
+        "7-bit weights per channel",
+        "7-bit weights per channel, last layer in float",
+    ]
+    assert [str(scheme) for scheme in QuantizeSettings(eight_bit=True).schemes()] == [
+        plain[0], "8-bit weights per tensor", plain[1], "8-bit weights per channel", plain[2]
+    ]  # fmt: skip
+    assert QuantizeSettings(per_channel=True).schemes()[0] == Scheme(per_channel=True)
+    assert all(scheme.per_channel for scheme in QuantizeSettings(per_channel=True, eight_bit=True).schemes())
+
+
+def test_every_rung_is_measured_in_order_until_none_is_left(small_checkpoint, small):
+    result = export(small_checkpoint, small, int8=QuantizeSettings(samples=100), gate=Gate(-100))
+    assert [attempt.arithmetic for attempt in result.attempts] == [
+        f"INT8, {scheme}" for scheme in QuantizeSettings().schemes()
+    ]
+    assert result.int8_model is None
+    assert all(attempt.failures and attempt.parity.examples == 1000 for attempt in result.attempts)
+    assert len({attempt.parity.max_logit_difference for attempt in result.attempts}) == 3
+
+
+def test_the_first_rung_that_passes_is_the_last_tried(small_checkpoint, small, monkeypatch):
+    """A gate between the attempts: what the first misses and the second holds."""
+    all_rungs = export(small_checkpoint, small, int8=QuantizeSettings(samples=100), gate=Gate(-100)).attempts
+    differences = [attempt.parity.max_logit_difference for attempt in all_rungs]
+    second = next(index for index in range(1, 3) if differences[index] < differences[0])
+
+    def failures(self, parity, precision):
+        too_far = precision == "int8" and parity.max_logit_difference > differences[second]
+        return ["too far"] if too_far else []
+
+    monkeypatch.setattr(Gate, "failures", failures)
+    result = export(small_checkpoint, small, int8=QuantizeSettings(samples=100))
+    assert [attempt.passed for attempt in result.attempts] == [False] * second + [True]
+    assert result.int8_model is result.attempts[-1]
+
+
+def test_a_bad_calibration_misses_the_gate_for_real(small_checkpoint, small):
+    """Ranges from one blank picture: the activations of all others are cut off."""
+    blank = dataclasses.replace(small, train=dataclasses.replace(small.train, inputs=small.train.inputs * 0))
+    path = change_card(small_checkpoint, small_checkpoint.with_name("blank.npz"), training={
+        **Checkpoint.load(small_checkpoint).card.training, "data_sha256": blank.digest
+    })  # fmt: skip
+    result = export(path, blank, int8=QuantizeSettings())
+    # Behind the only hidden layer stands a float layer on the last attempt, so that one does not depend on the calibration.
+    assert [attempt.passed for attempt in result.attempts[:2]] == [False, False]
+    assert "labels changed, allowed" in result.attempts[0].failures[-1]
+
+
+def test_calibration_settings_are_in_the_card(small_checkpoint, small, tmp_path):
+    result = export(small_checkpoint, small, int8=QuantizeSettings("entropy", samples=50), gate=Gate(100))
+    path = tmp_path / "m.onnx"
+    path.write_bytes(result.attempts[0].content)
+    from edgesoft.model.file import open_model
+
+    quantization = open_model(path).card.quantization
+    assert quantization["calibration"] == "entropy"
+    assert quantization["calibration_examples"] == 50
+    assert verify(path).passed
+
+
+@pytest.mark.parametrize("config", [{"calibration": "distribution"}, {"samples": 0}, {"samples": -5}], ids=str)
+def test_settings_that_make_no_sense(config):
+    with pytest.raises(UsageError, match="expected"):
+        QuantizeSettings(**config)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../a", ".hidden", "a b", "a\n", "-", "x.int8", "a\0"])
+def test_a_name_that_is_no_file_name_is_refused(small_checkpoint, small, name, tmp_path):
+    with pytest.raises(UsageError, match="because files are named after it"):
+        export(small_checkpoint, small, name=name)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b"])
+def test_a_checkpoint_cannot_choose_the_folder(small_checkpoint, small, tmp_path, name):
+    with pytest.raises(UsageError, match="because files are named after it"):
+        export(change_card(small_checkpoint, tmp_path / "c.npz", name=name), small)
+
+
+def test_other_data_are_refused(small_checkpoint, mnist, tmp_path):
+    with pytest.raises(EdgesoftError, match="was trained on other data"):
+        export(small_checkpoint, mnist)
+    with pytest.raises(EdgesoftError, match="no such file"):
+        export(tmp_path / "missing.npz", mnist)
+
+
+def test_plain_softmax_regression(small, tmp_path):
+    from edgesoft.training.runs import RunFolder
+    from edgesoft.training.train import train
+    from tests.conftest import TINY
+
+    folder = RunFolder(tmp_path)
+    train(small, dataclasses.replace(TINY, hidden=()), folder)
+    result = export(folder.checkpoint, small, int8=QuantizeSettings(), gate=Gate(100))
+    for number, candidate in enumerate((result.float_model, *result.attempts)):
+        (tmp_path / f"{number}.onnx").write_bytes(candidate.content)
+        assert verify(tmp_path / f"{number}.onnx").passed
+
+
+EXPORT = """
+import dataclasses, hashlib, json, sys
+from pathlib import Path
+import edgesoft
+from edgesoft.data.dataset import Split
+from edgesoft.data.mnist import load_mnist
+from edgesoft.exporting.export import QuantizeSettings, export
+from edgesoft.exporting.gate import Gate
+whole = load_mnist()
+cut = lambda split, count: Split(split.inputs[:count], split.targets[:count])
+small = dataclasses.replace(whole, train=cut(whole.train, 2000), validation=cut(whole.validation, 500), test=cut(whole.test, 1000))
+result = export(Path(sys.argv[1]), small, int8=QuantizeSettings(), gate=Gate(100))
+contents = [result.float_model.content, result.attempts[0].content]
+print(json.dumps([str(Path(edgesoft.__file__).parent), [hashlib.sha256(content).hexdigest() for content in contents]]))
+"""
+
+
+def test_the_same_bytes_wherever_and_whenever(small_checkpoint, small, tmp_path):
+    copy = tmp_path / "somewhere else" / "edgesoft"
+    shutil.copytree(ROOT / "edgesoft", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    os.utime(copy / "__init__.py", (0, 0))
+    result = export(small_checkpoint, small, int8=QuantizeSettings(), gate=Gate(100))
+    here = [hashlib.sha256(content).hexdigest() for content in (result.float_model.content, result.attempts[0].content)]
+    process = subprocess.run(
+        [sys.executable, "-c", EXPORT, small_checkpoint],
+        cwd=copy.parent,
+        capture_output=True,
+        text=True,
+        env=environment(
+            PYTHONPATH=str(copy.parent), PYTHONHASHSEED="12345", TZ="Asia/Tokyo", LANG="C", HOME=str(tmp_path)
+        ),
+    )
+    assert process.returncode == 0, process.stderr
+    package, there = json.loads(process.stdout.splitlines()[-1])
+    assert package == str(copy)
+    assert there == here
+
+
+def test_another_checkpoint_gives_other_bytes(small_checkpoint, small, tmp_path):
+    one = export(small_checkpoint, small).float_model.content
+    other = export(change_card(small_checkpoint, tmp_path / "c.npz", metrics={"x": 1}), small).float_model.content
+    assert one != other
+    assert one == export(small_checkpoint, small).float_model.content

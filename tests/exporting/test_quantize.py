@@ -1,0 +1,154 @@
+"""INT8 against an integer reference that shares no code with the exporter."""
+
+import dataclasses
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import numpy_helper
+
+from edgesoft.exporting.export import QuantizeSettings, export
+from edgesoft.exporting.gate import Gate
+from edgesoft.exporting.quantize import QuantizedLayer, Scheme, quantize
+from edgesoft.training.checkpoint import Layer
+
+
+def integer_reference(content, inputs, kind=np.float64):
+    """Logits of an INT8 file by the arithmetic of integers: what a few lines of C on a microcontroller would do.
+
+    float64 holds every integer up to 2^53, and its matrix products are far quicker than those of numpy's integers.
+    """
+    c = {item.name: numpy_helper.to_array(item) for item in onnx.load_model_from_string(content).graph.initializer}
+    x, scale = inputs.reshape(len(inputs), -1).astype(kind), c["pixel_scale"]
+    layers = sum(name.endswith("_quantized") and name.startswith("weight") for name in c)
+    for index in range(layers):
+        total = x @ c[f"weight{index}_quantized"].astype(kind).T + c[f"bias{index}_quantized"]
+        unit = scale * c[f"weight{index}_scale"]
+        if index == layers - 1:
+            return total.astype(np.float32) * unit
+        scale = c[f"hidden{index}_scale"]
+        x = np.rint(total.astype(np.float32) * (unit / scale)).clip(0, 255).astype(kind)
+    raise AssertionError("unreachable")
+
+
+def answer(content, inputs):
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return session.run(["logits"], {"pixels": inputs})[0]
+
+
+def test_integers_give_the_files_bits_on_all_test_images(deep):
+    _, dataset, result = deep
+    expected = integer_reference(result.attempts[0].content, dataset.test.inputs)
+    assert expected.dtype == np.float32
+    np.testing.assert_array_equal(result.attempts[0].logits, expected)
+    np.testing.assert_array_equal(answer(result.attempts[0].content, dataset.test.inputs), expected)
+    np.testing.assert_array_equal(
+        integer_reference(result.attempts[0].content, dataset.test.inputs[:300], np.int32), expected[:300]
+    )
+
+
+def test_per_channel_too(deep):
+    path, dataset, _ = deep
+    small = dataclasses.replace(QuantizeSettings(samples=500), per_channel=True)
+    attempt = export(path, dataset, int8=small, gate=Gate(100)).attempts[0]
+    assert "per channel" in attempt.arithmetic
+    np.testing.assert_array_equal(attempt.logits, integer_reference(attempt.content, dataset.test.inputs))
+
+
+def test_the_reference_can_fail(deep):
+    _, dataset, result = deep
+    model = onnx.load_model_from_string(result.attempts[0].content)
+    for item in model.graph.initializer:
+        if item.name == "weight2_quantized":
+            weight = numpy_helper.to_array(item) + np.int8(1)
+            item.CopyFrom(numpy_helper.from_array(weight, item.name))
+    expected = integer_reference(model.SerializeToString(), dataset.test.inputs)
+    assert not np.array_equal(result.attempts[0].logits, expected)
+
+
+def test_the_answer_does_not_depend_on_batch_threads_or_the_order(deep):
+    _, dataset, result = deep
+    inputs, expected = dataset.test.inputs[:300], result.attempts[0].logits[:300]
+    for threads in (1, 2, 4):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(result.attempts[0].content, options, providers=["CPUExecutionProvider"])
+        for batch in (1, 7, 300):
+            parts = [session.run(["logits"], {"pixels": inputs[at : at + batch]})[0] for at in range(0, 300, batch)]
+            np.testing.assert_array_equal(np.concatenate(parts), expected)
+
+
+def test_seven_bits_cannot_saturate_sixteen(deep):
+    """x86 without VNNI adds two products of a uint8 and an int8 in an int16."""
+    model = onnx.load_model_from_string(deep[2].attempts[0].content)
+    weights = [
+        numpy_helper.to_array(item)
+        for item in model.graph.initializer
+        if "weight" in item.name and "quantized" in item.name
+    ]
+    assert len(weights) == 5
+    assert all(weight.dtype == np.int8 and np.abs(weight.astype(int)).max() == 63 for weight in weights)
+    assert 2 * 255 * 63 < 2**15 < 2 * 255 * 127
+
+
+def test_the_file_is_a_quarter_of_float(deep):
+    result = deep[2]
+    assert len(result.attempts[0].content) <= 0.26 * len(result.float_model.content)
+
+
+def layer(rng, outputs=6, inputs=5, scale=1.0):
+    weight = rng.normal(scale=scale, size=(outputs, inputs)).astype(np.float32)
+    return Layer(weight, rng.normal(scale=scale, size=outputs).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    [Scheme(), Scheme(per_channel=True), Scheme(weight_bits=8), Scheme(weight_bits=8, per_channel=True)],
+    ids=str,
+)
+def test_rounding_is_within_half_a_step(rng, scheme):
+    original = layer(rng)
+    (quantized,) = quantize([original], [], scheme)
+    assert isinstance(quantized, QuantizedLayer)
+    levels = 63 if scheme.weight_bits == 7 else 127
+    assert np.abs(quantized.weight.astype(int)).max() == levels
+    assert quantized.weight_scale.shape == ((6,) if scheme.per_channel else ())
+    step = quantized.weight_scale.reshape(-1, 1)
+    assert (np.abs(quantized.weight * step - original.weight) <= step * 0.5001).all()
+    assert (np.abs(quantized.bias * quantized.bias_scale - original.bias) <= quantized.bias_scale * 0.5001).all()
+    assert quantized.bias_scale == pytest.approx(quantized.input_scale * quantized.weight_scale)
+
+
+def test_a_float_last_layer_is_left_alone(rng):
+    layers = [layer(rng), layer(rng, inputs=6)]
+    quantized = quantize(layers, [3.0], Scheme(float_last=True))
+    assert isinstance(quantized[0], QuantizedLayer)
+    assert quantized[1] is layers[1]
+    assert not Scheme(float_last=True).same_bits_everywhere
+    assert not Scheme(weight_bits=8).same_bits_everywhere
+    assert Scheme(per_channel=True).same_bits_everywhere
+
+
+@pytest.mark.parametrize("scheme", [Scheme(), Scheme(per_channel=True)], ids=str)
+def test_dead_units_and_units_that_decayed_keep_their_bias(rng, scheme):
+    """Weights of zero have no range, and a tiny one would push the bias out of int32."""
+    weight = rng.normal(size=(4, 5)).astype(np.float32)
+    weight[0], weight[1], weight[2] = 0, 1e-12, 1e-30
+    bias = np.array([0.7, -0.7, 1e4, 0.1], np.float32)
+    (quantized,) = quantize([Layer(weight, bias)], [], scheme)
+    assert np.isfinite(quantized.weight_scale).all()
+    assert (quantized.weight_scale > 0).all()
+    restored = quantized.bias.astype(np.float64) * quantized.bias_scale
+    np.testing.assert_allclose(restored, bias, rtol=1e-5, atol=float(quantized.bias_scale.max()))
+    products = 255 * np.abs(quantized.weight.astype(np.int64)).sum(axis=1)
+    assert (np.abs(quantized.bias.astype(np.int64)) + products < 2**31).all()
+
+
+def test_a_layer_of_zeros():
+    zeros = Layer(np.zeros((3, 4), np.float32), np.zeros(3, np.float32))
+    for scheme in (Scheme(), Scheme(per_channel=True)):
+        (quantized,) = quantize([zeros], [], scheme)
+        assert not quantized.weight.any()
+        assert not quantized.bias.any()
+        assert np.isfinite(quantized.bias_scale).all()

@@ -1,0 +1,84 @@
+import math
+
+import numpy as np
+import pytest
+
+from edgesoft.errors import EdgesoftError
+from edgesoft.inference.parity import compare, softmax, wilson_interval
+
+REFERENCE = np.array([[2, 1, 0], [0, 3, 0], [1, 0, 1.5]], np.float32)
+
+
+def test_equal_logits():
+    parity = compare(REFERENCE, REFERENCE.copy(), np.array([0, 1, 0]))
+    assert parity.examples == 3
+    assert parity.max_logit_difference == parity.mean_logit_difference == parity.max_probability_difference == 0
+    assert parity.label_changes == ()
+    assert parity.reference_accuracy == parity.candidate_accuracy == pytest.approx(2 / 3)
+    assert parity.accuracy_drop == 0
+    assert parity.label_change_rate == 0
+
+
+def test_a_hand_computed_difference():
+    candidate = REFERENCE.copy()
+    candidate[2] = [1.75, 0, 1.5]
+    parity = compare(REFERENCE, candidate, np.array([0, 1, 2]))
+    assert parity.max_logit_difference == 0.75
+    assert parity.mean_logit_difference == pytest.approx(0.75 / 9)
+    (change,) = parity.label_changes
+    assert (change.example, change.reference, change.candidate) == (2, 2, 0)
+    assert change.reference_probability == pytest.approx(math.exp(1.5) / (math.e + 1 + math.exp(1.5)))
+    assert change.candidate_probability == pytest.approx(math.exp(1.75) / (math.exp(1.75) + 1 + math.exp(1.5)))
+    assert parity.accuracy_drop == pytest.approx(1 / 3)
+    assert parity.label_change_rate == pytest.approx(1 / 3)
+
+
+def test_a_shift_of_every_logit_is_seen_in_the_logits_only():
+    parity = compare(REFERENCE, REFERENCE + 5)
+    assert parity.max_logit_difference == 5
+    assert parity.max_probability_difference < 1e-12
+    assert parity.reference_accuracy is None
+    assert parity.accuracy_drop is None
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_what_is_not_finite_holds_no_tolerance(odd):
+    candidate = REFERENCE.copy()
+    candidate[1, 1] = odd
+    assert not compare(REFERENCE, candidate).max_logit_difference <= 1e300
+    assert not compare(candidate, candidate).max_logit_difference <= 1e300  # inf - inf is NaN
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate"),
+    [
+        (REFERENCE[:0], REFERENCE[:0]),
+        (REFERENCE, REFERENCE[:2]),
+        (REFERENCE[:, :0], REFERENCE[:, :0]),
+        (REFERENCE[0], REFERENCE[0]),
+        (REFERENCE, REFERENCE[:1]),
+    ],
+)
+def test_nothing_to_compare_is_an_error(reference, candidate):
+    with pytest.raises(EdgesoftError, match="no examples to compare|cannot compare logits"):
+        compare(reference, candidate)
+
+
+def test_softmax_of_huge_logits():
+    np.testing.assert_allclose(softmax(np.array([[1e4, 1e4, -1e4]], np.float32)), [[0.5, 0.5, 0]])
+
+
+@pytest.mark.parametrize(
+    ("right", "examples", "low", "high"),
+    # From Wilson's formula, worked by hand and against published tables (Newcombe 1998, table I: 81/263, 15/148, 0/20, 1/29).
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (20, 20, 0.8389, 1.0),
+    ],
+)
+def test_wilson_interval_against_known_values(right, examples, low, high):
+    assert wilson_interval(right / examples, examples) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))

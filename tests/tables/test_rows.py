@@ -1,0 +1,140 @@
+"""Rows of a table as a device reads them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgesoft.errors import EdgesoftError
+from edgesoft.model.card import ModelCard
+from edgesoft.tables.rows import RowFile, given_row, named_rows, parse_features
+from edgesoft.tables.spec import Column, TableError, TableSpec
+
+SPEC = TableSpec((Column("width"), Column("colour", ("green", "red")), Column("height")))
+
+
+def write(folder: Path, content: str | bytes, name: str = "rows.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_a_row_becomes_numbers_and_one_hot_values():
+    features, notes = SPEC.encode(["1.5", "red", "-2e3"])
+    assert features.dtype == np.float32
+    assert features.tolist() == [1.5, 0, 1, -2000]
+    assert notes == ()
+    assert SPEC.features == ("width", "colour=green", "colour=red", "height")
+    assert SPEC.shape == (4,)
+
+
+def test_an_unseen_category_is_none_of_the_known_and_says_so():
+    features, notes = SPEC.encode(["1", "mauve", "2"])
+    assert features.tolist() == [1, 0, 0, 2]
+    assert notes == ("'mauve' in column 'colour' is not among the values seen in training: read as none of them",)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("", "no number in column 'width'"),
+        ("NaN", "no number in column 'width'"),
+        ("inf", "is not a finite float32 number"),
+        ("1e39", "is not a finite float32 number"),
+        ("5,1", "'5,1' in column 'width' is no number"),
+    ],
+)
+def test_wrong_numbers_are_refused(cell, message):
+    with pytest.raises(TableError, match=message):
+        SPEC.encode([cell, "red", "1"])
+
+
+def test_the_card_carries_the_columns():
+    card = ModelCard("t", ("a", "b"), SPEC, ())
+    again = ModelCard.from_json(card.to_json(), "card")
+    assert again == card
+    assert again.input.to_card()["columns"][1] == {"name": "colour", "kind": "text", "vocabulary": ["green", "red"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"columns": []}, "without feature columns"),
+        ({"columns": "width"}, "must have a list of columns"),
+        ({"columns": [{"kind": "numeric"}]}, "must have a name"),
+        ({"columns": [{"name": "a", "kind": "date"}]}, "must be numeric, or text"),
+        ({"columns": [{"name": "a", "kind": "numeric"}] * 2}, "two feature columns are named 'a'"),
+        ({"columns": [{"name": "a", "kind": "text", "vocabulary": ["x", "x"]}]}, "twice in its vocabulary"),
+        ({"columns": [{"name": "a", "kind": "numeric"}], "extra": 1}, "nothing else"),
+    ],
+)
+def test_a_damaged_card_is_refused(change, message):
+    text = ModelCard("t", ("a", "b"), SPEC, ()).to_json()
+    import json
+
+    document = json.loads(text)
+    document["input"] = {"kind": "features", **change}
+    with pytest.raises(EdgesoftError, match=message):
+        ModelCard.from_json(json.dumps(document), "card")
+
+
+def test_a_heading_may_have_any_order_and_more_columns(tmp_path):
+    path = write(tmp_path, "height,label,colour,width\n1,x,red,2\n\n3,y,green,4\n")
+    file = RowFile(path, SPEC)
+    assert file.unused == ["label"]
+    assert [(row.line, row.features.tolist()) for row in file] == [(2, [2, 0, 1, 1]), (4, [4, 1, 0, 3])]
+    assert [name for name, _ in named_rows(file)] == [f"{path}:2", f"{path}:4"]
+
+
+def test_rows_without_a_heading_stand_in_the_models_order(tmp_path):
+    file = RowFile(write(tmp_path, "1,red,2\n3,green,4\n"), SPEC)
+    assert not file.has_heading
+    assert [row.features.tolist() for row in file] == [[1, 0, 1, 2], [3, 1, 0, 4]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.tsv", "width\tcolour\theight\n1\tred\t2\n"), ("a.csv", "width;colour;height\n1;red;2\n")],
+)
+def test_separators(tmp_path, name, content):
+    assert [row.features.tolist() for row in RowFile(write(tmp_path, content, name), SPEC)] == [[1, 0, 1, 2]]
+
+
+def test_a_bad_row_does_not_stop_the_next(tmp_path):
+    path = write(tmp_path, b"width,colour,height\nx,red,2\n1,red\n1,r\xffd,2\n1,red,2\n")
+    rows = list(RowFile(path, SPEC))
+    assert [row.error for row in rows] == [
+        "'x' in column 'width' is no number: expected one such as 5.1",
+        "2 cells where the heading has 3",
+        "not UTF-8: save the file as UTF-8",
+        None,
+    ]
+    assert rows[-1].features.tolist() == [1, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty"),
+        ("a,b,c\n1,2,3\n", "the first line has no column 'width'"),
+        ("width,colour,height,height\n1,red,2,3\n", "two columns are named 'height'"),
+        ("w\0idth,colour,height\n", "binary or UTF-16"),
+        ('width,colour,height\n"1,red,2\n', "line 2: unexpected end of data"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(tmp_path, content, message):
+    with pytest.raises(TableError, match=message):
+        list(RowFile(write(tmp_path, content), SPEC))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(TableError, match=r"none\.csv: no such file"):
+        RowFile(tmp_path / "none.csv", SPEC)
+
+
+def test_features_on_the_command_line():
+    features, _ = parse_features("1, red ,2", SPEC)
+    assert features.tolist() == [1, 0, 1, 2]
+    assert next(given_row("1,red,2", SPEC))[0] == "features"
+    with pytest.raises(TableError, match=r"2 values: expected 3, for width, colour, height"):
+        parse_features("1,red", SPEC)

@@ -1,0 +1,92 @@
+"""Distortions of training pictures."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from edgesoft.pictures.spec import PictureSpec
+from edgesoft.training.augment import Augmentation, augment
+from edgesoft.training.distort import distorted
+
+NONE = Augmentation(**{field.name: 0 for field in fields(Augmentation) if field.name != "elastic_knots"})
+STRENGTHS = [field.name for field in fields(Augmentation) if field.name != "elastic_knots"]
+
+
+@pytest.fixture(scope="module")
+def digits(mnist) -> torch.Tensor:
+    return torch.from_numpy(mnist.train.inputs[:300]).float() / 255
+
+
+def run(images, strengths, seed=0):
+    return augment(images, strengths, torch.Generator().manual_seed(seed))
+
+
+def test_without_strength_the_pictures_stay(digits):
+    torch.testing.assert_close(run(digits, NONE), digits, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", STRENGTHS)
+def test_each_strength_does_something_of_its_own(digits, name):
+    changed = run(digits, replace(NONE, **{name: getattr(Augmentation(), name)}))
+    assert (changed - digits).abs().amax(dim=(1, 2)).gt(0.02).float().mean() > 0.05
+    assert changed.min() >= 0 and changed.max() <= 1 + 1e-6
+
+
+def test_the_defaults_keep_shape_range_and_ink(digits):
+    changed = run(digits, Augmentation())
+    assert changed.shape == digits.shape and changed.dtype == torch.float32
+    assert changed.min() >= 0 and changed.max() <= 1 + 1e-6
+    assert 0.7 < changed.mean() / digits.mean() < 1.4
+
+
+def test_the_seed_decides(digits):
+    torch.testing.assert_close(run(digits, Augmentation(), 5), run(digits, Augmentation(), 5), atol=0, rtol=0)
+    assert not torch.equal(run(digits, Augmentation(), 5), run(digits, Augmentation(), 6))
+
+
+def test_every_picture_is_distorted_in_its_own_way(digits):
+    changed = run(digits[:1].expand(50, -1, -1), Augmentation())
+    assert len({picture.numpy().tobytes() for picture in changed}) == 50
+
+
+def test_clouds_lie_behind_the_ink(digits):
+    changed = run(digits, replace(NONE, background=0.1))
+    assert (changed >= digits - 1e-5).all()
+    clouded = (changed - digits).amax(dim=(1, 2)) > 0.01
+    assert 0.2 < clouded.float().mean() < 0.4
+    assert changed[digits == 0].quantile(0.99) < 0.25
+
+
+def test_channels_share_their_distortion(digits):
+    colour = digits[:20, None].expand(-1, 3, -1, -1).contiguous()
+    changed = run(colour, Augmentation())
+    torch.testing.assert_close(changed[:, 0], changed[:, 2], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "images", [torch.zeros(2, 28), torch.zeros(2, 7, 28), torch.zeros(2, 28, 28, dtype=torch.uint8)], ids=str
+)
+def test_other_arrays_are_refused(images):
+    with pytest.raises(ValueError, match="need float32"):
+        run(images, Augmentation())
+
+
+def test_an_empty_batch_stays_empty():
+    assert run(torch.zeros(0, 28, 28), Augmentation()).shape == (0, 28, 28)
+
+
+def test_a_photograph_goes_on_beyond_its_edge():
+    # Shifting a grey wall shows more of the wall, never a black edge; ink on black would show black.
+    wall = torch.full((40, 20, 30, 3), 0.5)
+    spec = PictureSpec(height=20, width=30, channels=3, normaliser="resize")
+    changed = distorted(wall, spec, torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(changed.numpy(), 0.5, atol=0.01)
+
+
+def test_what_is_too_small_to_bend_stays():
+    tiny = torch.rand(4, 6, 6)
+    assert torch.equal(distorted(tiny, PictureSpec(height=6, width=6, normaliser="resize"), torch.Generator()), tiny)

@@ -1,0 +1,222 @@
+"""Softmax and sigmoid heads, pictures and tables: from training to the device, held against numpy and scikit-learn's formulas."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from edgesoft.data.arrays import from_arrays
+from edgesoft.data.dataset import Dataset
+from edgesoft.errors import GateMissedError, UsageError
+from edgesoft.exporting.against import verify_against
+from edgesoft.exporting.export import QuantizeSettings, export
+from edgesoft.exporting.gate import Gate
+from edgesoft.exporting.publish import publish
+from edgesoft.inference.classifier import Classifier
+from edgesoft.inference.inspect import inspect
+from edgesoft.inference.parity import answers, compare, paired, probabilities
+from edgesoft.inference.verify import verify
+from edgesoft.model import interpreter
+from edgesoft.model.file import open_model
+from edgesoft.training.results import TrainResult
+from edgesoft.training.runs import RunFolder
+from edgesoft.training.settings import TrainSettings
+from edgesoft.training.train import train
+
+LOOSE = Gate(max_drop=5.0)
+
+
+def table(classes: int = 2, count: int = 400) -> Dataset:
+    """Raw units of very different sizes; the classes lie well apart."""
+    generator = np.random.default_rng(3)
+    targets = np.arange(count) % classes
+    x = generator.normal(size=(count, 3)) + 4 * targets[:, np.newaxis] * np.array([1, -1, 0.5])
+    x = x * np.array([1000, 0.01, 1]) + np.array([5000, 0, -3])
+    return from_arrays({"train": (x, targets)}, name="raw", labels=["no", "yes", "maybe"][:classes])
+
+
+def pictures(channels: int) -> Dataset:
+    generator = np.random.default_rng(4)
+    targets = np.arange(120) % 2
+    shape = (120, 9, 8) if channels == 1 else (120, 9, 8, 3)
+    x = np.clip(generator.normal(100, 20, shape) + 60 * targets.reshape(-1, *[1] * (len(shape) - 1)), 0, 255)
+    return from_arrays({"train": (x.astype(np.uint8), targets)}, name="pictures", labels=["dark", "bright"])
+
+
+CASES = {
+    "table, softmax": (table(3), TrainSettings(hidden=(16,), epochs=15, batch_size=32, threads=1)),
+    "table, softmax regression": (table(3), TrainSettings(hidden=(), epochs=15, lr=0.1, batch_size=32, threads=1)),
+    "table, sigmoid": (table(), TrainSettings(hidden=(16,), epochs=15, batch_size=32, threads=1, head="sigmoid")),
+    "table, logistic regression": (
+        table(),
+        TrainSettings(hidden=(), epochs=15, lr=0.1, batch_size=32, threads=1, head="sigmoid", threshold=0.3),
+    ),
+    "grey pictures, sigmoid": (
+        pictures(1),
+        TrainSettings(hidden=(8,), epochs=6, batch_size=16, threads=1, head="sigmoid", threshold=0.7),
+    ),
+    "colour pictures, softmax": (pictures(3), TrainSettings(hidden=(8,), epochs=6, batch_size=16, threads=1)),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def published(request, tmp_path_factory) -> tuple[TrainResult, Path, Path]:
+    dataset, config = CASES[request.param]
+    folder = tmp_path_factory.mktemp("run")
+    result = train(dataset, config, RunFolder(folder))
+    exported = export(result.folder.checkpoint, dataset, gate=LOOSE, int8=QuantizeSettings())
+    paths = publish(exported, dataset, folder / "exported")
+    assert exported.int8_model is not None, [attempt.failures for attempt in exported.attempts]
+    return result, paths[0], paths[1]
+
+
+def by_hand(result: TrainResult, inputs: np.ndarray) -> np.ndarray:
+    """Logits in float64 from the checkpoint's arrays: ten lines that share nothing with torch or the graph."""
+    checkpoint = result.checkpoint
+    x = inputs.reshape(len(inputs), -1).astype(np.float64)
+    scaling = checkpoint.scaling
+    x = x / 255 if scaling is None else (x - scaling.offset.astype(np.float64)) * scaling.factor
+    for index, layer in enumerate(checkpoint.layers):
+        x = x @ layer.weight.T.astype(np.float64) + layer.bias
+        x = x if index == len(checkpoint.layers) - 1 else np.maximum(x, 0)
+    return x
+
+
+def test_the_float_file_answers_like_numpy(published):
+    result, path, _ = published
+    inputs = result.dataset.test.inputs
+    classifier = Classifier(open_model(path), "cpu")
+    prediction, expected = classifier(inputs), by_hand(result, inputs)
+    assert np.abs(prediction.logits - expected).max() < 1e-4
+    card = classifier.card
+    if card.head == "sigmoid":
+        p = 1 / (1 + np.exp(-expected[:, 0] / card.temperature))
+        assert prediction.logits.shape == (len(inputs), 1)
+        assert np.abs(prediction.probabilities - np.column_stack([1 - p, p])).max() < 1e-5
+        clear = np.abs(p - card.threshold) > 1e-4
+        assert (prediction.indices == (p > card.threshold))[clear].all()
+    else:
+        scores = np.exp(expected / card.temperature)
+        assert np.abs(prediction.probabilities - scores / scores.sum(axis=1, keepdims=True)).max() < 1e-5
+        assert (prediction.indices == expected.argmax(axis=1)).all()
+
+
+def test_the_numpy_interpreter_agrees(published):
+    result, *paths = published
+    inputs = result.dataset.test.inputs
+    for path in paths:
+        model = open_model(path)
+        prediction, independent = Classifier(model, "cpu")(inputs), interpreter.run(model, inputs)
+        tolerance = 1e-4 if model.card.precision == "float32" else 0.02 * float(np.abs(prediction.logits).max())
+        assert np.abs(independent["logits"] - prediction.logits).max() <= tolerance
+        assert independent["probabilities"].shape == prediction.probabilities.shape
+        assert (independent["label"] == prediction.indices).mean() > 0.97
+
+
+def test_the_contract_of_the_file_holds(published):
+    result, *paths = published
+    card = result.checkpoint.card
+    for path in paths:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        (taken,) = session.get_inputs()
+        assert (taken.name, taken.shape) == (card.input.kind, ["batch", *card.input.shape])
+        shapes = {output.name: output.shape for output in session.get_outputs()}
+        assert shapes == {
+            "logits": ["batch", card.outputs],
+            "probabilities": ["batch", len(card.labels)],
+            "label": ["batch"],
+        }
+
+
+def test_int8_is_integers_all_the_way_and_close(published):
+    result, path, int8 = published
+    inputs, targets = result.dataset.test.inputs, result.dataset.test.targets
+    report = inspect(int8)
+    assert report.operators["QuantizeLinear"] == len(result.checkpoint.layers) - (report.card.input.kind == "pixels")
+    assert report.parameters == sum(layer.weight.size + layer.bias.size for layer in result.checkpoint.layers)
+    reference = Classifier(open_model(path), "cpu")(inputs)
+    candidate = Classifier(open_model(int8), "cpu")(inputs)
+    parity = compare(reference.logits, candidate.logits, targets, cut=report.card.cut)
+    assert 0 < parity.max_logit_difference < 0.1 * np.abs(reference.logits).max()
+    assert len(parity.label_changes) <= 2
+
+
+def test_verify_and_verify_against_hold(published):
+    result, *paths = published
+    for path in paths:
+        report = verify(path)
+        assert report.findings == ()
+        full = verify_against(report, result.folder.checkpoint, result.dataset, LOOSE)
+        assert full.findings == ()
+        assert full.against.examples == len(result.dataset.test)
+
+
+def test_a_threshold_moves_the_answers_not_the_probabilities(tmp_path):
+    dataset = table()
+    recalls, found = [], []
+    for threshold in (0.002, 0.5, 0.998):
+        config = TrainSettings(
+            hidden=(), epochs=6, lr=0.1, batch_size=32, threads=1, head="sigmoid", threshold=threshold
+        )
+        result = train(dataset, config, RunFolder(tmp_path / str(threshold)))
+        path = publish(export(result.folder.checkpoint, dataset), dataset, tmp_path / str(threshold))[0]
+        prediction = Classifier(open_model(path), "cpu")(dataset.test.inputs)
+        assert (prediction.indices == (prediction.probabilities[:, 1] > threshold)).all()
+        recalls.append(float((prediction.indices[dataset.test.targets == 1] == 1).mean()))
+        found.append(prediction.probabilities)
+    assert recalls[0] >= recalls[1] >= recalls[2]
+    assert recalls[0] > recalls[2]
+    assert (found[0] == found[1]).all()
+
+
+def test_a_sigmoid_is_a_softmax_over_zero_and_its_logit():
+    z = np.array([[-3.0], [0.0], [2.5]], np.float32)
+    assert np.allclose(probabilities(z)[:, 1], 1 / (1 + np.exp(-z[:, 0].astype(np.float64))))
+    assert (probabilities(z) == probabilities(paired(z))).all()
+    assert answers(z).tolist() == [0, 0, 1]
+    assert answers(z, cut=3.0).tolist() == [0, 0, 0]
+
+
+def test_a_sigmoid_head_needs_two_classes(tmp_path):
+    with pytest.raises(UsageError, match="one logit tells two classes apart, but raw has 3"):
+        train(table(3), TrainSettings(head="sigmoid"), RunFolder(tmp_path))
+    with pytest.raises(UsageError, match="softmax takes the largest probability; add --head sigmoid"):
+        TrainSettings(threshold=0.4)
+    with pytest.raises(UsageError, match=r"threshold 1\.0: expected a probability"):
+        TrainSettings(head="sigmoid", threshold=1.0)
+    with pytest.raises(UsageError, match="head 'relu': expected softmax or sigmoid"):
+        TrainSettings(head="relu")
+
+
+def test_a_table_quantizes_each_feature_over_its_own_range(tmp_path):
+    """One feature of the three is five orders of magnitude above another: with one common range the small ones would be lost."""
+    dataset = table(3)
+    result = train(dataset, TrainSettings(hidden=(16,), epochs=15, batch_size=32, threads=1), RunFolder(tmp_path))
+    exported = export(result.folder.checkpoint, dataset, gate=LOOSE, int8=QuantizeSettings())
+    parity = exported.int8_model.parity
+    assert parity.reference_accuracy - parity.candidate_accuracy <= 0.02
+
+
+def test_the_gate_decides_for_tables_too(tmp_path):
+    dataset = table(3)
+    result = train(dataset, TrainSettings(hidden=(16,), epochs=5, batch_size=32, threads=1), RunFolder(tmp_path))
+    damaged = result.checkpoint.layers[0].weight.copy()
+    damaged[0, 0] = 300  # one weight that swallows the range of all the others
+    layers = (
+        type(result.checkpoint.layers[0])(damaged, result.checkpoint.layers[0].bias),
+        *result.checkpoint.layers[1:],
+    )
+    from dataclasses import replace
+
+    replace(result.checkpoint, layers=layers).save(result.folder.checkpoint)
+    exported = export(result.folder.checkpoint, dataset, gate=Gate(max_drop=0.0), int8=QuantizeSettings())
+    assert not exported.attempts[0].passed
+    assert GateMissedError.exit_code == 3
+
+
+def test_a_network_too_large_for_a_file_is_refused_before_training(tmp_path):
+    x = np.zeros((20, 300, 300), np.uint8)
+    dataset = from_arrays({"train": (x, np.arange(20) % 2)})
+    with pytest.raises(UsageError, match=r"million parameters, expected at most 60 million. Choose a smaller --size"):
+        train(dataset, TrainSettings(hidden=(1000,)), RunFolder(tmp_path))

@@ -1,0 +1,210 @@
+"""Early stopping, resuming, class weights, settings files, scores."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import precision_recall_fscore_support
+from torch.nn import functional
+
+from edgesoft.data.arrays import from_arrays
+from edgesoft.data.dataset import Dataset
+from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.exporting.export import export
+from edgesoft.training import train as training
+from edgesoft.training.checkpoint import Checkpoint, load_arrays
+from edgesoft.training.objective import balanced_weights, evaluate, loss_of
+from edgesoft.training.runs import RunFolder
+from edgesoft.training.scores import class_scores, macro_f1
+from edgesoft.training.settings import TrainSettings, suited
+from edgesoft.training.settings_file import read_config, stored_options
+from edgesoft.training.train import train
+
+SMALL = {"hidden": (8,), "batch_size": 16, "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    generator = np.random.default_rng(0)
+    targets = np.repeat([0, 1], [180, 20])
+    x = generator.normal(size=(200, 4)) + 1.2 * targets[:, np.newaxis]
+    return from_arrays({"train": (x, targets)}, name="uneven", labels=["many", "few"])
+
+
+def weights(checkpoint: Checkpoint) -> list[bytes]:
+    return [array.tobytes() for layer in checkpoint.layers for array in (layer.weight, layer.bias)]
+
+
+def test_patience_stops_after_epochs_without_a_better_one(dataset, tmp_path):
+    result = train(dataset, TrainSettings(epochs=200, patience=3, **SMALL), RunFolder(tmp_path))
+    peak = max(result.epochs, key=lambda epoch: epoch.rank)
+    assert result.stopped_early
+    assert len(result.epochs) == peak.number + 3
+    assert json.loads((tmp_path / "metrics.json").read_text())["epochs"] == len(result.epochs)
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_a_resumed_run_ends_with_the_same_bits(dataset, tmp_path, head):
+    config = TrainSettings(epochs=6, head=head, class_weights=True, **SMALL)
+    whole = train(dataset, config, RunFolder(tmp_path / "whole"))
+
+    def stop(epoch):
+        if epoch.number == 3:
+            raise KeyboardInterrupt
+
+    part = RunFolder(tmp_path / "part")
+    assert train(dataset, config, part, on_epoch=stop).interrupted
+    resumed = train(dataset, config, part, resume=True)
+    assert weights(resumed.checkpoint) == weights(whole.checkpoint)
+    last = [load_arrays(folder.snapshot) for folder in (part, RunFolder(tmp_path / "whole"))]
+    assert set(last[0]) == set(last[1])
+    assert all(last[0][name].tobytes() == last[1][name].tobytes() for name in last[0] if name != "run")
+    other = TrainSettings(epochs=7, head=head, class_weights=True, **SMALL)
+    with pytest.raises(EdgesoftError, match="other settings or other data"):
+        train(dataset, other, part, resume=True)
+
+
+def test_the_last_epoch_can_be_exported_like_the_best(dataset, tmp_path):
+    folder = RunFolder(tmp_path)
+    train(dataset, TrainSettings(epochs=3, **SMALL), folder)
+    best, last = Checkpoint.load(folder.checkpoint), Checkpoint.load(folder.snapshot)
+    assert last.card.labels == best.card.labels
+    assert export(folder.snapshot, dataset).float_model.passed
+
+
+def test_metrics_and_curve_are_written_while_training(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SAVE_SECONDS", -1)
+    folder, seen = RunFolder(tmp_path), []
+
+    def look(epoch):
+        document = json.loads(folder.metrics.read_text())
+        seen.append((epoch.number, len(document["history"]), folder.learning_curve.stat().st_size > 1000))
+
+    train(dataset, TrainSettings(epochs=2, **SMALL), folder, on_epoch=look)
+    assert seen == [(1, 1, True), (2, 2, True)]
+
+
+def test_the_checkpoint_is_as_good_as_the_best_within_a_standard_error(dataset, tmp_path):
+    result = train(dataset, TrainSettings(epochs=12, **SMALL), RunFolder(tmp_path))
+    top = max(epoch.validation_accuracy for epoch in result.epochs)
+    error = (top * (1 - top) / len(dataset.validation)) ** 0.5
+    good = [epoch.number for epoch in result.epochs if epoch.validation_accuracy >= top - error]
+    assert result.best.number == good[-1]
+
+
+def test_class_weights_find_the_rare_class(dataset, tmp_path):
+    recalls = []
+    for flag in (False, True):
+        config = TrainSettings(epochs=10, class_weights=flag, hidden=(), lr=0.05, batch_size=16, threads=1)
+        recalls.append(train(dataset, config, RunFolder(tmp_path / str(flag))).scores[1].recall)
+    assert recalls[1] > recalls[0]
+
+
+def test_balanced_weights_sum_to_the_examples():
+    weight = balanced_weights(np.array([0, 0, 0, 1]), 2)
+    assert weight.tolist() == pytest.approx([4 / 6, 2.0])
+
+
+def test_losses_are_torchs():
+    logits, targets = torch.randn(7, 3), torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    weight = torch.tensor([1.0, 2.0, 0.5])
+    assert loss_of(logits, targets, weights=weight) == functional.cross_entropy(logits, targets, weight=weight)
+    z, two = torch.randn(7, 1), targets.clamp(max=1)
+    pair = torch.cat([torch.zeros_like(z), z], dim=1)
+    for smoothing in (0.0, 0.1):
+        expected = functional.cross_entropy(
+            pair, two, weight=weight[:2] if smoothing == 0 else None, label_smoothing=smoothing
+        )
+        ours = loss_of(z, two, weights=weight[:2] if smoothing == 0 else None, label_smoothing=smoothing)
+        assert ours.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_weighted_validation_is_the_mean_over_classes(dataset, tmp_path):
+    result = train(dataset, TrainSettings(epochs=3, **SMALL), RunFolder(tmp_path))
+    network = result.checkpoint.to_network()
+    weight = balanced_weights(dataset.validation.targets, 2)
+    _, accuracy = evaluate(network, dataset.validation, weights=weight)
+    x = network(network.prepare(torch.from_numpy(dataset.validation.inputs))).argmax(dim=1).numpy()
+    right = x == dataset.validation.targets
+    per_class = [right[dataset.validation.targets == label].mean() for label in (0, 1)]
+    assert accuracy == pytest.approx(np.mean(per_class))
+
+
+def test_scores_are_scikit_learns():
+    generator = np.random.default_rng(1)
+    truth, answered = generator.integers(0, 4, 200), generator.integers(0, 4, 200)
+    matrix = np.zeros((4, 4), np.int64)
+    np.add.at(matrix, (truth, answered), 1)
+    ours = class_scores(matrix, "abcd")
+    precision, recall, f1, support = precision_recall_fscore_support(truth, answered)
+    assert [score.precision for score in ours] == pytest.approx(precision.tolist())
+    assert [score.recall for score in ours] == pytest.approx(recall.tolist())
+    assert [score.f1 for score in ours] == pytest.approx(f1.tolist())
+    assert [score.examples for score in ours] == support.tolist()
+    assert macro_f1(ours) == pytest.approx(f1.mean())
+    empty = class_scores(np.array([[5, 0], [0, 0]]), "ab")
+    assert (empty[1].precision, empty[1].recall, empty[1].f1, empty[1].examples) == (0, 0, 0, 0)
+
+
+def test_settings_suit_the_size_of_the_data():
+    iris, mnist = suited(105, "features"), suited(55_000, "pixels")
+    assert (mnist["batch_size"], mnist["epochs"]) == (256, 30)
+    assert "hidden" not in mnist
+    assert iris["batch_size"] == 8
+    assert iris["epochs"] * -(-105 // 8) >= 1500
+    for examples in (1, 2, 17, 1000, 10**7):
+        TrainSettings(**suited(examples, "features"))
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_settings_files(tmp_path):
+    toml = '[data]\nsource = "x.csv"\ntarget = "kind"\nsize = "64x48"\nignore-columns = ["id"]\n[training]\nhidden = [16, 8]\nlr = 1\n'
+    data, settings = read_config(write(tmp_path, "a.toml", toml))
+    assert data == {"source": "x.csv", "target": "kind", "size": (48, 64), "ignore_columns": ("id",)}
+    assert settings == {"hidden": (16, 8), "lr": 1.0}
+    assert read_config(write(tmp_path, "a.json", '{"training": {"hidden": "none", "epochs": 3}}')) == (
+        {},
+        {"hidden": (), "epochs": 3},
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.toml", "[training\n", "is no TOML"),
+        ("a.json", "{", "is no JSON"),
+        ("a.json", "[]", "expected the tables data and training"),
+        ("a.json", '{"train": {}}', "unknown table 'train'"),
+        ("a.json", '{"training": {"epoch": 3}}', "unknown setting 'epoch'. Did you mean 'epochs'"),
+        ("a.json", '{"training": {"epochs": "3"}}', "epochs is '3', expected int"),
+        ("a.json", '{"training": {"epochs": true}}', "epochs is True, expected int"),
+        ("a.json", '{"training": {"hidden": ["a"]}}', r"hidden is \['a'\], expected a list of int"),
+        ("a.json", '{"data": {"size": [1, 2, 3]}}', "expected a list of int"),
+        ("a.json", '{"data": 3}', "data: expected a table"),
+        ("a.json", '{"schema_version": 2}', "schema version 2, this edgesoft reads version 1"),
+    ],
+)
+def test_wrong_settings_files_are_refused(tmp_path, name, text, message):
+    with pytest.raises(EdgesoftError, match=message):
+        read_config(write(tmp_path, name, text))
+
+
+def test_a_run_leaves_its_resolved_settings(dataset, tmp_path):
+    config = TrainSettings(epochs=1, **SMALL)
+    train(dataset, config, RunFolder(tmp_path))
+    _, settings = read_config(tmp_path / "config.json")
+    assert TrainSettings(**settings).epochs == 1
+    assert settings["precision"] in ("float32", "bfloat16")
+    with pytest.raises(EdgesoftError, match=r"does not say which data it was trained on. Name them: --data"):
+        stored_options(RunFolder(tmp_path))
+
+
+def test_wrong_numbers_are_refused():
+    with pytest.raises(UsageError, match="patience -1: expected at least 1 epoch"):
+        TrainSettings(patience=-1)
