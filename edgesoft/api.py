@@ -15,9 +15,10 @@ from edgesoft.data.load import load_dataset
 from edgesoft.data.settings import DataSettings, parse_size
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.exporting import export as exporting
-from edgesoft.exporting.export import ExportResult, QuantizeSettings
+from edgesoft.exporting.export import QuantizeSettings
 from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.publish import publish
+from edgesoft.exporting.results import ExportResult
 from edgesoft.training import train as training
 from edgesoft.training.results import Epoch, TrainResult
 from edgesoft.training.runs import RunFolder, checkpoint_in, new_run

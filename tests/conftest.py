@@ -14,9 +14,10 @@ import edgesoft
 from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.load import load_dataset
 from edgesoft.data.settings import DataSettings
-from edgesoft.exporting.export import ExportResult, QuantizeSettings, export
+from edgesoft.exporting.export import QuantizeSettings, export
 from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.publish import publish
+from edgesoft.exporting.results import ExportResult
 from edgesoft.inference.classifier import Classifier
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings

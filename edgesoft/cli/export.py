@@ -12,7 +12,7 @@ from edgesoft.errors import GateMissedError
 from edgesoft.files import check_writable
 
 if TYPE_CHECKING:
-    from edgesoft.exporting.export import Candidate, ExportResult
+    from edgesoft.exporting.results import ExportResult, StagedModel
 
 
 def command(
@@ -98,7 +98,7 @@ def _pytorch_row(result: ExportResult) -> list[str]:
     return ["PyTorch", percent(result.float_model.parity.reference_accuracy or 0.0), "", "", "", "", ""]
 
 
-def _row(candidate: Candidate) -> list[str]:
+def _row(candidate: StagedModel) -> list[str]:
     parity = candidate.parity
     return [
         candidate.arithmetic,

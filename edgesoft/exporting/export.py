@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-import statistics
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,17 +17,18 @@ from numpy.typing import NDArray
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.exporting.activation_ranges import METHODS, activation_maxima
-from edgesoft.exporting.calibration import Reliability, fit_temperature, rejection_limits, reliability
+from edgesoft.exporting.calibration import fit_temperature, rejection_limits, reliability
 from edgesoft.exporting.digest import seal
 from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.golden_selection import draw_page, select_golden
 from edgesoft.exporting.graph import build_graph
 from edgesoft.exporting.quantize import QuantizedLayer, Scheme, for_unit_range, quantize
+from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
 from edgesoft.files import write_atomically
 from edgesoft.inference.bench import interleave
 from edgesoft.inference.classifier import Classifier
 from edgesoft.inference.find_model import INT8_SUFFIX
-from edgesoft.inference.parity import Logits, Parity, answers, compare, paired
+from edgesoft.inference.parity import Parity, answers, compare, paired
 from edgesoft.inference.verify import verify
 from edgesoft.model.card import Precision
 from edgesoft.model.file import open_model
@@ -37,9 +37,7 @@ from edgesoft.model.scaling import Scaling
 from edgesoft.pictures import PictureSpec, encode_png, read_picture
 from edgesoft.training.checkpoint import Checkpoint, Layer
 from edgesoft.training.network import reference_logits
-from edgesoft.training.notebook import export_html
 
-BENCH_BATCHES = (1, 256)
 GOLDEN_BYTES = 2**23
 """Most bytes of golden inputs, and of the page with them, in a model file."""
 
@@ -72,75 +70,6 @@ class QuantizeSettings:
         return [scheme for scheme in attempts if scheme.per_channel or not self.per_channel]
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One staged model file and what was measured on it."""
-
-    precision: Precision
-    arithmetic: str
-    """In words: "float32", or "INT8, 7-bit weights per tensor"."""
-    content: bytes
-    """The file, ready to be published."""
-    temperature: float
-    logits: Logits
-    """float32 `[n, outputs]`, on the test split."""
-    answers: NDArray[np.int64]
-    """int64 `[n]`, the class it answers for each example of the test split."""
-    parity: Parity
-    """Against PyTorch, on the test split."""
-    failures: tuple[str, ...]
-    """Gates missed; empty when it may be published."""
-    unscaled: Reliability
-    """Confidence on the test split, had the temperature been 1."""
-    scaled: Reliability
-    """Confidence on the test split with the temperature."""
-    latencies: dict[int, list[float]]
-    """Batch size -> seconds a call, one CPU thread, measured in turns with the other files of the same export."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether it may be published."""
-        return not self.failures
-
-    def microseconds(self, batch: int) -> float:
-        """Median time of a call."""
-        return 1e6 * statistics.median(self.latencies[batch])
-
-    def slower_than(self, other: Candidate) -> list[str]:
-        """Where this file is slower than `other` on this machine, in words; rounds are compared in pairs."""
-        warnings = []
-        for batch, seconds in self.latencies.items():
-            ratio = statistics.median(
-                mine / theirs for mine, theirs in zip(seconds, other.latencies[batch], strict=True)
-            )
-            if ratio > 1.05:
-                warnings.append(
-                    f"{self.arithmetic} is {ratio:.2f}x slower than {other.arithmetic} at batch {batch} on this machine"
-                )
-        return warnings
-
-
-@dataclass(frozen=True)
-class ExportResult:
-    """Everything that one export measured."""
-
-    name: str
-    checkpoint_sha256: str
-    float_model: Candidate
-    attempts: tuple[Candidate, ...]
-    """The INT8 files in the order tried; only the last one can have passed."""
-    reference: Logits
-    """float32 `[n, classes]`, PyTorch's answers on the test split."""
-
-    @property
-    def int8_model(self) -> Candidate | None:
-        """The INT8 file that passed; None when none was asked for or none passed."""
-        return self.attempts[-1] if self.attempts and self.attempts[-1].passed else None
-
-    def _repr_html_(self) -> str:
-        return export_html(self)
-
-
 class _Stage:
     """Builds model files of one checkpoint and measures each with the code that runs on devices."""
 
@@ -161,7 +90,7 @@ class _Stage:
         precision: Precision,
         arithmetic: str,
         **card: object,
-    ) -> Candidate:
+    ) -> StagedModel:
         """Write a file, run it over the validation and the test split, compare with PyTorch, and complete its card."""
         test = self.dataset.test
         described = dataclasses.replace(self.checkpoint.card, precision=precision, **card)  # type: ignore[arg-type]
@@ -191,13 +120,13 @@ class _Stage:
             page_seen=self.page_seen,
         )
         content = seal(graph, complete, golden)
-        return Candidate(
+        return StagedModel(
             precision=precision,
             arithmetic=arithmetic,
             content=content,
             temperature=temperature,
             logits=logits,
-            answers=answers(logits, described.cut),
+            predictions=answers(logits, described.cut),
             parity=parity,
             failures=(*self.gate.failures(parity, precision), *self._replay(content)),
             unscaled=reliability(paired(logits), test.targets),
@@ -216,7 +145,7 @@ class _Stage:
         write_atomically(path, content)
         return Classifier(open_model(path), "cpu")
 
-    def time(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    def time(self, candidates: Sequence[StagedModel]) -> list[StagedModel]:
         """Measure the latencies of several files in turns."""
         classifiers = [self._open(candidate.content) for candidate in candidates]
         latencies: list[dict[int, list[float]]] = [{} for _ in candidates]
@@ -282,7 +211,7 @@ def export(
             raise GateMissedError(
                 f"{checkpoint}: the float file does not answer like PyTorch: {'; '.join(float_model.failures)}"
             )
-        attempts = _climb(stage, trained, dataset, int8) if int8 else []
+        attempts = _attempts(stage, trained, dataset, int8) if int8 else []
         timed = stage.time([float_model, *attempts])
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     return ExportResult(trained.card.name, digest, timed[0], tuple(timed[1:]), stage.reference)
@@ -298,7 +227,7 @@ def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8]
     return page, read_picture(encode_png(page), dataset.input).pixels
 
 
-def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeSettings) -> list[Candidate]:
+def _attempts(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeSettings) -> list[StagedModel]:
     """Try one attempt of the ladder after the other until one passes."""
     inputs = dataset.train.inputs
     if config.samples is not None and config.samples < len(inputs):
@@ -308,7 +237,7 @@ def _climb(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: Quantiz
     if scaling is not None:
         unit_range = Scaling.to_unit_range(inputs)
         layers, scaling = (for_unit_range(layers[0], scaling, unit_range), *layers[1:]), unit_range
-    attempts: list[Candidate] = []
+    attempts: list[StagedModel] = []
     for scheme in config.schemes():
         if scheme.float_last and len(layers) == 1:
             continue  # nothing would be left in integers

@@ -10,8 +10,8 @@ from typing import Any
 
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError
-from edgesoft.exporting.export import BENCH_BATCHES, Candidate, ExportResult
 from edgesoft.exporting.report import report_html
+from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
 from edgesoft.files import reason, write_atomically
 from edgesoft.inference.find_model import INT8_SUFFIX
 
@@ -62,7 +62,7 @@ def report_document(result: ExportResult) -> dict[str, Any]:
     }
 
 
-def _describe(candidate: Candidate) -> dict[str, Any]:
+def _describe(candidate: StagedModel) -> dict[str, Any]:
     return {
         "arithmetic": candidate.arithmetic,
         "bytes": len(candidate.content),

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgesoft.data.dataset import Dataset
-from edgesoft.exporting.export import BENCH_BATCHES, Candidate, ExportResult
+from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
 from edgesoft.inference.parity import LabelChange, wilson_interval
 from edgesoft.pictures import encode_png
 from edgesoft.tables.spec import TableSpec
@@ -78,7 +78,7 @@ def _verdict(result: ExportResult) -> str:
     return f'Float and INT8 files <span class="good">published</span>. The device file is {escape(result.int8_model.arithmetic)}.'
 
 
-def _summary(result: ExportResult, models: Sequence[Candidate]) -> str:
+def _summary(result: ExportResult, models: Sequence[StagedModel]) -> str:
     examples = result.float_model.parity.examples
     rows = [
         [
@@ -124,7 +124,7 @@ def _accuracy(accuracy: float, examples: int) -> list[str]:
     return [f"{100 * accuracy:.2f} %", f"{100 * low:.2f} to {100 * high:.2f}"]
 
 
-def _changes(model: Candidate, dataset: Dataset) -> str:
+def _changes(model: StagedModel, dataset: Dataset) -> str:
     changes = model.parity.label_changes
     if not changes:
         return f'<p class="good">None: {escape(model.arithmetic)} labels every example like PyTorch.</p>'
@@ -158,26 +158,26 @@ def _features(row: NDArray[Any], spec: TableSpec) -> str:
     return f'<p class="note">{"<br>".join(shown)}{"<br>..." if len(row) > 8 else ""}</p>'
 
 
-def _per_class(models: Sequence[Candidate], dataset: Dataset) -> str:
+def _per_class(models: Sequence[StagedModel], dataset: Dataset) -> str:
     targets = dataset.test.targets
     rows = [["class", "examples", *(f"{escape(model.arithmetic)}" for model in models)]]
     for index, label in enumerate(dataset.labels):
         members = targets == index
         count = int(members.sum())
-        recalls = [f"{100 * (model.answers[members] == index).mean():.2f} %" if count else "-" for model in models]
+        recalls = [f"{100 * (model.predictions[members] == index).mean():.2f} %" if count else "-" for model in models]
         rows.append([escape(label), f"{count:,}", *recalls])
     return _table(rows) + '<p class="note">Share of each class that is labelled rightly.</p>'
 
 
-def _confusion(models: Sequence[Candidate], dataset: Dataset) -> str:
+def _confusion(models: Sequence[StagedModel], dataset: Dataset) -> str:
     pictures = []
     for model in (models[0], models[-1]) if len(models) > 1 else models:
-        matrix = charts.count_confusion(dataset.test.targets, model.answers, len(dataset.labels))
+        matrix = charts.count_confusion(dataset.test.targets, model.predictions, len(dataset.labels))
         pictures.append(_inline(charts.confusion_matrix(matrix, dataset.labels, title=model.arithmetic, kind="svg")))
     return f'<div class="pair">{"".join(pictures)}</div>'
 
 
-def _confidence(models: Sequence[Candidate]) -> str:
+def _confidence(models: Sequence[StagedModel]) -> str:
     rows = [["", "temperature", "expected calibration error before", "after"]]
     rows += [
         [
@@ -195,7 +195,7 @@ def _confidence(models: Sequence[Candidate]) -> str:
     return f'{_table(rows)}<div class="pair">{pictures}</div>'
 
 
-def _latency(models: Sequence[Candidate]) -> str:
+def _latency(models: Sequence[StagedModel]) -> str:
     blocks = []
     for batch in BENCH_BATCHES:
         slowest = max(model.microseconds(batch) for model in models)

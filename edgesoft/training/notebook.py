@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgesoft.inference.parity import wilson_interval
 
 if TYPE_CHECKING:
-    from edgesoft.exporting.export import ExportResult
+    from edgesoft.exporting.results import ExportResult
     from edgesoft.training.results import TrainResult
 
 

@@ -1,0 +1,86 @@
+"""What an export measures: each model file on its stage, and all of them together."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.exporting.calibration import Reliability
+from edgesoft.inference.parity import Logits, Parity
+from edgesoft.model.card import Precision
+from edgesoft.training.notebook import export_html
+
+BENCH_BATCHES = (1, 256)
+"""Batch sizes at which the files of one export are timed."""
+
+
+@dataclass(frozen=True)
+class StagedModel:
+    """One staged model file and what was measured on it."""
+
+    precision: Precision
+    arithmetic: str
+    """In words: "float32", or "INT8, 7-bit weights per tensor"."""
+    content: bytes
+    """The file, ready to be published."""
+    temperature: float
+    logits: Logits
+    """float32 `[n, outputs]`, on the test split."""
+    predictions: NDArray[np.int64]
+    """int64 `[n]`, the class it answers for each example of the test split."""
+    parity: Parity
+    """Against PyTorch, on the test split."""
+    failures: tuple[str, ...]
+    """Gates missed; empty when it may be published."""
+    unscaled: Reliability
+    """Confidence on the test split, had the temperature been 1."""
+    scaled: Reliability
+    """Confidence on the test split with the temperature."""
+    latencies: dict[int, list[float]]
+    """Batch size -> seconds a call, one CPU thread, measured in turns with the other files of the same export."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it may be published."""
+        return not self.failures
+
+    def microseconds(self, batch: int) -> float:
+        """Median time of a call."""
+        return 1e6 * statistics.median(self.latencies[batch])
+
+    def slower_than(self, other: StagedModel) -> list[str]:
+        """Where this file is slower than `other` on this machine, in words; rounds are compared in pairs."""
+        warnings = []
+        for batch, seconds in self.latencies.items():
+            ratio = statistics.median(
+                mine / theirs for mine, theirs in zip(seconds, other.latencies[batch], strict=True)
+            )
+            if ratio > 1.05:
+                warnings.append(
+                    f"{self.arithmetic} is {ratio:.2f}x slower than {other.arithmetic} at batch {batch} on this machine"
+                )
+        return warnings
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """Everything that one export measured."""
+
+    name: str
+    checkpoint_sha256: str
+    float_model: StagedModel
+    attempts: tuple[StagedModel, ...]
+    """The INT8 files in the order tried; only the last one can have passed."""
+    reference: Logits
+    """float32 `[n, classes]`, PyTorch's answers on the test split."""
+
+    @property
+    def int8_model(self) -> StagedModel | None:
+        """The INT8 file that passed; None when none was asked for or none passed."""
+        return self.attempts[-1] if self.attempts and self.attempts[-1].passed else None
+
+    def _repr_html_(self) -> str:
+        return export_html(self)
