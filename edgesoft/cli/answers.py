@@ -138,13 +138,11 @@ class SeenPage:
         """Write one picture."""
         from edgesoft.pictures import encode_png
 
-        if reading.seen is None:
-            return
         self._count += 1
         # The path may hold anything; of the new file's name, browsers and file systems must make the same.
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(reading.path).stem)[:60]
         name = f"{self._count:05d}-{stem}.png"
-        write_atomically(self._folder / name, encode_png(reading.seen.pixels))
+        write_atomically(self._folder / name, encode_png(reading.inputs))
         original = Path(reading.path).absolute()
         left = f'<img alt="" src="{escape(original.as_uri())}">' if original.is_file() else "(standard input)"
         self._page.write(

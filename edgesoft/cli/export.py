@@ -32,9 +32,6 @@ def command(
         str | None, typer.Option(help="Stem of the files. (default: the data set's name)", show_default=False)
     ] = None,
     max_drop: Annotated[float, typer.Option(help="Accuracy that INT8 may lose, in percentage points.", min=0)] = 0.1,
-    calibration: Annotated[
-        str, typer.Option(help="How the range of the activations is chosen: minmax, percentile or entropy.")
-    ] = "minmax",
     calibration_samples: Annotated[
         int | None,
         typer.Option(help="Calibration examples. (default: the whole training split)", min=1, show_default=False),
@@ -60,7 +57,7 @@ def command(
     from edgesoft.training.runs import RunFolder, checkpoint_in, newest_checkpoint
     from edgesoft.training.settings_file import stored_options
 
-    int8 = QuantizeSettings(calibration, calibration_samples, per_channel, eight_bit) if quantize else None
+    int8 = QuantizeSettings(calibration_samples, per_channel, eight_bit) if quantize else None
     checkpoint = newest_checkpoint() if checkpoint is None else checkpoint_in(checkpoint)
     gate = Gate(max_drop)
     say(f"exporting {checkpoint}")

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -14,12 +14,13 @@ from edgesoft.cli import options
 from edgesoft.cli.console import say
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
+from edgesoft.tables.rows import Row, RowFile, named_rows, parse_row
+from edgesoft.tables.spec import TableSpec
 
 if TYPE_CHECKING:
     from edgesoft.cli.answers import Answers
     from edgesoft.inference.batches import Reading, Unreadable
-    from edgesoft.tables.rows import Row
-    from edgesoft.tables.spec import TableSpec
+    from edgesoft.model.inputs import InputKind
 
 STANDARD_INPUT = "-"
 STANDARD_INPUT_LIMIT = 2**27  # bytes; no picture that is read at all is larger
@@ -81,12 +82,11 @@ def command(
     A picture or row that cannot be read does not stop the others; the exit code is then 1. Names that begin with a dash go after --.
     """
     from edgesoft.cli.answers import CsvAnswers, JsonAnswers, TextAnswers
-    from edgesoft.inference.batches import PICTURES_AT_ONCE, read_pictures, read_rows
+    from edgesoft.inference.batches import classify
     from edgesoft.inference.classifier import Classifier
     from edgesoft.inference.find_model import find_model
     from edgesoft.inference.providers import choose, int8_warning
     from edgesoft.model.file import open_model
-    from edgesoft.tables.spec import TableSpec
 
     if not pictures and paths_from is None and features is None:
         raise UsageError("no pictures: name files or folders, or a list of them with --paths-from")
@@ -104,18 +104,15 @@ def command(
         say(f"{classifier.path} ({classifier.card.precision}) on {choice.provider} ({choice.reason})")
     if (warning := int8_warning(classifier.card.precision, choice.provider)) is not None:
         say(f"warning: {classifier.path}: {warning}")
-    is_alone = paths_from is None and _is_one(pictures or [], features, classifier.card.input.kind)
+    kind = classifier.card.input
+    is_alone = paths_from is None and _is_one(pictures or [], features, kind)
     answers = (JsonAnswers if as_json else CsvAnswers if as_csv else TextAnswers)(classifier, top_k, single=is_alone)
-    spec = classifier.card.input
-    if isinstance(spec, TableSpec):
-        if paths_from is not None or show or save_seen is not None:
-            raise UsageError(f"{classifier.path}: takes rows: --paths-from, --show and --save-seen are for pictures")
-        readings = read_rows(classifier, _rows(pictures or [], features, spec), reject=reject)
-    else:
-        # Whoever writes the list while we read may wait for each answer.
-        slow = paths_from is not None and str(paths_from) == STANDARD_INPUT
-        sources = _sources(pictures or [], paths_from, features)
-        readings = read_pictures(classifier, sources, reject=reject, at_once=1 if slow else PICTURES_AT_ONCE)
+    if not kind.is_picture and (paths_from is not None or show or save_seen is not None):
+        raise UsageError(f"{classifier.path}: takes rows: --paths-from, --show and --save-seen are for pictures")
+    # Whoever writes the list while we read may wait for each answer.
+    is_slow = paths_from is not None and str(paths_from) == STANDARD_INPUT
+    sources = _sources(pictures or [], paths_from, features, kind)
+    readings = classify(classifier, sources, reject=reject, at_once=1 if is_slow else None)
     # Where the answers scroll by on the terminal, they are the progress.
     if quiet or is_alone or show or sys.stdout.isatty() or not sys.stderr.isatty():
         all_read = _write(readings, answers, save_seen, show=show)
@@ -148,8 +145,8 @@ def _write(
         if isinstance(reading, Unreadable):
             all_read = False
             continue
-        if show and reading.seen is not None:
-            for line in draw(reading.seen.pixels).splitlines():
+        if show:
+            for line in draw(reading.inputs).splitlines():
                 say(line)
         if page is not None:
             page.add(reading)
@@ -158,33 +155,34 @@ def _write(
     return all_read
 
 
-def _is_one(names: list[str], features: str | None, kind: str) -> bool:
+def _is_one(names: list[str], features: str | None, kind: InputKind) -> bool:
     """Whether there is a single answer, which needs no name in front."""
-    if kind == "features":
+    if not kind.is_picture:
         return features is not None and not names
     from edgesoft.pictures.sources import is_pattern
 
     return len(names) == 1 and not os.path.isdir(names[0]) and not is_pattern(names[0])  # noqa: PTH112 - Path raises at long names
 
 
-def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[tuple[str, Row]]:
-    """Name and content of each row, read while the earlier ones are being classified."""
-    from edgesoft.tables.rows import RowFile, given_row, named_rows
-
+def _sources(
+    names: list[str], paths_from: Path | None, features: str | None, kind: InputKind
+) -> Iterator[tuple[str, Any]]:
+    """Name and content of each picture or row, found while the earlier ones are being classified; a list is opened at once."""
+    if isinstance(kind, TableSpec):
+        return _rows(names, features, kind)
     if features is not None:
-        yield from given_row(features, spec)
+        raise UsageError("--features: this model takes pictures, not rows")
+    return _found(names, None if paths_from is None else _opened_list(paths_from))
+
+
+def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[tuple[str, Row]]:
+    if features is not None:
+        yield "features", parse_row(features, spec)
     for name in names:
         file = RowFile(Path(name), spec)
         if file.unused:
             say(f"note: {name}: columns that the model does not take: {', '.join(file.unused)}")
         yield from named_rows(file)
-
-
-def _sources(names: list[str], paths_from: Path | None, features: str | None) -> Iterator[tuple[str, str | bytes]]:
-    """Name and content of each picture, found while the earlier ones are being classified; the list is opened at once."""
-    if features is not None:
-        raise UsageError("--features: this model takes pictures, not rows")
-    return _found(names, None if paths_from is None else _opened_list(paths_from))
 
 
 def _found(names: list[str], listing: BinaryIO | None) -> Iterator[tuple[str, str | bytes]]:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgesoft.cli.console import percent, printable, say, to_json
-from edgesoft.tables.spec import TableSpec
 
 if TYPE_CHECKING:
     from edgesoft.inference.inspect import Inspection
-    from edgesoft.model.card import InputSpec, ModelCard
-    from edgesoft.model.file import TensorSpec
+    from edgesoft.model.card import ModelCard
+    from edgesoft.model.graph import TensorSpec
 
 
 def command(
@@ -37,22 +36,20 @@ def command(
 
 def _lines(inspection: Inspection) -> list[tuple[str, str]]:
     card = inspection.card
-    hidden = (
-        "-".join(map(str, card.hidden)) or f"none ({'logistic' if card.head == 'sigmoid' else 'softmax'} regression)"
-    )
+    hidden = "-".join(map(str, card.hidden)) or f"none ({card.head.regression} regression)"
     return [
         ("name", card.name),
         ("labels", ", ".join(card.labels)),
         ("input", ", ".join(_tensor_spec(port) for port in inspection.inputs)),
         ("outputs", ", ".join(_tensor_spec(port) for port in inspection.outputs)),
-        ("preprocessing", _preprocessing(card.input)),
-        ("head", f"sigmoid, threshold {card.threshold:g}" if card.head == "sigmoid" else card.head),
+        ("preprocessing", card.input.describe()),
+        ("head", card.head.describe()),
         ("hidden layers", f"{hidden}; {inspection.parameters:,} parameters"),
         (
             "precision",
-            card.precision if card.quantization is None else f"{card.precision}: {card.quantization.get('weights')}",
+            card.precision if card.quantization is None else f"{card.precision}: {card.quantization.scheme}",
         ),
-        ("temperature", f"{card.temperature:.4g}"),
+        ("temperature", f"{card.head.temperature:.4g}"),
         ("operators", ", ".join(f"{count} {operator}" for operator, count in sorted(inspection.operators.items()))),
         (
             "format",
@@ -68,34 +65,21 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
 
 
 def _provenance(card: ModelCard) -> list[tuple[str, str]]:
-    """What the card tells people: no code relies on it, so a file that tells less is shown as far as it goes."""
-    training, parity = card.training, card.parity or {}
-    lines = []
-    try:
-        digest, seed = training["data_sha256"][:12], training["config"]["seed"]
-        lines.append(("trained on", f"{training['data']} (sha256 {digest}), seed {seed}"))
-        lines.append(("versions", ", ".join(f"{name} {version}" for name, version in training["versions"].items())))
-        lines.append(
-            (
-                "test accuracy",
-                f"{percent(parity['accuracy'])} (PyTorch {percent(parity['pytorch_accuracy'])}, {parity['examples']:,} examples)",
-            )
-        )
-        lines.append(
-            (
-                "parity",
-                f"{parity['label_changes']} labels changed, logits within {parity['max_logit_difference']:.2g} of PyTorch's",
-            )
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        lines.append(("provenance", "incomplete"))
-    return lines
-
-
-def _preprocessing(spec: InputSpec) -> str:
-    if isinstance(spec, TableSpec):
-        return f"standardised in the graph: {', '.join(spec.features[:12])}{', ...' if len(spec.features) > 12 else ''}"
-    return ", ".join(f"{key} {value}" for key, value in spec.to_card().items())
+    """Where the model came from; a file that tells less is shown as far as it goes."""
+    training, parity = card.training, card.parity
+    if training is None or parity is None:
+        return [("provenance", "incomplete")]
+    stated = f"{percent(parity.accuracy)} (PyTorch {percent(parity.pytorch_accuracy)}, {parity.examples:,} examples)"
+    held = f"{parity.label_changes} labels changed, logits within {parity.max_logit_difference:.2g} of PyTorch's"
+    return [
+        (
+            "trained on",
+            f"{training.data} (sha256 {training.data_sha256[:12]}), seed {training.settings.get('seed', '?')}",
+        ),
+        ("versions", ", ".join(f"{name} {version}" for name, version in training.versions.items())),
+        ("test accuracy", stated),
+        ("parity", held),
+    ]
 
 
 def _tensor_spec(port: TensorSpec) -> str:

@@ -18,9 +18,8 @@ from edgesoft.data.splits import check_classes, check_doubles, divide
 from edgesoft.data.tables import check_features
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import read_bytes
-from edgesoft.model.card import InputSpec
-from edgesoft.pictures import PictureSpec
-from edgesoft.tables.spec import Column, TableSpec
+from edgesoft.model.inputs import InputKind, PictureInput, TableInput
+from edgesoft.tables.spec import Column
 
 NPZ_LIMIT = 4 * 2**30
 """Largest `.npz` file, and largest sum of its arrays, in bytes."""
@@ -82,10 +81,15 @@ def from_arrays(
     divided = {part: Split(inputs[part], targets[part]) for part in inputs}
     divided |= {part: Split(x[chosen], y[chosen]) for part, chosen in parts.items()}
     notes = check_classes({part: split.targets for part, split in divided.items()}, names, origin)
-    spec = _spec(x, feature_names, origin)
     notes += check_doubles(divided)
-    if isinstance(spec, TableSpec):
-        notes += check_features(divided["train"].inputs, spec)
+    if x.ndim > 2:
+        spec: InputKind = PictureInput(
+            x.shape[1], x.shape[2], 3 if x.ndim == 4 else 1, normaliser="resize", stroke_high=0.0
+        )
+    else:
+        features = _feature_names(x, feature_names, origin)
+        spec = TableInput(tuple(map(Column, features)))
+        notes += check_features(divided["train"].inputs, features)
     return Dataset.of(name, names, spec, divided, warnings=notes)
 
 
@@ -207,11 +211,8 @@ def _numbered(
     return numbered, list(labels) if labels is not None else [str(label) for label in known]
 
 
-def _spec(x: NDArray[Any], feature_names: Sequence[str] | None, origin: object) -> InputSpec:
-    if x.ndim > 2:
-        channels = 3 if x.ndim == 4 else 1
-        return PictureSpec(x.shape[1], x.shape[2], channels, normaliser="resize", stroke_high=0.0)
-    names = feature_names or [f"feature {place}" for place in range(x.shape[1])]
+def _feature_names(x: NDArray[Any], names: Sequence[str] | None, origin: object) -> list[str]:
+    names = [str(name) for name in names or [f"feature {place}" for place in range(x.shape[1])]]
     if len(names) != x.shape[1]:
         raise EdgesoftError(f"{origin}: {len(names)} names for {x.shape[1]} features")
-    return TableSpec(tuple(Column(str(name)) for name in names))
+    return names

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.data.settings import DataSettings
-from edgesoft.model.card import InputSpec
-from edgesoft.model.scaling import Scaling
-from edgesoft.tables.spec import TableSpec
+from edgesoft.model.inputs import InputKind
+from edgesoft.model.layers import Layer
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Dataset:
 
     name: str
     labels: tuple[str, ...]
-    input: InputSpec
+    input: InputKind
     train: Split
     validation: Split
     test: Split
@@ -53,7 +52,7 @@ class Dataset:
         cls,
         name: str,
         labels: Sequence[str],
-        spec: InputSpec,
+        spec: InputKind,
         splits: Mapping[str, Split],
         *,
         warnings: Sequence[str] = (),
@@ -80,9 +79,6 @@ class Dataset:
         return digest.hexdigest()
 
     @cached_property
-    def scaling(self) -> Scaling | None:
-        """How the features of a table are standardised, measured on the training split; None for pictures."""
-        if not isinstance(self.input, TableSpec):
-            return None
-        is_numeric = np.concatenate([[column.vocabulary is None] * column.width for column in self.input.columns])
-        return Scaling.standardising(self.train.inputs, is_numeric=is_numeric)
+    def first_layer(self) -> Layer:
+        """What brings the raw inputs into a network's range, fitted to the training split."""
+        return self.input.first_layer(self.train.inputs)

@@ -22,7 +22,8 @@ from edgesoft.data.splits import check_classes, check_doubles, divide
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import reason
 from edgesoft.inference.cpu import usable_cores
-from edgesoft.pictures import PictureError, PictureSpec, read_picture
+from edgesoft.model.inputs import PictureInput
+from edgesoft.pictures import PictureError, read_picture
 
 MEMORY_LIMIT = 2**30
 """Bytes of decoded pictures a split that are kept in memory; more are kept in a temporary file."""
@@ -69,7 +70,7 @@ def load_folder(
     """
     options.refuse("a folder of pictures", "target", "ignore_columns", "root", "download")
     height, width = options.size or SIZE
-    spec = PictureSpec(height, width, channels=3 if options.colour else 1, normaliser="resize", stroke_high=0.0)
+    spec = PictureInput(height, width, channels=3 if options.colour else 1, normaliser="resize", stroke_high=0.0)
     labels, listings, notes = _list_files(path)
     check_classes({name: listing.targets for name, listing in listings.items()}, labels, path)
     parts = divide(
@@ -145,7 +146,7 @@ def _is_ignored(file: Path) -> bool:
 
 
 def _read_all(
-    listings: Mapping[str, _Listing], spec: PictureSpec, on_picture: Callable[[int, int], None]
+    listings: Mapping[str, _Listing], spec: PictureInput, on_picture: Callable[[int, int], None]
 ) -> tuple[dict[str, Split], list[str]]:
     total, done = sum(len(listing.files) for listing in listings.values()), 0
     splits, skipped = {}, []

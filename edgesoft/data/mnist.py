@@ -13,7 +13,7 @@ from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import divide
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import read_bytes
-from edgesoft.pictures.spec import PictureSpec
+from edgesoft.model.inputs import PictureInput
 
 FILE = Path(__file__).parent / "embedded" / "mnist.npz"
 SHA256 = "8e083283c91432a55ec214b424b750f347064b1c21bf79cd5a9a425e1c6c2048"
@@ -41,4 +41,4 @@ def load_mnist(options: DataSettings = DataSettings(), *, file: Path = FILE) -> 
     else:
         parts = divide(targets, options, has_validation=False, has_test=True)
         train, validation = (Split(pixels[parts[name]], targets[parts[name]]) for name in ("train", "validation"))
-    return Dataset("mnist", tuple("0123456789"), PictureSpec(), train, validation, test)
+    return Dataset("mnist", tuple("0123456789"), PictureInput(), train, validation, test)

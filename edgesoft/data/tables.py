@@ -19,8 +19,9 @@ from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import check_classes, check_doubles, divide
 from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.model.inputs import TableInput
 from edgesoft.tables.rows import Record, check_heading, check_record, read_records
-from edgesoft.tables.spec import MISSING, Column, TableError, TableSpec
+from edgesoft.tables.spec import MISSING, Column, TableError
 
 FILE_LIMIT = 2 * 2**30
 """Largest text file read, in bytes."""
@@ -276,27 +277,25 @@ def _divided(
                 )
     inputs = np.ascontiguousarray(np.concatenate(encoded, axis=1), np.float32)
     splits = {name: Split(inputs[part], targets[part]) for name, part in parts.items()}
-    spec = TableSpec(tuple(described))
-    notes += check_doubles(splits) + check_features(splits["train"].inputs, spec)
+    spec = TableInput(tuple(described))
+    notes += check_doubles(splits) + check_features(splits["train"].inputs, spec.features)
     return Dataset.of(path.stem, labels, spec, splits, warnings=notes)
 
 
-def check_features(inputs: NDArray[np.float32], spec: TableSpec) -> list[str]:
+def check_features(inputs: NDArray[np.float32], features: Sequence[str]) -> list[str]:
     """Say which numeric features teach nothing, or less than their numbers held.
 
     Parameters
     ----------
     inputs
         float32 `[n, features]`, the training split, raw.
-    spec
-        What the features are.
+    features
+        Their names.
     """
     low, high = inputs.min(axis=0), inputs.max(axis=0)
     resolution = np.spacing(np.maximum(np.abs(low), np.abs(high)))
-    constant = [name for name, a, b in zip(spec.features, low, high, strict=True) if a == b]
-    coarse = [
-        name for name, a, b, step in zip(spec.features, low, high, resolution, strict=True) if 0 < b - a < 256 * step
-    ]
+    constant = [name for name, a, b in zip(features, low, high, strict=True) if a == b]
+    coarse = [name for name, a, b, step in zip(features, low, high, resolution, strict=True) if 0 < b - a < 256 * step]
     notes = []
     if constant:
         notes.append(f"features that never change in the training split and teach nothing: {_shortened(constant)}")

@@ -15,13 +15,13 @@ from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import check_classes, divide
 from edgesoft.errors import EdgesoftError
-from edgesoft.pictures import PictureSpec
+from edgesoft.model.inputs import PictureInput
 
-_WHOLE = PictureSpec(normaliser="resize", stroke_high=0.0)
+_WHOLE = PictureInput(normaliser="resize", stroke_high=0.0)
 # EMNIST fits the ink into the picture less a border of 2 pixels (Cohen, Afshar, Tapson and van Schaik, "EMNIST", 2017).
-_LETTERS = PictureSpec(ink_box=24, centring="box")
+_LETTERS = PictureInput(ink_box=24, centring="box")
 # USPS digits fill their 16 x 16 pixels.
-_USPS = PictureSpec(16, 16, ink_box=16, centring="box", stroke_high=0.0)
+_USPS = PictureInput(16, 16, ink_box=16, centring="box", stroke_high=0.0)
 
 _DIGITS = tuple(string.digits)
 # EMNIST "balanced" merges the small letters that look like capitals.
@@ -35,7 +35,7 @@ class _Set:
     loader: str
     """torchvision's class."""
     labels: tuple[str, ...]
-    spec: PictureSpec
+    spec: PictureInput
     folder: str
     """Where torchvision looks for the files, below the root."""
     files: tuple[str, ...]
@@ -45,7 +45,7 @@ class _Set:
     test: Mapping[str, Any]
 
 
-def _idx(loader: str, labels: Sequence[str], spec: PictureSpec) -> _Set:
+def _idx(loader: str, labels: Sequence[str], spec: PictureInput) -> _Set:
     files = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
     return _Set(loader, tuple(labels), spec, f"{loader}/raw", files, {"train": True}, {"train": False})
 
@@ -67,7 +67,7 @@ SETS: Mapping[str, _Set] = {
     "qmnist": _Set(
         "QMNIST",
         _DIGITS,
-        PictureSpec(),
+        PictureInput(),
         "QMNIST/raw",
         tuple(
             f"qmnist-{part}-{kind}" for part in ("train", "test") for kind in ("images-idx3-ubyte", "labels-idx2-int")

@@ -13,7 +13,7 @@ from edgesoft.inference.providers import WITH_DEVICES, choose
 from edgesoft.inference.verify import Finding, VerifyReport
 from edgesoft.model.file import read_model
 from edgesoft.training.checkpoint import Checkpoint
-from edgesoft.training.network import reference_logits
+from edgesoft.training.network import SoftmaxMLP, reference_logits
 
 
 def verify_against(
@@ -61,7 +61,7 @@ def verify_against(
             Finding("preprocessing", f"the file has {model.card.input}, the checkpoint {trained.card.input}")
         )
         return dataclasses.replace(report, findings=tuple(findings))
-    reference = reference_logits(trained.to_network(), dataset.test.inputs)
+    reference = reference_logits(SoftmaxMLP.from_layers(trained.layers), dataset.test.inputs)
     if reference.shape[1] != model.card.outputs:
         return dataclasses.replace(report, findings=tuple(findings))
     if report.expected is None:  # it could not be replayed either, and the report already says why
@@ -70,6 +70,6 @@ def verify_against(
     gpu = report.provider in WITH_DEVICES
     choice = choose(report.provider, device_id=device_id if gpu else None, tf32=tf32 and report.provider == "cuda")
     classifier = Classifier(model, choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
-    parity = compare(reference, classifier.logits(dataset.test.inputs), dataset.test.targets, cut=model.card.cut)
+    parity = compare(reference, classifier.logits(dataset.test.inputs), model.card.head, dataset.test.targets)
     findings += [Finding("pytorch", failure) for failure in gate.failures(parity, model.card.precision)]
     return dataclasses.replace(report, against=parity, findings=tuple(findings))

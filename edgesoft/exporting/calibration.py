@@ -10,15 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.inference.parity import Logits, softmax
 from edgesoft.inference.rejection import energy_score
+from edgesoft.model.card import Rejection
+from edgesoft.model.heads import Logits, softmax
 
 BINS = 15
 TEMPERATURES = (0.05, 20.0)
 """Between these a fitted temperature stays: a validation split without a single mistake would drive it to 0."""
 
 RARE = 0.001
-"""Share of right answers on the validation split that may fall below each limit of doubt."""
+"""Share of right answers on the validation split that may fall below each limit."""
 EVEN_CONFIDENCE = 0.5
 """Where an answer is as often wrong as right."""
 EVEN_ENERGY_SCORE = 0.0
@@ -97,8 +98,8 @@ def fit_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
 
 
 def rejection_limits(
-    logits: Logits, targets: NDArray[np.int64], temperature: float, *, knows_outliers: bool = False
-) -> dict[str, float]:
+    logits: Logits, targets: NDArray[np.int64], temperature: float, *, learned_outliers: bool = False
+) -> Rejection:
     """The limits below which an answer is given as unknown, for the model card.
 
     Parameters
@@ -109,24 +110,20 @@ def rejection_limits(
         int64 `[n]`, the right classes.
     temperature
         What the logits are divided by.
-    knows_outliers
-        Whether the network learned from outliers, so that its energy_score means something by itself.
+    learned_outliers
+        Whether the network learned from outliers, so that its energy score means something by itself.
     """
     right = logits.argmax(axis=1) == targets
     if np.count_nonzero(right) * RARE < 1:  # so few answers hold no such share: their smallest would reject far more
-        return (
-            {"reject_below": EVEN_CONFIDENCE, "familiar_above": EVEN_ENERGY_SCORE}
-            if knows_outliers
-            else {"reject_below": 0.0}
-        )
+        return Rejection(EVEN_CONFIDENCE, EVEN_ENERGY_SCORE) if learned_outliers else Rejection()
     confidence = softmax((logits / np.float32(temperature)).astype(np.float32)).max(axis=1)
+    energy: float | None = None
+    if logits.shape[1] > 2 or learned_outliers:  # of two classes, only the difference was learned
+        energy = _rarest(energy_score(logits[right]))
+        energy = min(energy, EVEN_ENERGY_SCORE) if learned_outliers else energy
     # Confidence is calibrated: below one half, an answer is more often wrong than right. Nor is the limit higher for a model that is
     # hardly ever unsure of its own data, because other people's pictures leave it less sure, and it still reads them rightly.
-    limits = {"reject_below": min(_rarest(confidence[right]), EVEN_CONFIDENCE)}
-    if logits.shape[1] > 2 or knows_outliers:  # of two logits, only the difference was learned
-        limit = _rarest(energy_score(logits[right]))
-        limits["familiar_above"] = min(limit, EVEN_ENERGY_SCORE) if knows_outliers else limit
-    return limits
+    return Rejection(min(_rarest(confidence[right]), EVEN_CONFIDENCE), energy)
 
 
 def _rarest(values: NDArray[np.floating]) -> float:

@@ -11,7 +11,7 @@ from edgesoft.model.file import CARD_KEY, DIGEST_KEY, GOLDEN_KEY, format_digests
 from edgesoft.model.golden import Golden
 
 
-def seal(graph: ModelProto, card: ModelCard, golden: Golden | None = None) -> bytes:
+def with_digests(graph: ModelProto, card: ModelCard, golden: Golden | None = None) -> bytes:
     """Put everything that the file must say about itself into its metadata.
 
     The digests are computed by the reader that will check them, over the bytes that it will find; `graph` itself is not changed.

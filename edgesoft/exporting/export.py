@@ -16,27 +16,27 @@ from numpy.typing import NDArray
 
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
-from edgesoft.exporting.activation_ranges import METHODS, activation_maxima
+from edgesoft.exporting.activation_ranges import activation_maxima
 from edgesoft.exporting.calibration import fit_temperature, rejection_limits, reliability
-from edgesoft.exporting.digest import seal
+from edgesoft.exporting.digest import with_digests
 from edgesoft.exporting.gate import Gate
-from edgesoft.exporting.golden_selection import draw_page, select_golden
+from edgesoft.exporting.golden_selection import select_golden
 from edgesoft.exporting.graph import build_graph
-from edgesoft.exporting.quantize import QuantizedLayer, Scheme, for_unit_range, quantize
+from edgesoft.exporting.quantize import over_unit_range, quantize
 from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
 from edgesoft.files import write_atomically
 from edgesoft.inference.bench import interleave
 from edgesoft.inference.classifier import Classifier
 from edgesoft.inference.find_model import INT8_SUFFIX
-from edgesoft.inference.parity import Parity, answers, compare, paired
+from edgesoft.inference.parity import Parity, compare
 from edgesoft.inference.verify import verify
-from edgesoft.model.card import Precision
+from edgesoft.model.card import ModelCard, Quantization, Scheme, StatedParity
 from edgesoft.model.file import open_model
 from edgesoft.model.golden import Golden
-from edgesoft.model.scaling import Scaling
-from edgesoft.pictures import PictureSpec, encode_png, read_picture
-from edgesoft.training.checkpoint import Checkpoint, Layer
-from edgesoft.training.network import reference_logits
+from edgesoft.model.layers import Layer
+from edgesoft.pictures import encode_png
+from edgesoft.training.checkpoint import Checkpoint
+from edgesoft.training.network import SoftmaxMLP, reference_logits
 
 GOLDEN_BYTES = 2**23
 """Most bytes of golden inputs, and of the page with them, in a model file."""
@@ -46,18 +46,14 @@ GOLDEN_BYTES = 2**23
 class QuantizeSettings:
     """How to make the INT8 file."""
 
-    calibration: str = "minmax"
-    """How the range of the activations is chosen."""
     samples: int | None = None
     """Calibration examples, taken evenly from the training split; None takes all."""
     per_channel: bool = False
-    """Begin the ladder with one weight scale for each output of a layer."""
+    """Begin with one weight scale for each output of a layer."""
     eight_bit: bool = False
-    """Allow 8-bit weights on the ladder, for devices with VNNI or an ARM CPU only."""
+    """Try 8-bit weights too, for devices with VNNI or an ARM CPU only."""
 
     def __post_init__(self) -> None:
-        if self.calibration not in METHODS:
-            raise UsageError(f"calibration {self.calibration!r}: expected {', '.join(METHODS)}")
         if self.samples is not None and self.samples < 1:
             raise UsageError(f"calibration samples {self.samples}: expected at least 1")
 
@@ -75,64 +71,63 @@ class _Stage:
 
     def __init__(self, checkpoint: Checkpoint, dataset: Dataset, gate: Gate, folder: Path) -> None:
         self.checkpoint, self.dataset, self.gate, self.folder = checkpoint, dataset, gate, folder
-        self.network = checkpoint.to_network()
-        self.reference = reference_logits(self.network, dataset.test.inputs)
-        golden = select_golden(paired(self.reference), dataset.test.targets)
+        self.head = checkpoint.card.head
+        self.reference = reference_logits(SoftmaxMLP.from_layers(checkpoint.layers), dataset.test.inputs)
+        golden = select_golden(self.head.class_logits(self.reference), dataset.test.targets)
         # Large pictures: fewer of them, evenly spread, so that the block stays one that a device unpacks.
         affordable = max(1, GOLDEN_BYTES // dataset.test.inputs[0].nbytes)
         self.golden = golden[np.linspace(0, len(golden) - 1, min(affordable, len(golden))).astype(int)]
         self.page, self.page_seen = _page(dataset, self.golden)
 
     def measure(
-        self,
-        layers: Sequence[Layer | QuantizedLayer],
-        scaling: Scaling | None,
-        precision: Precision,
-        arithmetic: str,
-        **card: object,
+        self, layers: tuple[Layer, ...], arithmetic: str, quantization: Quantization | None = None
     ) -> StagedModel:
         """Write a file, run it over the validation and the test split, compare with PyTorch, and complete its card."""
-        test = self.dataset.test
-        described = dataclasses.replace(self.checkpoint.card, precision=precision, **card)  # type: ignore[arg-type]
-        draft = self._open(seal(build_graph(layers, described, scaling), described))
-        # The logits are the same before and after the temperature, so one draft serves to fit it and to be measured.
-        validation = self.dataset.validation
-        validation_logits = paired(draft.logits(validation.inputs))
-        temperature = fit_temperature(validation_logits, validation.targets)
-        doubt = rejection_limits(
-            validation_logits, validation.targets, temperature, knows_outliers=self.checkpoint.knows_outliers
-        )
-        if described.threshold != 0.5:
-            doubt["reject_below"] = 0.0  # whoever chose another threshold has said already how sure an answer must be
-        described = dataclasses.replace(described, temperature=temperature, doubt=doubt)
-        graph = build_graph(layers, described, scaling)
-        staged = self._open(seal(graph, described))
-        logits = staged.logits(test.inputs)
-        parity = compare(self.reference, logits, test.targets, cut=described.cut)
-        complete = dataclasses.replace(described, parity=_parity_for_card(parity))
+        test, targets = self.dataset.test, self.dataset.test.targets
+        described = self._calibrated(layers, dataclasses.replace(self.checkpoint.card, quantization=quantization))
+        graph = build_graph(layers, described)
+        logits = self._open(with_digests(graph, described)).logits(test.inputs)
+        parity = compare(self.reference, logits, described.head, targets)
+        complete = dataclasses.replace(described, parity=_stated(parity))
         golden = Golden(
             labels=described.labels,
             inputs=test.inputs[self.golden],
-            targets=test.targets[self.golden],
+            targets=targets[self.golden],
             reference=self.reference[self.golden],
             expected=logits[self.golden],
             page=self.page,
             page_seen=self.page_seen,
         )
-        content = seal(graph, complete, golden)
+        content = with_digests(graph, complete, golden)
+        temperature, class_logits = described.head.temperature, self.head.class_logits(logits)
         return StagedModel(
-            precision=precision,
+            precision=described.precision,
             arithmetic=arithmetic,
             content=content,
             temperature=temperature,
             logits=logits,
-            predictions=answers(logits, described.cut),
+            predictions=described.head.predict(logits),
             parity=parity,
-            failures=(*self.gate.failures(parity, precision), *self._replay(content)),
-            unscaled=reliability(paired(logits), test.targets),
-            scaled=reliability(paired(logits), test.targets, temperature=temperature),
+            failures=(*self.gate.failures(parity, described.precision), *self._replay(content)),
+            unscaled=reliability(class_logits, targets),
+            scaled=reliability(class_logits, targets, temperature=temperature),
             latencies={},
         )
+
+    def _calibrated(self, layers: tuple[Layer, ...], card: ModelCard) -> ModelCard:
+        """The card with the temperature and the limits that suit these layers, by the validation split.
+
+        The logits are the same before and after the temperature, so a draft with the card as it is serves to measure them.
+        """
+        validation = self.dataset.validation
+        draft = self._open(with_digests(build_graph(layers, card), card))
+        logits = self.head.class_logits(draft.logits(validation.inputs))
+        temperature = fit_temperature(logits, validation.targets)
+        learned_outliers = card.training is not None and card.training.outliers
+        rejection = rejection_limits(logits, validation.targets, temperature, learned_outliers=learned_outliers)
+        if not card.head.is_even:  # whoever chose another threshold has said already how sure an answer must be
+            rejection = dataclasses.replace(rejection, min_confidence=0.0)
+        return dataclasses.replace(card, head=card.head.at(temperature), rejection=rejection)
 
     def _replay(self, content: bytes) -> list[str]:
         """Verify the very bytes that would be published, as a device will; what it finds misses the gate."""
@@ -193,7 +188,7 @@ def export(
         The float file does not answer like PyTorch.
     """
     trained = Checkpoint.load(checkpoint)
-    if trained.card.training.get("data_sha256") != dataset.digest:
+    if trained.card.training is None or trained.card.training.data_sha256 != dataset.digest:
         raise EdgesoftError(
             f"{checkpoint}: was trained on other data than {dataset.name} holds now. Train again: edgesoft train"
         )
@@ -206,7 +201,7 @@ def export(
     trained = dataclasses.replace(trained, card=dataclasses.replace(trained.card, name=name))
     with tempfile.TemporaryDirectory() as folder:
         stage = _Stage(trained, dataset, gate, Path(folder))
-        float_model = stage.measure(trained.layers, trained.scaling, "float32", "float32")
+        float_model = stage.measure(trained.layers, "float32")
         if not float_model.passed:
             raise GateMissedError(
                 f"{checkpoint}: the float file does not answer like PyTorch: {'; '.join(float_model.failures)}"
@@ -219,50 +214,36 @@ def export(
 
 def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
     """A picture that is no input yet, and what the preprocessing makes of it; none for tables, or if it would be too large."""
-    if not isinstance(dataset.input, PictureSpec):
+    page = dataset.input.page(dataset.test.inputs[golden[len(golden) // 2]])
+    if page is None or page.nbytes > GOLDEN_BYTES:
         return None, None
-    page = draw_page(dataset.test.inputs[golden[len(golden) // 2]])
-    if page.nbytes > GOLDEN_BYTES:
-        return None, None
-    return page, read_picture(encode_png(page), dataset.input).pixels
+    return page, dataset.input.read(encode_png(page))[0]
 
 
 def _attempts(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeSettings) -> list[StagedModel]:
-    """Try one attempt of the ladder after the other until one passes."""
+    """Try one scheme after the other until one passes."""
     inputs = dataset.train.inputs
     if config.samples is not None and config.samples < len(inputs):
         inputs = inputs[np.linspace(0, len(inputs) - 1, config.samples).astype(int)]
-    maxima = activation_maxima(stage.network, inputs, config.calibration)
-    layers, scaling = trained.layers, trained.scaling
-    if scaling is not None:
-        unit_range = Scaling.to_unit_range(inputs)
-        layers, scaling = (for_unit_range(layers[0], scaling, unit_range), *layers[1:]), unit_range
+    maxima = activation_maxima(trained.layers, inputs)
+    layers = over_unit_range(trained.layers, inputs)
     attempts: list[StagedModel] = []
     for scheme in config.schemes():
-        if scheme.float_last and len(layers) == 1:
+        if scheme.float_last and not trained.card.hidden:
             continue  # nothing would be left in integers
-        settings = {
-            "format": "static QDQ, uint8 activations with zero point 0",
-            "weights": str(scheme),
-            "same_bits_everywhere": scheme.same_bits_everywhere,
-            "calibration": config.calibration,
-            "calibration_examples": len(inputs),
-            "activation_maxima": maxima,
-        }
-        attempts.append(
-            stage.measure(quantize(layers, maxima, scheme), scaling, "int8", f"INT8, {scheme}", quantization=settings)
-        )
+        quantization = Quantization(scheme, len(inputs), tuple(maxima))
+        attempts.append(stage.measure(quantize(layers, maxima, scheme), f"INT8, {scheme}", quantization))
         if attempts[-1].passed:
             break
     return attempts
 
 
-def _parity_for_card(parity: Parity) -> dict[str, object]:
-    return {
-        "examples": parity.examples,
-        "max_logit_difference": parity.max_logit_difference,
-        "max_probability_difference": parity.max_probability_difference,
-        "label_changes": len(parity.label_changes),
-        "pytorch_accuracy": parity.reference_accuracy,
-        "accuracy": parity.candidate_accuracy,
-    }
+def _stated(parity: Parity) -> StatedParity:
+    return StatedParity(
+        examples=parity.examples,
+        max_logit_difference=parity.max_logit_difference,
+        max_probability_difference=parity.max_probability_difference,
+        label_changes=len(parity.label_changes),
+        pytorch_accuracy=parity.reference_accuracy or 0.0,
+        accuracy=parity.candidate_accuracy or 0.0,
+    )

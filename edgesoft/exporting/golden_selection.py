@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.inference.parity import Logits
+from edgesoft.model.heads import Logits
 
 GOLDEN_EXAMPLES = 64
 
@@ -35,25 +35,6 @@ def select_golden(logits: Logits, targets: NDArray[np.int64]) -> NDArray[np.intp
                 chosen.append(queue[round_])
                 taken.add(queue[round_])
     return np.sort(np.array(chosen))
-
-
-def draw_page(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture of a model input as people have them: enlarged, dark on light, off the centre of a page.
-
-    Parameters
-    ----------
-    pixels
-        uint8 `[height, width]` or `[height, width, 3]`, a model input.
-
-    Returns
-    -------
-    NDArray
-        uint8 `[4 * height, 5 * width]`, or the same in colour.
-    """
-    large = 255 - pixels.repeat(2, axis=0).repeat(2, axis=1)
-    height, width = pixels.shape[:2]
-    margins = ((height, height), (width // 2, 3 * width - width // 2))
-    return np.pad(large, (*margins, *[(0, 0)] * (pixels.ndim - 2)), constant_values=255)
 
 
 def _from_the_middle(ordered: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from edgesoft.data.dataset import Dataset
 from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
 from edgesoft.inference.parity import LabelChange, wilson_interval
+from edgesoft.model.inputs import TableInput
 from edgesoft.pictures import encode_png
-from edgesoft.tables.spec import TableSpec
 from edgesoft.training import charts
 
 SHOWN_CHANGES = 60
@@ -144,7 +144,7 @@ def _change_figure(change: LabelChange, dataset: Dataset) -> str:
         )
     ]
     inputs = dataset.test.inputs[change.example]
-    picture = _features(inputs, dataset.input) if isinstance(dataset.input, TableSpec) else _picture(inputs)
+    picture = _features(inputs, dataset.input) if isinstance(dataset.input, TableInput) else _picture(inputs)
     caption = f"{sides[0]} &rarr; {sides[1]}<br>right: {labels[right]}, test example {change.example}"
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
@@ -153,7 +153,7 @@ def _picture(pixels: NDArray[Any]) -> str:
     return f'<img alt="" src="data:image/png;base64,{base64.b64encode(encode_png(pixels)).decode()}">'
 
 
-def _features(row: NDArray[Any], spec: TableSpec) -> str:
+def _features(row: NDArray[Any], spec: TableInput) -> str:
     shown = [f"{escape(name)} {value:g}" for name, value in zip(spec.features[:8], row, strict=False)]
     return f'<p class="note">{"<br>".join(shown)}{"<br>..." if len(row) > 8 else ""}</p>'
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.exporting.calibration import Reliability
-from edgesoft.inference.parity import Logits, Parity
+from edgesoft.inference.parity import Parity
 from edgesoft.model.card import Precision
+from edgesoft.model.heads import Logits
 from edgesoft.training.notebook import export_html
 
 BENCH_BATCHES = (1, 256)

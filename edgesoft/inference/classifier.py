@@ -15,8 +15,8 @@ from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 from edgesoft.inference.cpu import usable_cores
 from edgesoft.inference.providers import ProviderName, choose, one_line, open_session
 from edgesoft.model.card import ModelCard
-from edgesoft.model.file import ModelFile, TensorSpec, open_model
-from edgesoft.model.structure import check_structure
+from edgesoft.model.file import ModelFile, open_model
+from edgesoft.model.network import read_network
 
 OUTPUTS = ("logits", "probabilities", "label")
 LARGE = 16
@@ -77,8 +77,7 @@ class Classifier:
         self.card: ModelCard = model.card
         self.provider: ProviderName = provider
         self.path = model.path
-        _check_ports(model)
-        check_structure(model)
+        read_network(model)  # refuses a graph that edgesoft does not write, before ONNX Runtime sees it
         self._open = partial(open_session, model.content, provider, origin=model.path, device_id=device_id, tf32=tf32)
         self._small = self._runner(threads or 1)
         one_for_all = threads is not None or provider != "cpu"
@@ -242,27 +241,3 @@ def run_bound(session: Any, outputs: Sequence[str], feed: Mapping[str, NDArray[A
         binding.bind_output(name, "cpu")
     session.run_with_iobinding(binding)
     return list(binding.copy_outputs_to_cpu())
-
-
-def _check_ports(model: ModelFile) -> None:
-    """Hold the graph to the contract, so that `Classifier` can rely on it."""
-    classes = len(model.card.labels)
-    expected_inputs = (TensorSpec(model.card.input.kind, model.card.input.dtype, ("batch", *model.card.input.shape)),)
-    expected_outputs = (
-        TensorSpec("logits", "float32", ("batch", model.card.outputs)),
-        TensorSpec("probabilities", "float32", ("batch", classes)),
-        TensorSpec("label", "int64", ("batch",)),
-    )
-    for what, found, expected in (
-        ("inputs", model.inputs, expected_inputs),
-        ("outputs", model.outputs, expected_outputs),
-    ):
-        if found != expected:
-            raise EdgesoftError(
-                f"{model.path}: its {what} are {_describe(found)}, but its card promises {_describe(expected)}. "
-                "Export it again: edgesoft export"
-            )
-
-
-def _describe(ports: tuple[TensorSpec, ...]) -> str:
-    return "; ".join(f"{port.name} {port.dtype} {list(port.shape)}" for port in ports)

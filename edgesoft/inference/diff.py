@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +92,16 @@ def diff(old: Path, new: Path) -> ModelDiff:
 
 
 def _describe(card: ModelCard) -> dict[str, Any]:
-    parity = card.parity or {}
+    training, quantization = card.training, card.quantization
     return {
         "labels": list(card.labels),
         "input": card.input.to_card(),
         "hidden": list(card.hidden),
         "precision": card.precision,
-        "temperature": card.temperature,
-        "training data": card.training.get("data_sha256"),
-        "training settings": card.training.get("config"),
-        "versions": card.training.get("versions"),
-        "quantization": card.quantization,
-        "test accuracy": parity.get("accuracy"),
+        "head": card.head.to_json(),
+        "training data": training and training.data_sha256,
+        "training settings": training and dict(training.settings),
+        "versions": training and dict(training.versions),
+        "quantization": quantization and asdict(quantization),
+        "test accuracy": card.parity and card.parity.accuracy,
     }

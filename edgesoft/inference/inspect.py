@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from edgesoft.model.card import ModelCard
-from edgesoft.model.file import GOLDEN_KEY, TensorSpec, read_model
+from edgesoft.model.file import GOLDEN_KEY, read_model
 from edgesoft.model.golden import Golden
+from edgesoft.model.graph import TensorSpec
+from edgesoft.model.network import read_network
 
 OLDEST_RUNTIME: Mapping[tuple[int, int], str] = {(13, 8): "1.15"}
 """(opset, IR version) -> the oldest ONNX Runtime that the tests have loaded such a file with."""
@@ -53,15 +54,16 @@ def inspect(path: Path) -> Inspection:
         The file cannot be read or is not one that edgesoft wrote.
     """
     model = read_model(path)
-    layers = [tensor for tensor in model.initializers if len(tensor.shape) == 2]
-    widths = [math.prod(model.card.input.shape), *(tensor.shape[0] for tensor in layers)]
+    network = read_network(model)
+    sizes = [layer.weight.size + layer.bias.size for layer in network.products]
+    widths = [layer.weight.shape[1] for layer in network.products] + [model.card.outputs]
     unit = 1 if model.card.precision == "int8" else 4
     return Inspection(
         path=path,
         card=model.card,
         file_bytes=len(model.content),
         weight_bytes=sum(len(tensor.data) for tensor in model.initializers),
-        parameters=sum(math.prod(tensor.shape) + tensor.shape[0] for tensor in layers),
+        parameters=sum(sizes),
         activation_bytes=unit * max(map(sum, pairwise(widths))),
         golden_examples=len(Golden.decode(model.metadata[GOLDEN_KEY], path)) if GOLDEN_KEY in model.metadata else 0,
         inputs=model.inputs,

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
-
-Logits = NDArray[np.float32]
+from edgesoft.model.heads import Head, Logits, softmax
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Parity:
     """Largest |reference - candidate| over all logits; NaN when either side holds one."""
     mean_logit_difference: float
     max_probability_difference: float
-    """Largest |difference| of softmax probabilities."""
+    """Largest |difference| of the probabilities at temperature 1."""
     label_changes: tuple[LabelChange, ...]
     reference_accuracy: float | None
     """Fraction of examples that the reference labels rightly; None without true labels."""
@@ -56,19 +55,17 @@ class Parity:
         return self.reference_accuracy - self.candidate_accuracy
 
 
-def compare(
-    reference: Logits, candidate: Logits, truth: NDArray[np.int64] | None = None, *, cut: float = 0.0
-) -> Parity:
+def compare(reference: Logits, candidate: Logits, head: Head, truth: NDArray[np.int64] | None = None) -> Parity:
     """Compare two logit arrays.
 
     Parameters
     ----------
     reference, candidate
-        float32 `[n, classes]`, or `[n, 1]` of a sigmoid head; row i of both for example i.
+        float32 `[n, outputs]`; row i of both for example i.
+    head
+        What the logits mean.
     truth
         int64 `[n]`, the right class of each example, where it is known.
-    cut
-        The card's, for a sigmoid head: the logit above which the answer is the second label.
 
     Raises
     ------
@@ -82,8 +79,10 @@ def compare(
     if reference.size == 0:
         raise EdgesoftError("there are no examples to compare: parity over nothing proves nothing")
     difference = np.abs(reference.astype(np.float64) - candidate)
-    reference_probabilities, candidate_probabilities = probabilities(reference), probabilities(candidate)
-    reference_labels, candidate_labels = answers(reference, cut), answers(candidate, cut)
+    reference_probabilities, candidate_probabilities = (
+        softmax(head.class_logits(side)) for side in (reference, candidate)
+    )
+    reference_labels, candidate_labels = head.predict(reference), head.predict(candidate)
     changes = tuple(
         LabelChange(
             example=int(example),
@@ -103,28 +102,6 @@ def compare(
         reference_accuracy=None if truth is None else float((reference_labels == truth).mean()),
         candidate_accuracy=None if truth is None else float((candidate_labels == truth).mean()),
     )
-
-
-def answers(logits: Logits, cut: float = 0.0) -> NDArray[np.int64]:
-    """The class int64 `[n]` that logits `[n, classes]` answer: the largest; or, for `[n, 1]`, the second where the logit is above `cut`."""
-    # Rounded as in the graph, so that a logit on the cut falls to the same side.
-    return (logits[:, 0] > np.float32(cut)).astype(np.int64) if logits.shape[1] == 1 else logits.argmax(axis=1)
-
-
-def probabilities(logits: Logits) -> NDArray[np.float64]:
-    """Probabilities `[n, classes]` of logits; the only logit z of a sigmoid head stands for the two logits 0 and z."""
-    return softmax(paired(logits))
-
-
-def paired(logits: Logits) -> Logits:
-    """Logits `[n, classes]` as they are; `[n, 1]` of a sigmoid head as the `[n, 2]` with the same softmax."""
-    return np.column_stack([np.zeros_like(logits), logits]) if logits.shape[1] == 1 else logits
-
-
-def softmax(logits: Logits) -> NDArray[np.float64]:
-    """Probabilities `[n, classes]` of logits `[n, classes]`; each row sums to 1."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
 def wilson_interval(fraction: float, examples: int) -> tuple[float, float]:

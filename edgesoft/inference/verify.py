@@ -10,12 +10,13 @@ import numpy as np
 
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError
 from edgesoft.inference.classifier import Classifier, Prediction
-from edgesoft.inference.parity import Parity, answers, compare, probabilities
+from edgesoft.inference.parity import Parity, compare
 from edgesoft.inference.providers import ProviderName, choose
-from edgesoft.model import interpreter
 from edgesoft.model.file import GOLDEN_KEY, ModelFile, read_model
 from edgesoft.model.golden import Golden
-from edgesoft.pictures import PictureSpec, encode_png, read_picture
+from edgesoft.model.heads import probabilities
+from edgesoft.model.network import BATCH_SIZE, read_network
+from edgesoft.pictures import encode_png
 
 Stage = Literal["file", "labels", "preprocessing", "graph", "runtime", "pytorch"]
 
@@ -98,7 +99,7 @@ def verify(
         with np.errstate(all="ignore"):
             prediction = _replay(classifier, golden)
             reference, expected = (
-                compare(logits, prediction.logits, golden.targets, cut=model.card.cut)
+                compare(logits, prediction.logits, model.card.head, golden.targets)
                 for logits in (golden.reference, golden.expected)
             )
             if golden.labels != model.card.labels:
@@ -129,10 +130,7 @@ def _label_change(recorded: tuple[str, ...], found: tuple[str, ...]) -> str:
 
 def _replay(classifier: Classifier, golden: Golden) -> Prediction:
     """The answers to all golden examples, a batch at a time: a file decides how many it carries, not how much memory that takes."""
-    batches = [
-        classifier(golden.inputs[start : start + interpreter.BATCH_SIZE])
-        for start in range(0, len(golden), interpreter.BATCH_SIZE)
-    ]
+    batches = [classifier(golden.inputs[start : start + BATCH_SIZE]) for start in range(0, len(golden), BATCH_SIZE)]
     return Prediction(
         tuple(label for batch in batches for label in batch.labels),
         *(np.concatenate(arrays) for arrays in list(zip(*batches, strict=True))[1:]),
@@ -140,9 +138,9 @@ def _replay(classifier: Classifier, golden: Golden) -> Prediction:
 
 
 def _judge_preprocessing(model: ModelFile, golden: Golden) -> list[Finding]:
-    if golden.page is None or golden.page_seen is None or not isinstance(model.card.input, PictureSpec):
+    if golden.page is None or golden.page_seen is None:
         return []
-    pixels = read_picture(encode_png(golden.page), model.card.input).pixels
+    pixels, _ = model.card.input.read(encode_png(golden.page))
     if pixels.shape != golden.page_seen.shape:
         return [
             Finding(
@@ -163,9 +161,9 @@ def _judge_preprocessing(model: ModelFile, golden: Golden) -> list[Finding]:
 
 def _judge_records(model: ModelFile, golden: Golden) -> list[Finding]:
     """The golden examples come from the test split, so they cannot differ more from PyTorch than the card says of all of it."""
-    recorded = compare(golden.reference, golden.expected, golden.targets).max_logit_difference
-    stated = (model.card.parity or {}).get("max_logit_difference")
-    if isinstance(stated, float) and recorded <= stated * (1 + 1e-6):
+    recorded = compare(golden.reference, golden.expected, model.card.head).max_logit_difference
+    stated = model.card.parity.max_logit_difference if model.card.parity is not None else None
+    if stated is not None and recorded <= stated * (1 + 1e-6):
         return []
     return [
         Finding(
@@ -177,11 +175,11 @@ def _judge_records(model: ModelFile, golden: Golden) -> list[Finding]:
 
 
 def _judge_logits(model: ModelFile, golden: Golden, expected: Parity, provider: ProviderName) -> list[Finding]:
-    exact = bool((model.card.quantization or {}).get("same_bits_everywhere"))
+    scheme = None if model.card.quantization is None else model.card.quantization.scheme
+    exact = scheme is not None and scheme.same_bits_everywhere
     tolerance = 0.0 if exact and provider == "cpu" else CPU_TOLERANCE if provider == "cpu" else ACCELERATOR_TOLERANCE
     # Plain numpy computes what the file says, and integers exactly: it tells a changed file from a runtime that computes otherwise.
-    independent = interpreter.run(model, golden.inputs)["logits"].astype(np.float32)
-    by_numpy = compare(golden.expected, independent, golden.targets)
+    by_numpy = compare(golden.expected, read_network(model).logits(golden.inputs), model.card.head)
     graph_holds = _holds(by_numpy, 0.0 if exact else CPU_TOLERANCE)
     if _holds(expected, tolerance):
         if graph_holds:
@@ -199,7 +197,7 @@ def _judge_logits(model: ModelFile, golden: Golden, expected: Parity, provider: 
     )
     if graph_holds:
         hint = ""
-        if "8-bit" in str((model.card.quantization or {}).get("weights")):
+        if scheme is not None and scheme.weight_bits == 8:
             hint = ". This CPU saturates with 8-bit weights: export without --eight-bit"
         return [
             Finding(
@@ -221,14 +219,14 @@ def _holds(parity: Parity, tolerance: float) -> bool:
 def _judge_outputs(model: ModelFile, prediction: Prediction) -> list[Finding]:
     """The outputs must belong together: probabilities are the head's of the logits, and the label is their answer."""
     card = model.card
-    # The same product in float32 as in the graph: logits of some hundreds leave no room for another rounding.
-    expected = probabilities((prediction.logits * np.float32(1 / card.temperature)).astype(np.float32))
-    difference = float(np.abs(expected - prediction.probabilities).max())
+    difference = float(np.abs(probabilities(card.head, prediction.logits) - prediction.probabilities).max())
     findings = []
     if not difference <= PROBABILITY_TOLERANCE:
         findings.append(
-            Finding("graph", f"the probabilities differ by up to {difference:.3g} from the {card.head} of the logits")
+            Finding(
+                "graph", f"the probabilities differ by up to {difference:.3g} from the {card.head.kind} of the logits"
+            )
         )
-    if not np.array_equal(prediction.indices, answers(prediction.logits, card.cut)):
+    if not np.array_equal(prediction.indices, card.head.predict(prediction.logits)):
         findings.append(Finding("graph", "the label is not the class that the logits answer"))
     return findings

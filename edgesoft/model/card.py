@@ -1,7 +1,8 @@
 """The model card: everything a device must know besides the graph, as JSON inside the model file.
 
 A card describes one model: what it takes, what it answers, and where it came from. The same card, still without
-quantization and parity, travels in the training checkpoint.
+quantization and parity, travels in the training checkpoint. What code relies on is a typed field, checked when a card is made or read;
+only settings, versions and metrics are free JSON, which is for people and reports.
 """
 
 from __future__ import annotations
@@ -12,82 +13,178 @@ import math
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from edgesoft.errors import EdgesoftError
-from edgesoft.pictures.spec import PictureSpec
-from edgesoft.tables.spec import TableSpec
+from edgesoft.model.heads import Head, Softmax, head_from_json
+from edgesoft.model.inputs import INPUTS, InputKind
 
 SCHEMA_VERSION = 1
 CARD_LIMIT = 2 * 2**20
 """Longest card that is read, in bytes: parsed JSON takes many times the memory of its text."""
 Precision = Literal["float32", "int8"]
-Head = Literal["softmax", "sigmoid"]
-InputSpec = PictureSpec | TableSpec
-_INPUTS: Mapping[str, type[PictureSpec] | type[TableSpec]] = {spec.kind: spec for spec in (PictureSpec, TableSpec)}
 
-_OPTIONAL = {
-    "precision": "float32",
-    "temperature": 1.0,
-    "head": "softmax",
-    "threshold": 0.5,
-    "doubt": None,
-    "training": {},
-    "metrics": {},
-    "quantization": None,
-    "parity": None,
-}
+
+@dataclass(frozen=True)
+class Training:
+    """Where a model came from."""
+
+    data: str
+    """Name of the data set."""
+    data_sha256: str
+    """Digest of all its examples, by which export knows them again."""
+    outliers: bool = False
+    """Whether the network also learned from inputs of none of its classes, so that its energy score means something by itself."""
+    examples: Mapping[str, int] = field(default_factory=dict)
+    """Split -> how many."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Every setting of the training, for people."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Library -> version, for people."""
+
+    def __post_init__(self) -> None:
+        _demand(isinstance(self.data, str) and isinstance(self.data_sha256, str), "training must name its data")
+        _demand(type(self.outliers) is bool, "training must say whether there were outliers")
+        objects = (self.examples, self.settings, self.versions)
+        _demand(all(isinstance(item, Mapping) for item in objects), "training must hold objects")
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How weights are rounded to integers."""
+
+    weight_bits: int = 7
+    """7: right on every CPU. 8: finer, but wrong answers on x86 without VNNI."""
+    per_channel: bool = False
+    """One scale for each output of a layer, instead of one for all."""
+    float_last: bool = False
+    """Leave the last layer in float."""
+
+    def __post_init__(self) -> None:
+        flags = type(self.per_channel) is bool and type(self.float_last) is bool
+        _demand(
+            flags and type(self.weight_bits) is int and self.weight_bits in (7, 8), "quantization has no such scheme"
+        )
+
+    @property
+    def same_bits_everywhere(self) -> bool:
+        """Whether every CPU computes the same logits, bit for bit: whole numbers only, and none that saturates."""
+        return self.weight_bits == 7 and not self.float_last
+
+    def __str__(self) -> str:
+        scale = "per channel" if self.per_channel else "per tensor"
+        return f"{self.weight_bits}-bit weights {scale}{', last layer in float' if self.float_last else ''}"
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How an INT8 model was made: static QDQ, uint8 activations with zero point 0, int8 weights."""
+
+    scheme: Scheme
+    examples: int
+    """Training examples that the ranges of the activations were measured on."""
+    activation_maxima: tuple[float, ...]
+    """What the largest level of each hidden layer's activations stands for."""
+
+    def __post_init__(self) -> None:
+        _demand(type(self.examples) is int and self.examples > 0, "quantization must count its examples")
+        maxima = self.activation_maxima
+        _demand(all(type(maximum) is float for maximum in maxima), "quantization must hold a list of maxima")
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """The limits below which an answer is given as unknown."""
+
+    min_confidence: float = 0.0
+    """Probability of the answer; 0 always answers."""
+    min_energy_score: float | None = None
+    """`edgesoft.inference.rejection.energy_score` of the logits; None where it means nothing."""
+
+    def __post_init__(self) -> None:
+        confidence, energy = self.min_confidence, self.min_energy_score
+        _demand(type(confidence) is float and 0 <= confidence <= 1, "rejection must have a confidence from 0 to 1")
+        _demand(
+            energy is None or (type(energy) is float and math.isfinite(energy)), "rejection must have a finite energy"
+        )
+
+
+@dataclass(frozen=True)
+class StatedParity:
+    """How the file compared with PyTorch on the whole test split, at export."""
+
+    examples: int
+    max_logit_difference: float
+    max_probability_difference: float
+    label_changes: int
+    pytorch_accuracy: float
+    """As a fraction."""
+    accuracy: float
+    """The file's own, as a fraction."""
+
+    def __post_init__(self) -> None:
+        counts = (self.examples, self.label_changes)
+        numbers = (self.max_logit_difference, self.max_probability_difference, self.pytorch_accuracy, self.accuracy)
+        _demand(all(type(count) is int for count in counts), "parity must hold counts")
+        _demand(all(type(number) is float for number in numbers), "parity must hold numbers")
 
 
 @dataclass(frozen=True)
 class ModelCard:
     """What one model is.
 
-    `training`, `metrics`, `quantization` and `parity` are provenance: JSON objects for people and reports, which no code
-    relies on to classify.
+    Raises
+    ------
+    ValueError
+        A field makes no sense.
     """
 
     name: str
     """Short name of the model, also the stem of its files: "mnist"."""
     labels: tuple[str, ...]
     """The class names; output `label` is an index into them."""
-    input: InputSpec
+    input: InputKind
     """What the model takes, and how a picture or a row of a table becomes it."""
     hidden: tuple[int, ...]
     """Widths of the hidden layers, in units; empty for plain softmax regression."""
-    precision: Precision = "float32"
-    """Arithmetic of the graph."""
-    temperature: float = 1.0
-    """What the graph divides the logits by before softmax or sigmoid."""
-    head: Head = "softmax"
-    """How logits become probabilities. "sigmoid" is for two classes: the only logit is that of the second label."""
-    threshold: float = 0.5
-    """The sigmoid head answers the second label above this probability; softmax answers the largest and ignores it."""
-    doubt: Mapping[str, Any] | None = None
-    """When not to trust an answer: `reject_below`, a confidence, and `familiar_above`; None when nothing is doubted."""
-    training: Mapping[str, Any] = field(default_factory=dict)
-    """Data set with digest, settings, seed, library versions."""
+    head: Head = field(default_factory=Softmax)
+    """How logits become probabilities and an answer."""
+    rejection: Rejection = field(default_factory=Rejection)
+    """When not to trust an answer."""
+    training: Training | None = None
+    """Where the weights came from; None where nobody knows."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    """Accuracies, as fractions, with the number of examples."""
-    quantization: Mapping[str, Any] | None = None
+    """Accuracies of the training, as fractions, with the number of examples; for people."""
+    quantization: Quantization | None = None
     """How the INT8 weights and ranges were chosen; None for a float model."""
-    parity: Mapping[str, Any] | None = None
+    parity: StatedParity | None = None
     """How the exported graph compared with PyTorch; None before export."""
+
+    def __post_init__(self) -> None:
+        _demand(_is_line(self.name) and self.name != "", "name must be a word")
+        words = len(self.labels) >= 2 and all(map(_is_line, self.labels))
+        _demand(words, "labels must be a list of at least two words")
+        _demand(len(set(self.labels)) == len(self.labels), "labels must differ from each other")
+        widths = all(type(width) is int and width > 0 for width in self.hidden)
+        _demand(widths, "hidden must be a list of positive integers")
+        _demand(isinstance(self.metrics, Mapping), "metrics must be an object")
+        self.head.outputs(len(self.labels))
 
     @property
     def outputs(self) -> int:
         """How many logits the model gives."""
-        return 1 if self.head == "sigmoid" else len(self.labels)
+        return self.head.outputs(len(self.labels))
 
     @property
-    def cut(self) -> float:
-        """The sigmoid head's threshold as a logit: above it the answer is the second label. 0 for softmax."""
-        return self.temperature * math.log(self.threshold / (1 - self.threshold)) if self.head == "sigmoid" else 0.0
+    def precision(self) -> Precision:
+        """Arithmetic of the graph."""
+        return "float32" if self.quantization is None else "int8"
 
     def to_json(self) -> str:
         """The card as compact JSON with sorted keys: the same card gives the same bytes."""
         document = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}
         document["input"] = {"kind": self.input.kind, **self.input.to_card()}
+        document["head"] = self.head.to_json()
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
     @classmethod
@@ -121,28 +218,66 @@ class ModelCard:
                 "Export the model again, or install the edgesoft that wrote it"
             )
         try:
-            return cls._from_document(document)
+            return _card(document)
         except (KeyError, TypeError, ValueError, OverflowError, EdgesoftError) as error:
             detail = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             raise EdgesoftError(
                 f"{origin}: the model card is damaged ({detail[:200]}). Export the model again"
             ) from error
 
-    @classmethod
-    def _from_document(cls, document: dict[str, Any]) -> ModelCard:
-        unknown = set(document) - {item.name for item in dataclasses.fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown field {min(unknown)!r}")
-        document = {**_OPTIONAL, **document}
-        _check_fields(document)
-        taken = dict(document["input"])
-        kind = taken.pop("kind", None)
-        if kind not in _INPUTS:
-            raise ValueError(f"input of kind {kind!r}, expected one of {', '.join(_INPUTS)}")
-        spec = _INPUTS[kind].from_card(taken)
-        return cls(
-            **{**document, "labels": tuple(document["labels"]), "hidden": tuple(document["hidden"]), "input": spec}
-        )
+
+Part = TypeVar("Part", Training, Scheme, Rejection, StatedParity, ModelCard, Quantization)
+
+
+def _card(document: dict[str, Any]) -> ModelCard:
+    taken = dict(document["input"])
+    kind = taken.pop("kind", None)
+    if kind not in INPUTS:
+        raise ValueError(f"input of kind {kind!r}, expected one of {', '.join(INPUTS)}")
+    quantization = document.get("quantization")
+    if quantization is not None:
+        scheme = _part(Scheme, quantization["scheme"], "quantization")
+        maxima = _tuple(quantization["activation_maxima"], "quantization must hold a list of maxima")
+        changed = {**quantization, "scheme": scheme, "activation_maxima": maxima}
+        quantization = _part(Quantization, changed, "quantization")
+    training, parity = document.get("training"), document.get("parity")
+    fields = {
+        **document,
+        "labels": _tuple(document["labels"], "labels must be a list of at least two words"),
+        "input": INPUTS[kind].from_card(taken),
+        "hidden": _tuple(document["hidden"], "hidden must be a list of positive integers"),
+        "head": head_from_json(document["head"]),
+        "rejection": _part(Rejection, document["rejection"], "rejection"),
+        "training": None if training is None else _part(Training, training, "training"),
+        "quantization": quantization,
+        "parity": None if parity is None else _part(StatedParity, parity, "parity"),
+    }
+    return _part(ModelCard, fields, "the card")
+
+
+def _part(kind: type[Part], document: object, name: str) -> Part:
+    """A dataclass of its JSON object; its own checks come with making it."""
+    if not isinstance(document, dict):
+        raise ValueError(f"{name} must be an object")  # noqa: TRY004 - damaged data, not a wrong call
+    names = {item.name: item for item in dataclasses.fields(kind)}
+    unknown = set(document) - set(names)
+    if unknown:
+        raise ValueError(f"unknown field {min(unknown)!r}")
+    missing = dataclasses.MISSING
+    for field_name, item in names.items():
+        if field_name not in document and item.default is missing and item.default_factory is missing:
+            raise KeyError(field_name)
+    return kind(**document)
+
+
+def _tuple(value: object, message: str) -> tuple[Any, ...]:
+    _demand(isinstance(value, list), message)
+    return tuple(value)  # type: ignore[arg-type]
+
+
+def _demand(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)
 
 
 def _is_line(text: object) -> bool:
@@ -150,28 +285,3 @@ def _is_line(text: object) -> bool:
     return isinstance(text, str) and not any(
         unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text
     )
-
-
-def _check_fields(document: Mapping[str, Any]) -> None:
-    """Raise KeyError or ValueError for a field that code relies on and that is missing or wrong."""
-    labels, hidden = document["labels"], document["hidden"]
-    if not (_is_line(document["name"]) and document["name"]):
-        raise ValueError("name must be a word")
-    if not (isinstance(labels, list) and len(labels) >= 2 and all(_is_line(label) for label in labels)):
-        raise ValueError("labels must be a list of at least two words")
-    if len(set(labels)) != len(labels):
-        raise ValueError("labels must differ from each other")
-    if not (isinstance(hidden, list) and all(type(width) is int and width > 0 for width in hidden)):
-        raise ValueError("hidden must be a list of positive integers")
-    if document["precision"] not in ("float32", "int8"):
-        raise ValueError(f"unknown precision {document['precision']!r}")
-    if not (type(document["temperature"]) is float and 0 < document["temperature"] < math.inf):
-        raise ValueError("temperature must be a positive number")
-    if document["head"] not in ("softmax", "sigmoid") or (document["head"] == "sigmoid" and len(labels) != 2):
-        raise ValueError(f"head {document['head']!r} with {len(labels)} labels")
-    if not (type(document["threshold"]) is float and 0 < document["threshold"] < 1):
-        raise ValueError("threshold must be a number between 0 and 1")
-    for key in ("training", "metrics", "quantization", "parity", "doubt"):
-        optional = key in ("quantization", "parity", "doubt")
-        if not (isinstance(document[key], dict) or (optional and document[key] is None)):
-            raise ValueError(f"{key} must be an object")

@@ -18,6 +18,9 @@ from edgesoft.errors import EdgesoftError
 from edgesoft.files import read_bytes
 from edgesoft.model.card import CARD_LIMIT, ModelCard
 from edgesoft.model.golden import TEXT_LIMIT
+from edgesoft.model.graph import Node, TensorSpec
+from edgesoft.model.heads import HEADS
+from edgesoft.model.layers import LAYERS
 from edgesoft.model.protobuf import ForeignError, Message
 
 SIZE_LIMIT = 256 * 2**20  # bytes; 60 million float weights, far beyond a small classifier
@@ -28,9 +31,7 @@ GOLDEN_KEY = "edgesoft.golden"
 DIGEST_KEY = "edgesoft.digest"
 METADATA_LIMITS = MappingProxyType({CARD_KEY: CARD_LIMIT, GOLDEN_KEY: TEXT_LIMIT, DIGEST_KEY: 4096})
 """Key -> most bytes of its text. edgesoft writes no other metadata, so there is none that no digest covers."""
-OPERATORS = frozenset(
-    {"ArgMax", "DequantizeLinear", "Flatten", "Gemm", "Mul", "QuantizeLinear", "Relu", "Sigmoid", "Softmax", "Sub"}
-)
+OPERATORS = frozenset(operator for kind in (*LAYERS, *HEADS.values()) for operator in kind.operators)
 """Every operator that edgesoft writes; all of them allocate no more than their inputs promise."""
 
 ELEMENT_TYPES = MappingProxyType({1: ("float32", 4), 2: ("uint8", 1), 3: ("int8", 1), 6: ("int32", 4), 7: ("int64", 8)})
@@ -46,26 +47,6 @@ class Tensor:
     shape: tuple[int, ...]
     data: memoryview
     """Raw little-endian elements, row by row."""
-
-
-@dataclass(frozen=True)
-class Node:
-    """One operation of the graph."""
-
-    operator: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """One input or output of the graph."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | str, ...]
-    """A number is fixed; a word ("batch") may be any size."""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgesoft.files import reason
 from edgesoft.tables.spec import TableError, TableSpec, first_double
 
@@ -91,13 +88,13 @@ def check_heading(names: Sequence[str], path: Path) -> None:
 
 @dataclass(frozen=True)
 class Row:
-    """One row, ready for a model; either `features` or `error` is None."""
+    """One row for a model, before its words become numbers."""
 
     line: int
-    features: NDArray[np.float32] | None
-    """float32 `[features]`, in the units of the file."""
-    warnings: tuple[str, ...] = ()
+    cells: tuple[str, ...]
+    """One word a column, in the order of the model's columns; empty where there is an error."""
     error: str | None = None
+    """Why the row cannot be read."""
 
 
 class RowFile:
@@ -151,16 +148,9 @@ class RowFile:
         for record in records:
             try:
                 check_record(record, self._width)
-                features, notes = self._spec.encode([record.cells[place] for place in self._places])
-                yield Row(record.line, features, notes)
+                yield Row(record.line, tuple(record.cells[place] for place in self._places))
             except TableError as error:
-                yield Row(record.line, None, error=str(error))
-
-
-def given_row(text: str, spec: TableSpec) -> Iterator[tuple[str, Row]]:
-    """The row of `--features` under the name that it has in the answers; raises TableError like `parse_features`."""
-    values, notes = parse_features(text, spec)
-    yield "features", Row(1, values, notes)
+                yield Row(record.line, (), str(error))
 
 
 def named_rows(file: RowFile) -> Iterator[tuple[str, Row]]:
@@ -169,13 +159,8 @@ def named_rows(file: RowFile) -> Iterator[tuple[str, Row]]:
         yield f"{file.path}:{row.line}", row
 
 
-def parse_features(text: str, spec: TableSpec) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def parse_row(text: str, spec: TableSpec) -> Row:
     """One row given as text: "5.1,3.5,1.4,0.2", one value a column, in the model's order; values with commas in double quotes.
-
-    Returns
-    -------
-    tuple
-        float32 `[features]`, and warnings.
 
     Raises
     ------
@@ -186,7 +171,8 @@ def parse_features(text: str, spec: TableSpec) -> tuple[NDArray[np.float32], tup
     names = [column.name for column in spec.columns]
     if len(cells) != len(names):
         raise TableError(f"{len(cells)} values: expected {len(names)}, for {_shortened(names)}")
-    return spec.encode(cells)
+    spec.encode(cells)
+    return Row(1, tuple(cells))
 
 
 def _shortened(names: Sequence[str]) -> str:

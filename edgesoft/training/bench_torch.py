@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from edgesoft.errors import EdgesoftError
 from edgesoft.inference.bench import Call, Candidate
 from edgesoft.inference.memory import own_peak, peak_of
+from edgesoft.model.heads import Sigmoid
 from edgesoft.training.checkpoint import Checkpoint
+from edgesoft.training.network import SoftmaxMLP
 
 
 def torch_candidates(
@@ -81,16 +83,15 @@ def _where(device: str, threads: int) -> str:
 
 
 def _open(checkpoint: Checkpoint, device: str, *, compiled: bool) -> Call:
-    network = checkpoint.to_network().to(device)
-    card = checkpoint.card
-    temperature = card.temperature
+    network = SoftmaxMLP.from_layers(checkpoint.layers).to(device)
+    head = checkpoint.card.head
 
     def answer(raw: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         logits = network(network.prepare(raw))
-        if card.head == "sigmoid":
-            second = torch.sigmoid(logits / temperature)
-            return logits, torch.cat([1 - second, second], dim=1), (logits[:, 0] > card.cut).long()
-        return logits, torch.softmax(logits / temperature, dim=1), logits.argmax(dim=1)
+        if isinstance(head, Sigmoid):
+            second = torch.sigmoid(logits / head.temperature)
+            return logits, torch.cat([1 - second, second], dim=1), (logits[:, 0] > head.logit_threshold).long()
+        return logits, torch.softmax(logits / head.temperature, dim=1), logits.argmax(dim=1)
 
     run = torch.compile(answer, dynamic=False) if compiled else answer
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from edgesoft.errors import ProviderUnavailableError
 from edgesoft.inference.cpu import features, usable_cores
-from edgesoft.pictures.spec import PictureSpec
-from edgesoft.tables.spec import TableSpec
+from edgesoft.model.heads import Softmax
+from edgesoft.model.inputs import InputKind
 from edgesoft.training.settings import TrainSettings
 
 
@@ -51,12 +51,12 @@ def cpu_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def takes_outliers(config: TrainSettings, spec: PictureSpec | TableSpec) -> bool:
+def takes_outliers(config: TrainSettings, kind: InputKind) -> bool:
     """Whether outliers can be drawn for these data, and the head can learn from them."""
-    return isinstance(spec, PictureSpec) and spec.normaliser == "ink" and config.head == "softmax"
+    return kind.has_outliers and config.head == Softmax.kind
 
 
-def resolve(config: TrainSettings, spec: PictureSpec | TableSpec) -> TrainSettings:
+def resolve(config: TrainSettings, kind: InputKind) -> TrainSettings:
     """The settings with the choices of this machine and these data written out: threads, arithmetic, whether there are outliers."""
     # With these instructions, training takes half the time in bfloat16 and ends equally well; without them, it takes longer.
     native = config.device == "cpu" and not features().isdisjoint(("avx512_bf16", "amx_bf16"))
@@ -65,5 +65,5 @@ def resolve(config: TrainSettings, spec: PictureSpec | TableSpec) -> TrainSettin
         config,
         precision=precision,
         threads=config.threads or usable_cores(),
-        outliers=config.outliers if takes_outliers(config, spec) else 0.0,
+        outliers=config.outliers if takes_outliers(config, kind) else 0.0,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from edgesoft.pictures.spec import PictureSpec
+from edgesoft.model.inputs import InputKind
 from edgesoft.training.augment import Augmentation, augment
 
 MILD = Augmentation(
@@ -25,16 +25,16 @@ SMALLEST_DISTORTED = 8
 """Side in pixels below which a picture has nothing to bend."""
 
 
-def distorted(x: torch.Tensor, spec: PictureSpec, generator: torch.Generator) -> torch.Tensor:
-    """Distort prepared pictures `[n, height, width]` or `[n, height, width, 3]`: strokes more than photographs and icons."""
-    strengths = Augmentation() if spec.normaliser == "ink" else MILD
-    if min(spec.height, spec.width) < SMALLEST_DISTORTED:
+def distorted(x: torch.Tensor, kind: InputKind, generator: torch.Generator) -> torch.Tensor:
+    """Distort prepared inputs `[n, ...]` as their kind likes it: strokes more than photographs and icons, and rows not at all."""
+    if kind.augmentation is None or min(kind.shape[:2]) < SMALLEST_DISTORTED:
         return x
-    if spec.normaliser == "ink":
-        return augment(x, strengths, generator)
+    if kind.augmentation == "handwriting":
+        return augment(x, Augmentation(), generator)
     # What lies outside of a drawing is black, but a photograph goes on: its edge is drawn out, and cut away again.
-    planes = x.permute(0, 3, 1, 2) if spec.channels == 3 else x[:, None]
-    rim = max(spec.height, spec.width) // 5
-    wide = augment(functional.pad(planes, (rim, rim, rim, rim), mode="replicate"), strengths, generator)
+    in_colour = len(kind.shape) == 3
+    planes = x.permute(0, 3, 1, 2) if in_colour else x[:, None]
+    rim = max(kind.shape[:2]) // 5
+    wide = augment(functional.pad(planes, (rim, rim, rim, rim), mode="replicate"), MILD, generator)
     planes = wide[:, :, rim:-rim, rim:-rim]
-    return planes.permute(0, 2, 3, 1) if spec.channels == 3 else planes[:, 0]
+    return planes.permute(0, 2, 3, 1) if in_colour else planes[:, 0]

@@ -6,37 +6,64 @@ import copy
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from edgesoft.errors import UsageError
-from edgesoft.model.scaling import Scaling
+from edgesoft.model.layers import GreyLevels, Layer, Linear, Scale
+from edgesoft.training.checkpoint import stacked
 
 MOST_PARAMETERS = 60_000_000
 """Their float32 values fill the largest model file that is read."""
 
 
 class SoftmaxMLP(nn.Module):
-    """Linear layers with ReLU between them; softmax over the last one's outputs, or the sigmoid of its only one, gives the probabilities.
+    """Linear layers with ReLU between them; the head makes probabilities of what the last one gives.
 
     `forward` returns the logits, because cross entropy and every comparison work on those.
+
+    Parameters
+    ----------
+    first
+        What brings raw inputs into the network's range.
+    widths
+        Inputs, hidden layers, and outputs, in units.
     """
 
     offset: Tensor | None
     factor: Tensor | None
 
-    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, scaling: Scaling | None = None) -> None:
+    def __init__(self, first: Layer, widths: Sequence[int]) -> None:
         super().__init__()
-        widths = [inputs, *hidden, outputs]
         with torch.random.fork_rng(devices=[]):  # new layers draw from the global generator, which is the caller's
             self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        scale = first if isinstance(first, Scale) else None
         # Buffers, so that they follow the network to another device.
-        self.register_buffer("offset", None if scaling is None else torch.from_numpy(scaling.offset))
-        self.register_buffer("factor", None if scaling is None else torch.from_numpy(scaling.factor))
+        self.register_buffer("offset", None if scale is None else torch.from_numpy(scale.offset))
+        self.register_buffer("factor", None if scale is None else torch.from_numpy(scale.factor))
+
+    @classmethod
+    def from_layers(cls, layers: Sequence[Layer]) -> Self:
+        """A network with the weights of float layers, on the CPU, in evaluation mode."""
+        linears = [layer for layer in layers if isinstance(layer, Linear)]
+        network = cls(layers[0], [linears[0].weight.shape[1], *(len(linear.bias) for linear in linears)])
+        with torch.no_grad():
+            for module, linear in zip(network.linears(), linears, strict=True):
+                module.weight.copy_(torch.from_numpy(linear.weight))
+                module.bias.copy_(torch.from_numpy(linear.bias))
+        return network.eval()
+
+    def to_layers(self) -> tuple[Layer, ...]:
+        """Copies of the weights as float layers, from the raw inputs to the logits."""
+        first: Layer = GreyLevels()
+        if self.offset is not None and self.factor is not None:
+            first = Scale(_array(self.offset), _array(self.factor))
+        return stacked(first, [Linear(_array(module.weight), _array(module.bias)) for module in self.linears()])
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the first weights from `generator`: normal, scaled for ReLU; biases are 0.
@@ -83,24 +110,22 @@ class LearningMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `[n, outputs]` of prepared inputs float32 `[n, ...]`; in training mode the batch is its own reference."""
-        if not self.norms:
-            return self.network(x)  # type: ignore[no-any-return]
         *hidden, last = self.network.linears()
         x = x.flatten(1)
-        for linear, norm in zip(hidden, self.norms, strict=True):
-            x = torch.relu(norm(linear(x)))
+        for index, linear in enumerate(hidden):
+            x = linear(x)
+            x = torch.relu(self.norms[index](x) if self.norms else x)
         return last(x)  # type: ignore[no-any-return]
 
     def fold(self) -> SoftmaxMLP:
         """The plain network that gives the same logits as this one in evaluation mode; it shares no memory with it."""
-        plain = copy.deepcopy(self.network)
-        with torch.no_grad():
-            for linear, norm in zip(plain.linears(), self.norms, strict=False):  # the last layer has none
-                if not isinstance(norm, nn.BatchNorm1d) or norm.running_mean is None or norm.running_var is None:
-                    raise AssertionError("norms are batch normalisations with running statistics")
-                factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-                linear.weight.mul_(factor[:, None])
-                linear.bias.sub_(norm.running_mean).mul_(factor).add_(norm.bias)
+        learnt = copy.deepcopy(self).eval()
+        plain = learnt.network
+        for index, (linear, norm) in enumerate(
+            zip(plain.linears(), learnt.norms, strict=False)
+        ):  # the last one has none
+            if isinstance(norm, nn.BatchNorm1d):
+                plain.layers[index] = fuse_linear_bn_eval(linear, norm)
         return plain
 
 
@@ -130,3 +155,7 @@ def reference_logits(network: SoftmaxMLP, inputs: NDArray[Any], *, batch_size: i
             for start in range(0, len(inputs), batch_size)
         ]
     return np.concatenate(batches)
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    return tensor.detach().cpu().numpy().copy()

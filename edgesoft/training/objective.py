@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from edgesoft.data.dataset import Split
-from edgesoft.inference.parity import answers, paired
+from edgesoft.model.heads import Head, Sigmoid, cross_entropy
 from edgesoft.training.network import SoftmaxMLP, reference_logits
 
 
@@ -32,13 +31,17 @@ def balanced_weights(targets: NDArray[np.int64], classes: int) -> NDArray[np.flo
     return (len(targets) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 
-def loss_of(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0, weights: Tensor | None = None) -> Tensor:
-    """Mean cross entropy in nats.
+def loss_of(
+    head: Head, logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0, weights: Tensor | None = None
+) -> Tensor:
+    """Mean cross entropy in nats: of softmax, or the binary one of a sigmoid.
 
     Parameters
     ----------
+    head
+        What the logits mean.
     logits
-        float32 `[n, classes]`; or `[n, 1]` of a sigmoid head, whose binary cross entropy is taken.
+        float32 `[n, outputs]`.
     targets
         int64 `[n]`.
     label_smoothing
@@ -46,7 +49,7 @@ def loss_of(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0, we
     weights
         float32 `[classes]`, or None; the mean is then over the weights.
     """
-    if logits.shape[1] > 1:
+    if not isinstance(head, Sigmoid):
         return functional.cross_entropy(logits, targets, weight=weights, label_smoothing=label_smoothing)
     wanted = targets.float() * (1 - label_smoothing) + label_smoothing / 2
     losses = functional.binary_cross_entropy_with_logits(logits[:, 0], wanted, reduction="none")
@@ -84,7 +87,7 @@ def with_none_of_them(logits: Tensor, targets: Tensor, weights: Tensor | None) -
 
 
 def evaluate(
-    network: SoftmaxMLP, split: Split, *, cut: float = 0.0, weights: NDArray[np.float32] | None = None
+    network: SoftmaxMLP, head: Head, split: Split, *, weights: NDArray[np.float32] | None = None
 ) -> tuple[float, float]:
     """Mean cross entropy in nats, and accuracy as a fraction, of a network on a split.
 
@@ -92,16 +95,15 @@ def evaluate(
     ----------
     network
         In any mode; it is left in evaluation mode.
+    head
+        What its logits mean.
     split
         Raw inputs and their classes.
-    cut
-        The logit above which a sigmoid head answers the second class.
     weights
         float32 `[classes]`: both are then means over the weights, so the accuracy is that over classes, not examples.
     """
     logits = reference_logits(network, split.inputs)
     weight = np.ones(len(split)) if weights is None else weights[split.targets].astype(np.float64)
-    logarithms = torch.log_softmax(torch.from_numpy(paired(logits)), dim=1).numpy()
-    losses = -logarithms[np.arange(len(split)), split.targets]
-    right = answers(logits, cut) == split.targets
+    losses = cross_entropy(head.class_logits(logits), split.targets)
+    right = head.predict(logits) == split.targets
     return float(np.average(losses, weights=weight)), float(np.average(right, weights=weight))

@@ -9,6 +9,7 @@ from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.notebook import training_html
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.scores import ClassScore
+from edgesoft.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class TrainResult:
     """A finished or interrupted run."""
 
     folder: RunFolder
+    settings: TrainSettings
+    """With the choices of the machine and the data written out."""
     epochs: tuple[Epoch, ...]
     best: Epoch
     """The epoch whose weights the checkpoint holds: on the validation split the best, or a later one that is as good within one
@@ -50,7 +53,7 @@ class TrainResult:
     @property
     def stopped_early(self) -> bool:
         """Whether patience ended the run before its last epoch."""
-        return not self.interrupted and len(self.epochs) < self.checkpoint.card.training["config"]["epochs"]
+        return not self.interrupted and len(self.epochs) < self.settings.epochs
 
     def _repr_html_(self) -> str:
         return training_html(self)

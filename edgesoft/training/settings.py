@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgesoft.errors import UsageError
-from edgesoft.model.card import Head
 
 WIDEST = 65_536
 MOST_THREADS = 1024
@@ -51,7 +50,7 @@ class TrainSettings:
     """Stop after this many epochs without a better one; 0 never stops early."""
     class_weights: bool = False
     """Whether every class weighs the same in the loss and in the choice of the best epoch, however few examples it has."""
-    head: Head = "softmax"
+    head: str = "softmax"
     """How logits become probabilities; "sigmoid" is for two classes."""
     threshold: float = 0.5
     """Probability above which a sigmoid head answers the second class."""

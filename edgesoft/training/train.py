@@ -16,11 +16,13 @@ import torch
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import check_writable, write_atomically
-from edgesoft.inference.parity import answers
-from edgesoft.model.card import ModelCard
-from edgesoft.pictures.spec import PictureSpec
+from edgesoft.model.card import ModelCard, Training
+from edgesoft.model.heads import Sigmoid, Softmax
+from edgesoft.model.inputs import PictureInput
+from edgesoft.model.layers import Linear
+from edgesoft.model.network import Network
 from edgesoft.training import charts
-from edgesoft.training.checkpoint import Arrays, Checkpoint, Layer, load_arrays, save_arrays
+from edgesoft.training.checkpoint import Arrays, Checkpoint, load_arrays, save_arrays, stacked
 from edgesoft.training.compute import cpu_threads, require_device, resident, resolve
 from edgesoft.training.distort import distorted
 from edgesoft.training.network import LearningMLP, SoftmaxMLP, check_parameters, reference_logits
@@ -124,10 +126,12 @@ class _Run:
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.outliers: torch.Tensor | None = None
         started = time.perf_counter()
-        if config.outliers and isinstance(dataset.input, PictureSpec):
+        if config.outliers and isinstance(dataset.input, PictureInput):
             self.outliers = torch.from_numpy(draw_outliers(dataset.input, dataset.labels, config.seed)).to(self.device)
         self.drawing_seconds = time.perf_counter() - started
-        plain = SoftmaxMLP(math.prod(dataset.input.shape), config.hidden, self._card().outputs, dataset.scaling)
+        self.card = _card(dataset, config)
+        widths = [math.prod(dataset.input.shape), *config.hidden, self.card.outputs]
+        plain = SoftmaxMLP(dataset.first_layer, widths)
         plain.initialise(torch.Generator().manual_seed(config.seed))
         self.network = LearningMLP(plain, batch_norm=config.batch_norm).to(self.device)
         parameters = list(self.network.parameters())
@@ -150,7 +154,7 @@ class _Run:
                 epoch, plain = self._run_epoch(on_batch)
                 self.epochs.append(epoch)
                 if self._is_as_good(epoch):
-                    self.best = (epoch, Checkpoint.from_network(plain, self._card()))
+                    self.best = (epoch, Checkpoint(self.card, plain.to_layers()))
                 snapshot = self.resume_state(plain)
                 if time.monotonic() - written > SAVE_SECONDS:
                     self._save(folder, snapshot)
@@ -203,9 +207,7 @@ class _Run:
             total += loss
             on_batch(first_step + batch + 1, loss)
         plain = self.network.fold()
-        validation_loss, accuracy = evaluate(
-            plain, self.dataset.validation, cut=self._card().cut, weights=self.class_weights
-        )
+        validation_loss, accuracy = evaluate(plain, self.card.head, self.dataset.validation, weights=self.class_weights)
         if not math.isfinite(validation_loss):
             raise _DivergedError(f"the validation loss became {validation_loss} in epoch {len(self.epochs) + 1}")
         seconds = time.perf_counter() - started + (self.epochs[-1].seconds if self.epochs else self.drawing_seconds)
@@ -217,14 +219,14 @@ class _Run:
             drawn = torch.randint(len(self.outliers), (count,), generator=self.generator, device=self.device)
             inputs = torch.cat((inputs, self.outliers[drawn]))
         x = self.network.network.prepare(inputs)
-        if self.config.augment and isinstance(self.dataset.input, PictureSpec):
+        if self.config.augment:
             x = distorted(x, self.dataset.input, self.generator)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             logits = self.network(x).float()
         weights = self.loss_weights
         if self.outliers is not None:
             logits, targets, weights = with_none_of_them(logits, targets, weights)
-        loss = loss_of(logits, targets, label_smoothing=self.config.label_smoothing, weights=weights)
+        loss = loss_of(self.card.head, logits, targets, label_smoothing=self.config.label_smoothing, weights=weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -240,7 +242,7 @@ class _Run:
             "best": best_epoch.number,
         }
         # The weights stand under the names of a checkpoint, so that the last epoch can be exported like the best one.
-        arrays = Checkpoint.from_network(plain, self._card()).to_arrays()
+        arrays = Checkpoint(self.card, plain.to_layers()).to_arrays()
         arrays["run"] = np.frombuffer(json.dumps(document).encode(), np.uint8)
         arrays["generator"] = self.generator.get_state().numpy()
         for name, tensor in self.network.state_dict().items():
@@ -280,14 +282,13 @@ class _Run:
                 if value.dtype != torch.float32 or value.shape != (() if kind == "step" else parameter.shape):
                     raise ValueError(f"{kind}.{name} has shape {list(value.shape)}")
             self.optimizer.state[parameter] = {kind: value.to(self.device) for kind, value in moments.items()}
-        layers = tuple(
-            Layer(arrays[f"best_weight{index}"], arrays[f"best_bias{index}"])
+        linears = [
+            Linear(arrays[f"best_weight{index}"], arrays[f"best_bias{index}"])
             for index in range(len(self.config.hidden) + 1)
-        )
-        for layer, linear in zip(layers, self.network.network.linears(), strict=True):
-            if layer.weight.shape != tuple(linear.weight.shape) or layer.bias.shape != tuple(linear.bias.shape):
-                raise ValueError(f"the best weights have shape {list(layer.weight.shape)}")
-        self.best = (self.epochs[document["best"] - 1], Checkpoint(self._card(), layers, self.dataset.scaling))
+        ]
+        best = Network(stacked(self.dataset.first_layer, linears), self.card.head)
+        best.shapes(self.dataset.input.shape)  # raises a ValueError where they do not fit
+        self.best = (self.epochs[document["best"] - 1], Checkpoint(self.card, best.layers))
 
     def give_up(self, folder: RunFolder, error: _DivergedError) -> EdgesoftError:
         """Keep the last good weights, and say why training stopped."""
@@ -308,7 +309,7 @@ class _Run:
         metrics, scores = self._metrics(), tuple[ClassScore, ...]()
         if not interrupted:
             test, labels = self.dataset.test, self.dataset.labels
-            predicted = answers(reference_logits(checkpoint.to_network(), test.inputs), checkpoint.card.cut)
+            predicted = self.card.head.predict(reference_logits(SoftmaxMLP.from_layers(checkpoint.layers), test.inputs))
             matrix = charts.count_confusion(test.targets, predicted, len(labels))
             scores = class_scores(matrix, labels)
             metrics["test"] = {
@@ -322,7 +323,7 @@ class _Run:
         checkpoint = replace(checkpoint, card=replace(checkpoint.card, metrics=card_metrics))
         self._write_history(folder, {**metrics, "classes": [asdict(score) for score in scores]})
         checkpoint.save(folder.checkpoint)
-        return TrainResult(folder, tuple(self.epochs), best, checkpoint, interrupted, self.dataset, scores)
+        return TrainResult(folder, self.config, tuple(self.epochs), best, checkpoint, interrupted, self.dataset, scores)
 
     def _metrics(self) -> dict[str, Any]:
         best, _ = self._require_best()
@@ -347,19 +348,20 @@ class _Run:
             raise AssertionError("only after an epoch is there a best one")
         return self.best
 
-    def _card(self) -> ModelCard:
-        return ModelCard(
-            name=self.dataset.name,
-            labels=self.dataset.labels,
-            input=self.dataset.input,
-            hidden=self.config.hidden,
-            head=self.config.head,
-            threshold=self.config.threshold,
-            training={
-                "data": self.dataset.name,
-                "data_sha256": self.dataset.digest,
-                "examples": {name: len(split) for name, split in self.dataset.splits.items()},
-                "config": self.config.to_json(),
-                "versions": versions(),
-            },
-        )
+
+def _card(dataset: Dataset, config: TrainSettings) -> ModelCard:
+    return ModelCard(
+        name=dataset.name,
+        labels=dataset.labels,
+        input=dataset.input,
+        hidden=config.hidden,
+        head=Sigmoid(threshold=config.threshold) if config.head == Sigmoid.kind else Softmax(),
+        training=Training(
+            data=dataset.name,
+            data_sha256=dataset.digest,
+            outliers=config.outliers > 0,
+            examples={name: len(split) for name, split in dataset.splits.items()},
+            settings=config.to_json(),
+            versions=versions(),
+        ),
+    )

@@ -1,0 +1,165 @@
+"""What a model takes: pictures or rows of a table. Everything that depends on which of the two is asked here, and nowhere else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.model.layers import GreyLevels, Layer, Scale
+from edgesoft.pictures import PictureSpec, read_picture
+from edgesoft.tables.rows import Row
+from edgesoft.tables.spec import TableError, TableSpec
+
+Strokes = Literal["handwriting", "picture"]
+"""What training pictures are distorted as."""
+
+ROWS_AT_ONCE = 256
+PICTURES_AT_ONCE = 64
+"""Decoding pushes the weights out of the cache, so that a call for each picture takes three times as long as it should."""
+MEMORY_AT_ONCE = 2**24
+"""Most bytes of pixels that are classified in one call."""
+
+
+class InputKind(Protocol):
+    """What every kind of input knows about itself."""
+
+    kind: ClassVar[str]
+    """Name of the graph's input, and of this kind in the card."""
+    dtype: ClassVar[str]
+    """Element type of the graph's input."""
+    is_picture: ClassVar[bool]
+    """Whether people can look at an input."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input, without the batch."""
+
+    @property
+    def at_once(self) -> int:
+        """How many inputs are best classified in one call."""
+
+    @property
+    def augmentation(self) -> Strokes | None:
+        """As what training inputs are distorted; None where they are not."""
+
+    @property
+    def has_outliers(self) -> bool:
+        """Whether inputs of no class can be drawn for training."""
+
+    def read(self, source: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """What a device has, as the array that the model takes, and warnings; raises EdgesoftError when it cannot be read."""
+
+    def first_layer(self, inputs: NDArray[Any]) -> Layer:
+        """The layer that brings raw inputs into the network's range, fitted to the training split `[n, ...]`."""
+
+    def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:
+        """A source that `read` must turn into something like `example`, as pixels; None where there is no such thing."""
+
+    def describe(self) -> str:
+        """The preprocessing in one line."""
+
+    def to_card(self) -> dict[str, Any]:
+        """Everything as plain JSON values."""
+
+
+class PictureInput(PictureSpec):
+    """Pictures: raw grey levels or colours, uint8."""
+
+    is_picture: ClassVar[bool] = True
+
+    @property
+    def at_once(self) -> int:
+        """As many as the caches like, and the memory."""
+        return min(PICTURES_AT_ONCE, max(1, MEMORY_AT_ONCE // math.prod(self.shape)))
+
+    @property
+    def augmentation(self) -> Strokes | None:
+        """Strokes are distorted more than photographs and icons."""
+        return "handwriting" if self.normaliser == "ink" else "picture"
+
+    @property
+    def has_outliers(self) -> bool:
+        """Of handwriting: letters, scrawls and blots."""
+        return self.normaliser == "ink"
+
+    def read(self, source: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """A picture file or its bytes -> uint8 of `shape`."""
+        seen = read_picture(source, self)
+        return seen.pixels, seen.warnings
+
+    def first_layer(self, inputs: NDArray[Any]) -> Layer:  # noqa: ARG002 - 0 to 255, whatever the pictures show
+        """Grey levels become 0 to 1."""
+        return GreyLevels()
+
+    def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:
+        """A picture of a model input as people have them: enlarged, dark on light, off the centre of a page.
+
+        Parameters
+        ----------
+        example
+            uint8 `[height, width]` or `[height, width, 3]`, a model input.
+
+        Returns
+        -------
+        NDArray
+            uint8 `[4 * height, 5 * width]`, or the same in colour.
+        """
+        large = 255 - example.repeat(2, axis=0).repeat(2, axis=1)
+        height, width = example.shape[:2]
+        margins = ((height, height), (width // 2, 3 * width - width // 2))
+        return np.pad(large, (*margins, *[(0, 0)] * (example.ndim - 2)), constant_values=255)
+
+    def describe(self) -> str:
+        """Every number of the normaliser."""
+        return ", ".join(f"{key} {value}" for key, value in self.to_card().items())
+
+
+class TableInput(TableSpec):
+    """Rows of a table: features in the units of the file, float32."""
+
+    is_picture: ClassVar[bool] = False
+
+    @property
+    def at_once(self) -> int:
+        """Rows are read as quickly as they are classified."""
+        return ROWS_AT_ONCE
+
+    @property
+    def augmentation(self) -> Strokes | None:
+        """None."""
+        return None
+
+    @property
+    def has_outliers(self) -> bool:
+        """No."""
+        return False
+
+    def read(self, source: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """A `Row` -> float32 of `shape`."""
+        if not isinstance(source, Row):
+            raise TableError("this model takes rows of a table, not pictures")
+        if source.error is not None:
+            raise TableError(source.error)
+        return self.encode(source.cells)
+
+    def first_layer(self, inputs: NDArray[Any]) -> Layer:
+        """Numeric features are standardised."""
+        is_numeric = np.concatenate([[column.vocabulary is None] * column.width for column in self.columns])
+        return Scale.standardising(inputs, is_numeric=is_numeric)
+
+    def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:  # noqa: ARG002 - no row is a picture
+        """None."""
+        return None
+
+    def describe(self) -> str:
+        """The first features."""
+        more = ", ..." if len(self.features) > 12 else ""
+        return f"standardised in the graph: {', '.join(self.features[:12])}{more}"
+
+
+INPUTS: Mapping[str, type[PictureInput] | type[TableInput]] = {kind.kind: kind for kind in (PictureInput, TableInput)}
+"""Kind -> what its card describes."""

@@ -1,0 +1,334 @@
+"""The layers of a classifier, as data: what each takes, what it computes, and what a model file says of it.
+
+A network is a row of them. The first one brings what a device feeds, raw, into the network's range; the last one gives the logits.
+Float and integer layers stand side by side: quantizing replaces the ones by the others.
+
+Each layer is defined here once:
+
+* `output_shape`: its shape rule. Only one row for each input comes out of a layer, never more, so that no file can make a runtime
+  allocate what it does not hold.
+* `apply`: its numpy rule. Layers in integers are computed in integers, with the same few roundings as ONNX Runtime's QGemm, so that a
+  single changed weight cannot hide behind a tolerance.
+* `operators`, `write` and `read`: the nodes that it becomes in an ONNX graph, and the way back.
+
+PyTorch's network (training/network.py) and ONNX Runtime share nothing with these rules: they are what the rules are held against.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.model.graph import Array, GraphWriter, Node, Shape
+
+ACTIVATION_LEVELS = 255
+UNIT_SCALE = np.float32(1 / ACTIVATION_LEVELS)
+"""What one of 256 levels is worth between 0 and 1: of grey levels, and of features scaled to their range."""
+
+Constants = Mapping[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Integers:
+    """Whole numbers that stand for themselves times a scale."""
+
+    whole: Array
+    """float64 `[n, ...]` with integer values: exact up to 2^53, and numpy multiplies such matrices quickly."""
+    scale: Array
+    """float32, of a shape that spreads over `whole`."""
+
+    def to_float(self) -> Array:
+        """float32 `[n, ...]`: one product, as ONNX Runtime does it."""
+        return np.asarray(self.whole.astype(np.float32) * self.scale)
+
+
+Value = Array | Integers
+"""What flows from layer to layer: `[n, ...]`."""
+
+
+class MisfitError(ValueError):
+    """A layer cannot take what it is given, or has parameters that no such layer has."""
+
+
+class Layer(Protocol):
+    """What every layer knows about itself."""
+
+    operators: ClassVar[tuple[str, ...]]
+    """The ONNX operators that it becomes, in their order."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of one output for one input of `shape`; raises MisfitError."""
+
+    def apply(self, x: Value) -> Value:
+        """Outputs for inputs `[n, ...]`."""
+
+    def write(self, graph: GraphWriter, x: str) -> str:
+        """Add its nodes and constants to a graph; takes and returns the names of its input and output."""
+
+    @classmethod
+    def read(cls, nodes: Sequence[Node], constants: Constants) -> Self:
+        """The layer that nodes with `operators` describe; raises KeyError or IndexError where a constant is missing.
+
+        It need not check how the nodes are joined: whoever reads a file writes the layers again and compares.
+        """
+
+
+def to_float(value: Value) -> Array:
+    """A value as floats, whatever it is in."""
+    return value.to_float() if isinstance(value, Integers) else value
+
+
+def _check(holds: bool) -> None:
+    if not holds:
+        raise MisfitError
+
+
+def _check_dtypes(*arrays: tuple[Array, type[np.generic]]) -> None:
+    _check(all(array.dtype == dtype for array, dtype in arrays))
+
+
+@dataclass(frozen=True)
+class GreyLevels:
+    """Raw pixels uint8, flattened: 0 to 255 become 0 to 1.
+
+    A DequantizeLinear scales them, so that the first layer of an INT8 network consumes the bytes exactly.
+    """
+
+    operators: ClassVar[tuple[str, ...]] = ("Flatten", "DequantizeLinear")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """`(pixels,)`."""
+        return (math.prod(shape),)
+
+    def apply(self, x: Value) -> Value:
+        """uint8 `[n, ...]` -> `[n, pixels]`."""
+        pixels = to_float(x)
+        return Integers(pixels.reshape(len(pixels), -1).astype(np.float64), np.asarray(UNIT_SCALE))
+
+    def write(self, graph: GraphWriter, x: str) -> str:
+        """Flatten and DequantizeLinear."""
+        scale = graph.constant("pixel_scale", UNIT_SCALE)
+        zero = graph.constant("pixel_zero_point", np.uint8(0))
+        flat = graph.node("Flatten", [x], "pixels_flat", axis=1)
+        return graph.node("DequantizeLinear", [flat, scale, zero], "pixels_scaled")
+
+    @classmethod
+    def read(cls, nodes: Sequence[Node], constants: Constants) -> Self:  # noqa: ARG003 - it has no parameters
+        """It has no parameters."""
+        return cls()
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """`(x - offset) * factor`, feature by feature, in float32: what happens to the features of a table first."""
+
+    offset: NDArray[np.float32]
+    """float32 `[features]`."""
+    factor: NDArray[np.float32]
+    """float32 `[features]`."""
+
+    operators: ClassVar[tuple[str, ...]] = ("Sub", "Mul")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """`(features,)`."""
+        _check(self.offset.shape == self.factor.shape == shape and len(shape) == 1)
+        _check_dtypes((self.offset, np.float32), (self.factor, np.float32))
+        return shape
+
+    def apply(self, x: Value) -> Value:
+        """float32 `[n, features]`."""
+        return np.asarray((to_float(x) - self.offset) * self.factor)
+
+    def write(self, graph: GraphWriter, x: str) -> str:
+        """Sub and Mul."""
+        centred = graph.node("Sub", [x, graph.constant("feature_offset", self.offset)], "features_centred")
+        return graph.node("Mul", [centred, graph.constant("feature_factor", self.factor)], "features_scaled")
+
+    @classmethod
+    def read(cls, nodes: Sequence[Node], constants: Constants) -> Self:
+        """Offset and factor are the second inputs."""
+        return cls(constants[nodes[0].inputs[1]], constants[nodes[1].inputs[1]])
+
+    @classmethod
+    def standardising(cls, features: NDArray[np.float32], *, is_numeric: NDArray[np.bool_]) -> Self:
+        """Mean 0 and standard deviation 1 for the numeric features; the 0 and 1 of text columns stay.
+
+        A numeric feature that never changes becomes 0 whatever comes later: its weights were never trained.
+
+        Parameters
+        ----------
+        features
+            float32 `[n, features]`, the training split, raw.
+        is_numeric
+            bool `[features]`.
+        """
+        mean = features.mean(axis=0, dtype=np.float64)
+        deviation = features.std(axis=0, dtype=np.float64)
+        factor = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+        offset = np.where(is_numeric, mean, 0.0).astype(np.float32)
+        return cls(offset, np.where(is_numeric, factor, 1.0).astype(np.float32))
+
+    @classmethod
+    def to_unit_range(cls, features: NDArray[np.float32]) -> Self:
+        """0 for each feature's smallest value, 1 for its largest: what uint8 with one scale for all features can hold.
+
+        Parameters
+        ----------
+        features
+            float32 `[n, features]`, the calibration examples, raw.
+        """
+        low = features.min(axis=0).astype(np.float64)
+        extent = features.max(axis=0) - low
+        factor = np.divide(1.0, extent, out=np.ones_like(extent), where=extent > 0)
+        return cls(low.astype(np.float32), factor.astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """`x @ weight.T + bias`."""
+
+    weight: NDArray[np.float32]
+    """float32 `[outputs, inputs]`."""
+    bias: NDArray[np.float32]
+    """float32 `[outputs]`."""
+
+    operators: ClassVar[tuple[str, ...]] = ("Gemm",)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """`(outputs,)`."""
+        _check(self.weight.shape == (*self.bias.shape, *shape) and self.weight.ndim == 2 and len(shape) == 1)
+        _check_dtypes((self.weight, np.float32), (self.bias, np.float32))
+        return self.bias.shape
+
+    def apply(self, x: Value) -> Value:
+        """`[n, outputs]`, summed in float64: the exact answer, next to which float32 in any order of summation is an error."""
+        x, weight, bias = (value.astype(np.float64) for value in (to_float(x), self.weight, self.bias))
+        return np.asarray(x @ weight.T + bias)
+
+    def write(self, graph: GraphWriter, x: str) -> str:
+        """One Gemm."""
+        weight = graph.constant(f"weight{graph.index}", self.weight)
+        return graph.product(x, weight, graph.constant(f"bias{graph.index}", self.bias))
+
+    @classmethod
+    def read(cls, nodes: Sequence[Node], constants: Constants) -> Self:
+        """Weight and bias are constants."""
+        return cls(constants[nodes[0].inputs[1]], constants[nodes[0].inputs[2]])
+
+
+@dataclass(frozen=True)
+class Relu:
+    """`max(x, 0)`."""
+
+    operators: ClassVar[tuple[str, ...]] = ("Relu",)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """`shape`."""
+        return shape
+
+    def apply(self, x: Value) -> Value:
+        """Of integers: integers."""
+        return Integers(np.maximum(x.whole, 0), x.scale) if isinstance(x, Integers) else np.maximum(x, 0)
+
+    def write(self, graph: GraphWriter, x: str) -> str:
+        """One Relu."""
+        return graph.node("Relu", [x], graph.stage)
+
+    @classmethod
+    def read(cls, nodes: Sequence[Node], constants: Constants) -> Self:  # noqa: ARG003 - it has no parameters
+        """It has no parameters."""
+        return cls()
+
+
+@dataclass(frozen=True, eq=False)
+class Quantize:
+    """Rounds what is not negative to uint8, with one scale for all."""
+
+    scale: NDArray[np.float32]
+    """float32 `[]`: what one level is worth."""
+
+    operators: ClassVar[tuple[str, ...]] = ("QuantizeLinear", "DequantizeLinear")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """`shape`."""
+        _check(self.scale.shape == ())
+        _check_dtypes((self.scale, np.float32))
+        return shape
+
+    def apply(self, x: Value) -> Value:
+        """Half to even; of integers by one product in float32, as QGemm does."""
+        ratio = x.whole.astype(np.float32) * (x.scale / self.scale) if isinstance(x, Integers) else x / self.scale
+        whole = np.nan_to_num(np.rint(ratio)).clip(0, ACTIVATION_LEVELS).astype(np.float64)
+        return Integers(whole, self.scale)
+
+    def write(self, graph: GraphWriter, x: str) -> str:
+        """QuantizeLinear and DequantizeLinear, which ONNX Runtime fuses into the products around them."""
+        name = graph.stage
+        factor = graph.constant(f"{name}_scale", self.scale)
+        zero = graph.constant(f"{name}_zero_point", np.uint8(0))
+        quantized = graph.node("QuantizeLinear", [x, factor, zero], f"{name}_quantized")
+        return graph.node("DequantizeLinear", [quantized, factor, zero], f"{name}_dequantized")
+
+    @classmethod
+    def read(cls, nodes: Sequence[Node], constants: Constants) -> Self:
+        """Both nodes have the scale."""
+        return cls(constants[nodes[0].inputs[1]])
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedLinear:
+    """A linear layer in integers; an integer times its scale is the float that it stands for."""
+
+    weight: NDArray[np.int8]
+    """int8 `[outputs, inputs]`."""
+    weight_scale: NDArray[np.float32]
+    """float32 `[]`, or `[outputs]` per channel."""
+    bias: NDArray[np.int32]
+    """int32 `[outputs]`."""
+    bias_scale: NDArray[np.float32]
+    """float32 `[]` or `[outputs]`: input scale times weight scale, what one unit of the accumulator is worth."""
+
+    operators: ClassVar[tuple[str, ...]] = ("DequantizeLinear", "DequantizeLinear", "Gemm")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """`(outputs,)`."""
+        _check(self.weight.shape == (*self.bias.shape, *shape) and self.weight.ndim == 2 and len(shape) == 1)
+        _check(self.weight_scale.shape == self.bias_scale.shape and self.weight_scale.shape in ((), self.bias.shape))
+        _check_dtypes((self.weight, np.int8), (self.bias, np.int32))
+        _check_dtypes((self.weight_scale, np.float32), (self.bias_scale, np.float32))
+        return self.bias.shape
+
+    def apply(self, x: Value) -> Value:
+        """In integers, where input and bias are in the same units; a bias with a scale of its own is taken at its word."""
+        if isinstance(x, Integers):
+            scale = np.broadcast_to(x.scale * self.weight_scale, self.bias.shape)
+            if np.array_equal(scale, np.broadcast_to(self.bias_scale, self.bias.shape)):
+                whole = x.whole @ self.weight.T.astype(np.float64) + self.bias
+                return Integers(whole, scale)
+        return self.to_float().apply(x)
+
+    def to_float(self) -> Linear:
+        """The float layer that it stands for."""
+        weight = self.weight * self.weight_scale.reshape(-1, 1)
+        return Linear(weight.astype(np.float32), (self.bias * self.bias_scale).astype(np.float32))
+
+    def write(self, graph: GraphWriter, x: str) -> str:
+        """Weight and bias behind a DequantizeLinear each, and a Gemm: together one QGemm."""
+        weight = graph.dequantized(f"weight{graph.index}", self.weight, self.weight_scale)
+        bias = graph.dequantized(f"bias{graph.index}", self.bias, self.bias_scale)
+        return graph.product(x, weight, bias)
+
+    @classmethod
+    def read(cls, nodes: Sequence[Node], constants: Constants) -> Self:
+        """The first node holds the weight, the second the bias."""
+        weight, bias = nodes[0].inputs, nodes[1].inputs
+        return cls(constants[weight[0]], constants[weight[1]], constants[bias[0]], constants[bias[1]])
+
+
+LAYERS: tuple[type[Layer], ...] = (GreyLevels, Scale, Quantize, QuantizedLinear, Linear, Relu)
+"""Every kind of layer; no two begin with the same operators."""
