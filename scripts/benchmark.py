@@ -147,20 +147,12 @@ def _microseconds(values: Sequence[float]) -> str:
 
 def _network_of(path: Path) -> tuple[object, list[tuple[np.ndarray, np.ndarray]]]:
     """The float file's weights, as a PyTorch network and as arrays."""
-    import torch
-
     from edgesoft.model.file import open_model
+    from edgesoft.model.network import read_network
     from edgesoft.training.network import SoftmaxMLP
 
-    model = open_model(path)
-    arrays = {t.name: np.frombuffer(t.data, t.dtype).reshape(t.shape).copy() for t in model.initializers}
-    layers = [(arrays[f"weight{i}"], arrays[f"bias{i}"]) for i in range(len(model.card.hidden) + 1)]
-    network = SoftmaxMLP(784, model.card.hidden, len(model.card.labels)).eval()
-    with torch.no_grad():
-        for linear, (weight, bias) in zip(network.linears(), layers, strict=True):
-            linear.weight.copy_(torch.from_numpy(weight))
-            linear.bias.copy_(torch.from_numpy(bias))
-    return network, layers
+    network = read_network(open_model(path))
+    return SoftmaxMLP.from_layers(network.layers), [(layer.weight, layer.bias) for layer in network.products]
 
 
 def _openvino(batch: int) -> Callable[[np.ndarray], object] | None:

@@ -38,7 +38,7 @@ from edgesoft.inference.providers import known_providers
 from edgesoft.model.file import open_model
 from edgesoft.training.bench_torch import compiled_candidates, torch_candidates
 from edgesoft.training.checkpoint import Checkpoint
-from edgesoft.training.network import reference_logits
+from edgesoft.training.network import SoftmaxMLP, reference_logits
 
 LOGIT_TOLERANCE = 1e-3
 BATCHES = (1, 8, 64, 512, 4096, 32768, 65536)
@@ -108,18 +108,19 @@ def exports(setting: Setting) -> dict[str, Any]:
 def answers_like_pytorch(setting: Setting) -> dict[str, Any]:
     """The float file on the provider, TF32 off: logits within 0.001 of PyTorch's on the CPU, and no label changes."""
     test = load_mnist().test
-    network = Checkpoint.load(setting.checkpoint).to_network()
+    checkpoint = Checkpoint.load(setting.checkpoint)
+    network, head = SoftmaxMLP.from_layers(checkpoint.layers), checkpoint.card.head
     reference = reference_logits(network, test.inputs)
     found = {}
     for name, tf32 in (("tf32 off", False), ("tf32 on", True)):
         if tf32 and setting.provider != "cuda":
             continue
         classifier = load(setting.model("float32"), provider=setting.provider, tf32=tf32)
-        found[name] = numbers(compare(reference, classifier.logits(test.inputs), test.targets))
+        found[name] = numbers(compare(reference, classifier.logits(test.inputs), head, test.targets))
     if setting.provider == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = False
         on_gpu = reference_logits(network.to("cuda"), test.inputs)
-        found["PyTorch on the GPU"] = numbers(compare(reference, on_gpu, test.targets))
+        found["PyTorch on the GPU"] = numbers(compare(reference, on_gpu, head, test.targets))
     exact = found["tf32 off"]
     require(exact["max_logit_difference"] <= LOGIT_TOLERANCE, f"logits differ by {exact['max_logit_difference']:.3g}")
     require(exact["label_changes"] == 0, f"{exact['label_changes']} labels changed")

@@ -14,7 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import edgesoft
-from edgesoft.inference.batches import UNKNOWN, read_pictures
+from edgesoft.inference.batches import UNKNOWN, classify
 from edgesoft.inference.parity import wilson_interval
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +32,7 @@ def main() -> None:
     classifier = edgesoft.load(options.model)
     answers: dict[str, list[tuple[str, str]]] = defaultdict(list)
     pictures = ((row["file"], options.folder / row["file"]) for row in rows)
-    for row, reading in zip(rows, read_pictures(classifier, pictures, reject=options.reject), strict=True):
+    for row, reading in zip(rows, classify(classifier, pictures, reject=options.reject), strict=True):
         answer = getattr(reading, "label", "unreadable")
         answers[row["source"]].append((row["label"], answer))
         if options.list and answer != row["label"]:

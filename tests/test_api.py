@@ -1,5 +1,6 @@
 """The same from Python: `edgesoft.train` and `edgesoft.export`."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -143,8 +144,9 @@ def test_wrong_calls_are_refused(tmp_path):
     run = edgesoft.train(x, y, output=tmp_path, **QUICK)
     with pytest.raises(EdgesoftError, match="already holds a run"):
         edgesoft.train(x, y, output=tmp_path, **QUICK)
-    run.checkpoint.card.training["data_sha256"] = "0"
-    run.checkpoint.save(run.folder.checkpoint)
+    training = dataclasses.replace(run.checkpoint.card.training, data_sha256="0")
+    other = dataclasses.replace(run.checkpoint, card=dataclasses.replace(run.checkpoint.card, training=training))
+    other.save(run.folder.checkpoint)
     with pytest.raises(EdgesoftError, match="was trained on other data"):
         edgesoft.export(run, output=tmp_path / "exported")
     assert issubclass(GateMissedError, EdgesoftError)

@@ -44,7 +44,7 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
         ("outputs", ", ".join(_tensor_spec(port) for port in inspection.outputs)),
         ("preprocessing", card.input.describe()),
         ("head", card.head.describe()),
-        ("hidden layers", f"{hidden}; {inspection.parameters:,} parameters"),
+        ("hidden layers", f"{hidden}; {_number(inspection.parameters)} parameters"),
         (
             "precision",
             card.precision if card.quantization is None else f"{card.precision}: {card.quantization.scheme}",
@@ -57,7 +57,7 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
         ),
         (
             "size",
-            f"{inspection.file_bytes:,} bytes; weights {inspection.weight_bytes:,}; activations {inspection.activation_bytes:,}",
+            f"{inspection.file_bytes:,} bytes; weights {inspection.weight_bytes:,}; activations {_number(inspection.activation_bytes)}",
         ),
         ("golden examples", str(inspection.golden_examples)),
         *_provenance(card),
@@ -80,6 +80,10 @@ def _provenance(card: ModelCard) -> list[tuple[str, str]]:
         ("test accuracy", stated),
         ("parity", held),
     ]
+
+
+def _number(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"
 
 
 def _tensor_spec(port: TensorSpec) -> str:

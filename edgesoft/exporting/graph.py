@@ -35,7 +35,9 @@ def build_graph(layers: tuple[Layer, ...], card: ModelCard) -> ModelProto:
     """
     written = Network(layers, card.head).write(card.input.kind)
     nodes = [
-        helper.make_node(node.operator, node.inputs, node.outputs, node.outputs[0], None, None, None, **dict(node.attributes))
+        helper.make_node(
+            node.operator, node.inputs, node.outputs, node.outputs[0], None, None, None, **dict(node.attributes)
+        )
         for node in written.nodes
     ]
     constants = [numpy_helper.from_array(value, name) for name, value in written.constants.items()]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from edgesoft.errors import EdgesoftError
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import GOLDEN_KEY, read_model
 from edgesoft.model.golden import Golden
@@ -27,10 +28,10 @@ class Inspection:
     file_bytes: int
     weight_bytes: int
     """All initializers."""
-    parameters: int
-    """Weights and biases."""
-    activation_bytes: int
-    """The largest pair of a layer's input and output at batch 1: what a device must hold at once."""
+    parameters: int | None
+    """Weights and biases; None for a file that was changed so that its layers cannot be told."""
+    activation_bytes: int | None
+    """The largest pair of a layer's input and output at batch 1: what a device must hold at once; None as above."""
     golden_examples: int
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -54,17 +55,22 @@ def inspect(path: Path) -> Inspection:
         The file cannot be read or is not one that edgesoft wrote.
     """
     model = read_model(path)
-    network = read_network(model)
-    sizes = [layer.weight.size + layer.bias.size for layer in network.products]
-    widths = [layer.weight.shape[1] for layer in network.products] + [model.card.outputs]
+    changed = model.changed_parts()
+    try:
+        products = read_network(model).products
+    except EdgesoftError:
+        if not changed:
+            raise
+        products = ()
+    widths = [layer.weight.shape[1] for layer in products] + [model.card.outputs]
     unit = 1 if model.card.precision == "int8" else 4
     return Inspection(
         path=path,
         card=model.card,
         file_bytes=len(model.content),
         weight_bytes=sum(len(tensor.data) for tensor in model.initializers),
-        parameters=sum(sizes),
-        activation_bytes=unit * max(map(sum, pairwise(widths))),
+        parameters=sum(layer.weight.size + layer.bias.size for layer in products) or None,
+        activation_bytes=unit * max(map(sum, pairwise(widths))) if products else None,
         golden_examples=len(Golden.decode(model.metadata[GOLDEN_KEY], path)) if GOLDEN_KEY in model.metadata else 0,
         inputs=model.inputs,
         outputs=model.outputs,
@@ -73,5 +79,5 @@ def inspect(path: Path) -> Inspection:
         ir_version=model.ir_version,
         producer=model.producer,
         oldest_runtime=OLDEST_RUNTIME.get((model.opset, model.ir_version)),
-        changed_parts=model.changed_parts(),
+        changed_parts=changed,
     )

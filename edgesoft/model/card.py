@@ -43,7 +43,7 @@ class Training:
     """Library -> version, for people."""
 
     def __post_init__(self) -> None:
-        _demand(isinstance(self.data, str) and isinstance(self.data_sha256, str), "training must name its data")
+        _demand(_is_line(self.data) and _is_line(self.data_sha256), "training must name its data")
         _demand(type(self.outliers) is bool, "training must say whether there were outliers")
         objects = (self.examples, self.settings, self.versions)
         _demand(all(isinstance(item, Mapping) for item in objects), "training must hold objects")

@@ -90,6 +90,8 @@ def read_network(model: ModelFile) -> Network:
         The graph is not such a one.
     """
     _check_tensors(model)
+    if not model.nodes:
+        raise EdgesoftError(f"{model.path}: its graph is empty. Export it again: edgesoft export")
     card = model.card
     constants = {
         tensor.name: np.frombuffer(tensor.data, tensor.dtype).reshape(tensor.shape) for tensor in model.initializers

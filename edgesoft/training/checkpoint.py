@@ -33,10 +33,15 @@ class Checkpoint:
     layers: tuple[Layer, ...]
     """Float layers, from the raw inputs to the logits."""
 
+    @property
+    def linears(self) -> tuple[Linear, ...]:
+        """The layers with weights."""
+        return tuple(layer for layer in self.layers if isinstance(layer, Linear))
+
     def to_arrays(self) -> Arrays:
         """The checkpoint as named arrays."""
         arrays: Arrays = {"card": np.frombuffer(self.card.to_json().encode(), np.uint8)}
-        for index, layer in enumerate(_linears(self.layers)):
+        for index, layer in enumerate(self.linears):
             arrays[f"weight{index}"], arrays[f"bias{index}"] = layer.weight, layer.bias
         first = self.layers[0]
         if isinstance(first, Scale):
@@ -81,10 +86,6 @@ def stacked(first: Layer, linears: Sequence[Linear]) -> tuple[Layer, ...]:
     for linear in linears:
         layers += [linear, Relu()]
     return tuple(layers[:-1])
-
-
-def _linears(layers: Sequence[Layer]) -> list[Linear]:
-    return [layer for layer in layers if isinstance(layer, Linear)]
 
 
 def _check_linears(linears: Sequence[Linear], card: ModelCard, path: Path) -> None:

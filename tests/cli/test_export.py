@@ -73,11 +73,11 @@ def test_a_float_file_that_is_not_pytorchs_publishes_nothing(run, tmp_path):
     script = (
         "import runpy, sys; import numpy as np\n"
         "from edgesoft.exporting import export\n"
-        "from edgesoft.training.checkpoint import Layer\n"
+        "from edgesoft.model.layers import Linear\n"
         "build = export.build_graph\n"
         "def wrong(layers, *rest, **named):\n"
         "    weight = layers[-1].weight.copy(); weight[3, np.abs(weight[3]).argmax()] *= 1.01\n"
-        "    return build([*layers[:-1], Layer(weight, layers[-1].bias)], *rest, **named)\n"
+        "    return build((*layers[:-1], Linear(weight, layers[-1].bias)), *rest, **named)\n"
         "export.build_graph = wrong\n"
         "sys.argv = ['edgesoft', 'export', '--quantize']; runpy.run_module('edgesoft', run_name='__main__')"
     )
@@ -97,11 +97,6 @@ def test_a_float_file_that_is_not_pytorchs_publishes_nothing(run, tmp_path):
         (("missing",), 1, "missing: no such file (expected a checkpoint (.npz))"),
         (("junk.npz",), 1, "junk.npz: damaged, or no checkpoint of edgesoft"),
         (("folder",), 1, "folder/checkpoint.npz: no such file"),
-        (
-            ("junk.npz", "--quantize", "--calibration", "distribution"),
-            2,
-            "calibration 'distribution': expected minmax, percentile, entropy",
-        ),
         (("junk.npz", "--max-drop", "nan"), 2, "max drop nan"),
     ],
 )

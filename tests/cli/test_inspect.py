@@ -14,7 +14,7 @@ def test_the_json_contract(cli, model):
         "outputs", "operators", "opset", "ir_version", "producer", "oldest_runtime", "changed_parts",
     ]  # fmt: skip
     assert set(document["card"]) >= {
-        "name", "labels", "input", "hidden", "precision", "temperature", "training", "metrics", "quantization", "parity"
+        "name", "labels", "input", "hidden", "head", "rejection", "training", "metrics", "quantization", "parity"
     }  # fmt: skip
     assert document["inputs"] == [{"name": "pixels", "dtype": "uint8", "shape": ["batch", 28, 28]}]
     assert document["changed_parts"] == []
@@ -37,17 +37,11 @@ def test_a_changed_file_is_shown_with_a_warning(cli, model, tmp_path):
     assert "changed after export: the labels and preprocessing" in ended.one_line()
 
 
-@pytest.mark.parametrize(
-    "provenance",
-    [
-        {},
-        {"data": 3, "data_sha256": 4, "config": 5, "versions": []},
-        {"data": "\x1b[31m\n", "data_sha256": "x", "config": {"seed": 0}, "versions": {}},
-    ],
-)
-def test_provenance_may_be_anything(cli, model, tmp_path, provenance):
+@pytest.mark.parametrize("settings", [{}, {"seed": "\x1b[31m\n"}, {"seed": [{}]}])
+def test_settings_and_versions_may_be_anything(cli, model, tmp_path, settings):
     def change(model):
-        edits.edit_card(model, training=provenance, parity=None)
+        training = {**edits.card(model)["training"], "settings": settings, "versions": {"\x1b": []}}
+        edits.edit_card(model, training=training)
 
     path = edits.edited(model, tmp_path / "m.onnx", change)
     for options in ((), ("--json",)):
@@ -55,3 +49,21 @@ def test_provenance_may_be_anything(cli, model, tmp_path, provenance):
         assert ended.code == 0
         assert "Traceback" not in ended.err
         assert "\x1b" not in ended.out
+
+
+def test_a_model_that_does_not_say_where_it_came_from(cli, model, tmp_path):
+    path = edits.edited(model, tmp_path / "m.onnx", lambda model: edits.edit_card(model, training=None, parity=None))
+    ended = cli("inspect", path)
+    assert (ended.code, ended.err) == (0, "")
+    assert "provenance      incomplete" in ended.out
+
+
+@pytest.mark.parametrize("training", [{}, {"data": 3, "data_sha256": "4"}, {"data": "\x1b[31m\n", "data_sha256": "x"}])
+def test_provenance_that_is_none_is_one_clear_error(cli, model, tmp_path, training):
+    path = edits.edited(
+        model, tmp_path / "m.onnx", lambda model: edits.edit_card(model, training=training), reseal=False
+    )
+    ended = cli("inspect", path)
+    assert (ended.code, ended.out) == (1, "")
+    assert "the model card is damaged" in ended.one_line()
+    assert "\x1b" not in ended.err

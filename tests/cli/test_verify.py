@@ -75,9 +75,10 @@ def test_against_another_checkpoint(cli, exported, tiny_checkpoint, tmp_path):
     import dataclasses
 
     trained = Checkpoint.load(tiny_checkpoint)
-    layer = dataclasses.replace(trained.layers[1], bias=trained.layers[1].bias + 0.1)
+    *layers, last = trained.layers
+    layers.append(dataclasses.replace(last, bias=last.bias + 0.1))
     card = dataclasses.replace(trained.card, labels=tuple("1023456789"))
-    dataclasses.replace(trained, card=card, layers=(trained.layers[0], layer)).save(tmp_path / "c.npz")
+    dataclasses.replace(trained, card=card, layers=tuple(layers)).save(tmp_path / "c.npz")
     ended = cli("verify", exported / "mnist.onnx", "--against", "c.npz", "--data", "mnist", "--json")
     assert ended.code == 3
     assert {finding["stage"] for finding in json.loads(ended.out)["findings"]} == {"labels", "pytorch"}

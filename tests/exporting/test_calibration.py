@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgesoft.exporting.calibration import TEMPERATURES, fit_temperature, rejection_limits, reliability
+from edgesoft.model.card import Rejection
 
 
 def cross_entropy(logits, targets, temperature=1.0):
@@ -92,33 +93,30 @@ def answered(confidences, right=True):
     return np.log(chances).astype(np.float32), np.full(len(confidences), 0 if right else 2)
 
 
-def test_limits_of_doubt_let_nearly_all_right_answers_pass(rng):
+def test_limits_let_nearly_all_right_answers_pass(rng):
     logits, targets = answered(rng.uniform(0.4, 0.99, 2000))
     limits = rejection_limits(logits, targets, 1.0)
-    assert limits["reject_below"] == pytest.approx(0.4, abs=0.01)
-    assert limits["familiar_above"] == pytest.approx(0, abs=1e-3)  # logarithms of probabilities sum to that
-    assert rejection_limits(logits + 7, targets, 1.0)["familiar_above"] == pytest.approx(7, abs=1e-3)
+    assert limits.min_confidence == pytest.approx(0.4, abs=0.01)
+    assert limits.min_energy_score == pytest.approx(0, abs=1e-3)  # logarithms of probabilities sum to that
+    assert rejection_limits(logits + 7, targets, 1.0).min_energy_score == pytest.approx(7, abs=1e-3)
 
 
-def test_limits_of_doubt_are_at_most_even_odds():
+def test_limits_are_at_most_even_odds():
     logits, targets = answered(np.full(2000, 0.97))
-    assert rejection_limits(logits + 7, targets, 1.0, knows_outliers=True) == {
-        "reject_below": 0.5,
-        "familiar_above": 0.0,
-    }
-    assert rejection_limits(logits - 7, targets, 1.0, knows_outliers=True)["familiar_above"] == pytest.approx(
+    assert rejection_limits(logits + 7, targets, 1.0, learned_outliers=True) == Rejection(0.5, 0.0)
+    assert rejection_limits(logits - 7, targets, 1.0, learned_outliers=True).min_energy_score == pytest.approx(
         -7, abs=1e-3
     )
 
 
 def test_few_right_answers_set_no_limit():
-    assert rejection_limits(*answered(np.full(999, 0.9)), 1.0) == {"reject_below": 0.0}
-    assert rejection_limits(*answered(np.full(2000, 0.9), right=False), 1.0) == {"reject_below": 0.0}
+    assert rejection_limits(*answered(np.full(999, 0.9)), 1.0) == Rejection()
+    assert rejection_limits(*answered(np.full(2000, 0.9), right=False), 1.0) == Rejection()
     # Even odds need no data: outliers have shown the network what is foreign.
-    even = {"reject_below": 0.5, "familiar_above": 0.0}
-    assert rejection_limits(*answered(np.full(999, 0.9)), 1.0, knows_outliers=True) == even
+    even = Rejection(0.5, 0.0)
+    assert rejection_limits(*answered(np.full(999, 0.9)), 1.0, learned_outliers=True) == even
 
 
-def test_two_classes_have_no_familiarity():
+def test_two_classes_have_no_energy_score():
     logits = np.log(np.tile([[0.9, 0.1]], (2000, 1))).astype(np.float32)
-    assert rejection_limits(logits, np.zeros(2000, np.int64), 1.0) == {"reject_below": 0.5}
+    assert rejection_limits(logits, np.zeros(2000, np.int64), 1.0) == Rejection(0.5)

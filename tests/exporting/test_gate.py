@@ -6,6 +6,7 @@ import pytest
 from edgesoft.errors import UsageError
 from edgesoft.exporting.gate import Gate
 from edgesoft.inference.parity import compare
+from edgesoft.model.heads import Softmax
 
 N = 1000
 
@@ -23,7 +24,7 @@ def targets(rng):
 
 
 def test_equal_holds_every_gate(targets):
-    parity = compare(logits(targets), logits(targets), targets)
+    parity = compare(logits(targets), logits(targets), Softmax(), targets)
     assert Gate(0).failures(parity, "float32") == Gate(0).failures(parity, "int8") == []
 
 
@@ -34,7 +35,7 @@ def test_equal_holds_every_gate(targets):
 def test_the_float_gate_is_about_logits(targets, shift, holds):
     other = logits(targets)
     other[7] += np.float32(shift)
-    assert (not Gate().failures(compare(logits(targets), other, targets), "float32")) == holds
+    assert (not Gate().failures(compare(logits(targets), other, Softmax(), targets), "float32")) == holds
 
 
 def test_one_changed_label_misses_the_float_gate(targets):
@@ -42,24 +43,28 @@ def test_one_changed_label_misses_the_float_gate(targets):
     close[:, 0] = 1e-5
     other = close.copy()
     other[3, 1] = 2e-5
-    assert Gate().failures(compare(close, other, targets), "float32") == [f"1 of {N} labels changed, allowed 0"]
+    assert Gate().failures(compare(close, other, Softmax(), targets), "float32") == [
+        f"1 of {N} labels changed, allowed 0"
+    ]
 
 
 @pytest.mark.parametrize(
     ("wrong", "max_drop", "failures"), [(1, 0.1, 0), (2, 0.1, 1), (2, 0.2, 0), (5, 1, 0), (6, 1, 1), (6, 0.1, 2)]
 )
 def test_the_int8_gate_is_about_accuracy_and_labels(targets, wrong, max_drop, failures):
-    parity = compare(logits(targets), logits(targets, wrong), targets)
+    parity = compare(logits(targets), logits(targets, wrong), Softmax(), targets)
     assert len(Gate(max_drop).failures(parity, "int8")) == failures
 
 
 def test_labels_that_changed_for_the_better_count_as_well(targets):
-    parity = compare(logits(targets, 50), logits(targets), targets)
+    parity = compare(logits(targets, 50), logits(targets), Softmax(), targets)
     assert Gate().failures(parity, "int8") == ["50 of 1000 labels changed, allowed 0.5 %"]
 
 
 def test_what_is_not_finite_misses_the_int8_gate(targets):
-    parity = dataclasses.replace(compare(logits(targets), logits(targets), targets), max_logit_difference=float("nan"))
+    parity = dataclasses.replace(
+        compare(logits(targets), logits(targets), Softmax(), targets), max_logit_difference=float("nan")
+    )
     assert Gate().failures(parity, "int8") == ["logits that are not finite"]
 
 

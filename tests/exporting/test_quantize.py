@@ -10,8 +10,9 @@ from onnx import numpy_helper
 
 from edgesoft.exporting.export import QuantizeSettings, export
 from edgesoft.exporting.gate import Gate
-from edgesoft.exporting.quantize import QuantizedLayer, Scheme, quantize
-from edgesoft.training.checkpoint import Layer
+from edgesoft.exporting.quantize import over_unit_range, quantize
+from edgesoft.model.card import Scheme
+from edgesoft.model.layers import UNIT_SCALE, GreyLevels, Linear, Quantize, QuantizedLinear, Relu, Scale
 
 
 def integer_reference(content, inputs, kind=np.float64):
@@ -99,7 +100,7 @@ def test_the_file_is_a_quarter_of_float(deep):
 
 def layer(rng, outputs=6, inputs=5, scale=1.0):
     weight = rng.normal(scale=scale, size=(outputs, inputs)).astype(np.float32)
-    return Layer(weight, rng.normal(scale=scale, size=outputs).astype(np.float32))
+    return Linear(weight, rng.normal(scale=scale, size=outputs).astype(np.float32))
 
 
 @pytest.mark.parametrize(
@@ -109,22 +110,22 @@ def layer(rng, outputs=6, inputs=5, scale=1.0):
 )
 def test_rounding_is_within_half_a_step(rng, scheme):
     original = layer(rng)
-    (quantized,) = quantize([original], [], scheme)
-    assert isinstance(quantized, QuantizedLayer)
+    _, quantized = quantize([GreyLevels(), original], [], scheme)
+    assert isinstance(quantized, QuantizedLinear)
     levels = 63 if scheme.weight_bits == 7 else 127
     assert np.abs(quantized.weight.astype(int)).max() == levels
     assert quantized.weight_scale.shape == ((6,) if scheme.per_channel else ())
     step = quantized.weight_scale.reshape(-1, 1)
     assert (np.abs(quantized.weight * step - original.weight) <= step * 0.5001).all()
     assert (np.abs(quantized.bias * quantized.bias_scale - original.bias) <= quantized.bias_scale * 0.5001).all()
-    assert quantized.bias_scale == pytest.approx(quantized.input_scale * quantized.weight_scale)
+    assert quantized.bias_scale == pytest.approx(UNIT_SCALE * quantized.weight_scale)
 
 
 def test_a_float_last_layer_is_left_alone(rng):
-    layers = [layer(rng), layer(rng, inputs=6)]
+    layers = [GreyLevels(), layer(rng), Relu(), layer(rng, inputs=6)]
     quantized = quantize(layers, [3.0], Scheme(float_last=True))
-    assert isinstance(quantized[0], QuantizedLayer)
-    assert quantized[1] is layers[1]
+    assert [type(item) for item in quantized] == [GreyLevels, QuantizedLinear, Relu, Linear]
+    assert quantized[-1] is layers[-1]
     assert not Scheme(float_last=True).same_bits_everywhere
     assert not Scheme(weight_bits=8).same_bits_everywhere
     assert Scheme(per_channel=True).same_bits_everywhere
@@ -136,7 +137,7 @@ def test_dead_units_and_units_that_decayed_keep_their_bias(rng, scheme):
     weight = rng.normal(size=(4, 5)).astype(np.float32)
     weight[0], weight[1], weight[2] = 0, 1e-12, 1e-30
     bias = np.array([0.7, -0.7, 1e4, 0.1], np.float32)
-    (quantized,) = quantize([Layer(weight, bias)], [], scheme)
+    _, quantized = quantize([GreyLevels(), Linear(weight, bias)], [], scheme)
     assert np.isfinite(quantized.weight_scale).all()
     assert (quantized.weight_scale > 0).all()
     restored = quantized.bias.astype(np.float64) * quantized.bias_scale
@@ -146,9 +147,35 @@ def test_dead_units_and_units_that_decayed_keep_their_bias(rng, scheme):
 
 
 def test_a_layer_of_zeros():
-    zeros = Layer(np.zeros((3, 4), np.float32), np.zeros(3, np.float32))
+    zeros = Linear(np.zeros((3, 4), np.float32), np.zeros(3, np.float32))
     for scheme in (Scheme(), Scheme(per_channel=True)):
-        (quantized,) = quantize([zeros], [], scheme)
+        _, quantized = quantize([GreyLevels(), zeros], [], scheme)
         assert not quantized.weight.any()
         assert not quantized.bias.any()
         assert np.isfinite(quantized.bias_scale).all()
+
+
+def test_what_each_layer_takes_is_rounded_once(rng):
+    layers = [GreyLevels(), layer(rng), Relu(), layer(rng, inputs=6)]
+    pictures = quantize(layers, [51.0], Scheme())
+    assert [type(item) for item in pictures] == [GreyLevels, QuantizedLinear, Relu, Quantize, QuantizedLinear]
+    assert pictures[3].scale == pytest.approx(51 / 255)
+    assert pictures[4].bias_scale == pytest.approx(pictures[3].scale * pictures[4].weight_scale)
+    table = quantize([Scale(np.zeros(5, np.float32), np.ones(5, np.float32)), *layers[1:]], [51.0], Scheme())
+    assert [type(item) for item in table] == [Scale, Quantize, QuantizedLinear, Relu, Quantize, QuantizedLinear]
+    assert table[1].scale == UNIT_SCALE
+
+
+def test_over_its_own_range_a_table_answers_the_same(rng):
+    features = rng.normal(size=(300, 5)).astype(np.float32) * np.array([1, 1e3, 1e-3, 1, 5], np.float32) + 7
+    features[:, 3] = 2  # never changes
+    scale = Scale.standardising(features, is_numeric=np.array([True] * 4 + [False]))
+    layers = (scale, layer(rng), Relu(), layer(rng, inputs=6))
+    unit, first, *rest = over_unit_range(layers, features)
+    assert tuple(rest) == layers[2:]
+    scaled = unit.apply(features)
+    assert scaled.min() >= 0
+    assert scaled.max() <= 1 + 1e-6
+    np.testing.assert_allclose(first.apply(scaled), layers[1].apply(scale.apply(features)), atol=1e-3)
+    pictures = (GreyLevels(), *layers[1:])
+    assert over_unit_range(pictures, features) == pictures

@@ -5,12 +5,13 @@ import pytest
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.inference.parity import compare, softmax, wilson_interval
+from edgesoft.model.heads import Softmax
 
 REFERENCE = np.array([[2, 1, 0], [0, 3, 0], [1, 0, 1.5]], np.float32)
 
 
 def test_equal_logits():
-    parity = compare(REFERENCE, REFERENCE.copy(), np.array([0, 1, 0]))
+    parity = compare(REFERENCE, REFERENCE.copy(), Softmax(), np.array([0, 1, 0]))
     assert parity.examples == 3
     assert parity.max_logit_difference == parity.mean_logit_difference == parity.max_probability_difference == 0
     assert parity.label_changes == ()
@@ -22,7 +23,7 @@ def test_equal_logits():
 def test_a_hand_computed_difference():
     candidate = REFERENCE.copy()
     candidate[2] = [1.75, 0, 1.5]
-    parity = compare(REFERENCE, candidate, np.array([0, 1, 2]))
+    parity = compare(REFERENCE, candidate, Softmax(), np.array([0, 1, 2]))
     assert parity.max_logit_difference == 0.75
     assert parity.mean_logit_difference == pytest.approx(0.75 / 9)
     (change,) = parity.label_changes
@@ -34,7 +35,7 @@ def test_a_hand_computed_difference():
 
 
 def test_a_shift_of_every_logit_is_seen_in_the_logits_only():
-    parity = compare(REFERENCE, REFERENCE + 5)
+    parity = compare(REFERENCE, REFERENCE + 5, Softmax())
     assert parity.max_logit_difference == 5
     assert parity.max_probability_difference < 1e-12
     assert parity.reference_accuracy is None
@@ -46,8 +47,8 @@ def test_a_shift_of_every_logit_is_seen_in_the_logits_only():
 def test_what_is_not_finite_holds_no_tolerance(odd):
     candidate = REFERENCE.copy()
     candidate[1, 1] = odd
-    assert not compare(REFERENCE, candidate).max_logit_difference <= 1e300
-    assert not compare(candidate, candidate).max_logit_difference <= 1e300  # inf - inf is NaN
+    assert not compare(REFERENCE, candidate, Softmax()).max_logit_difference <= 1e300
+    assert not compare(candidate, candidate, Softmax()).max_logit_difference <= 1e300  # inf - inf is NaN
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_what_is_not_finite_holds_no_tolerance(odd):
 )
 def test_nothing_to_compare_is_an_error(reference, candidate):
     with pytest.raises(EdgesoftError, match="no examples to compare|cannot compare logits"):
-        compare(reference, candidate)
+        compare(reference, candidate, Softmax())
 
 
 def test_softmax_of_huge_logits():

@@ -6,10 +6,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesoft.errors import EdgesoftError
-from edgesoft.model.card import CARD_LIMIT, ModelCard
-from edgesoft.pictures.spec import PictureSpec
+from edgesoft.model.card import CARD_LIMIT, ModelCard, Quantization, Rejection, Scheme, StatedParity, Training
+from edgesoft.model.heads import Sigmoid
+from edgesoft.model.inputs import PictureInput
 
-CARD = ModelCard(name="mnist", labels=("a", "b", "ü"), input=PictureSpec(), hidden=(5, 4), training={"seed": 1})
+CARD = ModelCard(
+    name="mnist",
+    labels=("a", "b", "ü"),
+    input=PictureInput(),
+    hidden=(5, 4),
+    rejection=Rejection(0.5, -1.25),
+    training=Training("mnist", "ab12", outliers=True, settings={"seed": 1}),
+    quantization=Quantization(Scheme(per_channel=True), 100, (1.5, 2.5)),
+    parity=StatedParity(10, 0.5, 0.25, 1, 0.9, 1.0),
+)
+YES_OR_NO = ModelCard("yes", ("no", "yes"), PictureInput(), (), head=Sigmoid(2.0, 0.25))
+
+
+def part(name, **changes):
+    """A field of the card with changes inside of it."""
+    document = {**json.loads(CARD.to_json())[name], **changes}
+    return {name: {key: value for key, value in document.items() if value is not ...}}
 
 
 def damaged(**changes):
@@ -20,12 +37,13 @@ def damaged(**changes):
 
 def test_there_and_back():
     assert ModelCard.from_json(CARD.to_json(), "here") == CARD
+    assert ModelCard.from_json(YES_OR_NO.to_json(), "here") == YES_OR_NO
     assert ModelCard.from_json(CARD.to_json().encode(), "here") == CARD
 
 
 def test_the_same_card_gives_the_same_bytes_whatever_the_order():
-    turned = dataclasses.replace(CARD, training={"b": 2, "a": 1})
-    assert turned.to_json() == dataclasses.replace(CARD, training={"a": 1, "b": 2}).to_json()
+    turned = dataclasses.replace(CARD, metrics={"b": 2, "a": 1})
+    assert turned.to_json() == dataclasses.replace(CARD, metrics={"a": 1, "b": 2}).to_json()
 
 
 @pytest.mark.parametrize(
@@ -69,15 +87,54 @@ def test_what_is_no_card(text, match):
         ({"hidden": [True]}, "positive integers"),
         ({"hidden": [2.0]}, "positive integers"),
         ({"hidden": None}, "positive integers"),
-        ({"precision": "int4"}, "int4"),
-        ({"temperature": 0.0}, "temperature"),
-        ({"temperature": -1.0}, "temperature"),
-        ({"temperature": "1"}, "temperature"),
-        ({"temperature": float("nan")}, "temperature"),
-        ({"temperature": float("inf")}, "temperature"),
-        ({"training": []}, "training"),
+        *(
+            (part("head", temperature=value), "temperature must be a positive number")
+            for value in (0.0, -1.0, 1, "1", True, None, float("nan"), float("inf"))
+        ),
+        ({"head": ...}, "'head' is missing"),
+        ({"head": "softmax"}, "head must be an object"),
+        (part("head", kind="linear"), "unknown head 'linear'"),
+        (part("head", kind=...), "'kind' is missing"),
+        (part("head", threshold=0.5), "threshold"),  # softmax has none
+        ({"head": {"kind": "sigmoid"}}, "head 'sigmoid' with 3 labels"),
+        *(
+            (
+                {"labels": ["a", "b"], "head": {"kind": "sigmoid", "threshold": value}},
+                "threshold must be a number between",
+            )
+            for value in (0.0, 1.0, 0, "0.5", float("nan"))
+        ),
+        ({"rejection": ...}, "'rejection' is missing"),
+        *((part("rejection", min_confidence=value), "a confidence from 0 to 1") for value in (-0.1, 1.1, 1, None, "x")),
+        *(
+            (part("rejection", min_energy_score=value), "a finite energy")
+            for value in (0, "x", float("inf"), float("nan"))
+        ),
+        ({"training": []}, "training must be an object"),
+        (part("training", data_sha256=...), "'data_sha256' is missing"),
+        (part("training", data_sha256=1), "training must name its data"),
+        (part("training", data=None), "training must name its data"),
+        (part("training", outliers=1), "whether there were outliers"),
+        *(
+            (part("training", **{name: []}), "training must hold objects")
+            for name in ("examples", "settings", "versions")
+        ),
+        (part("training", extra=1), "unknown field 'extra'"),
         ({"metrics": None}, "metrics"),
-        ({"parity": 3}, "parity"),
+        ({"quantization": "int8"}, "damaged"),
+        (part("quantization", scheme=...), "'scheme' is missing"),
+        (part("quantization", scheme={"weight_bits": 4}), "no such scheme"),
+        (part("quantization", scheme={"weight_bits": 7.0}), "no such scheme"),
+        (part("quantization", scheme={"weight_bits": 8, "per_channel": 1}), "no such scheme"),
+        (part("quantization", scheme={"float_last": None}), "no such scheme"),
+        (part("quantization", examples=0), "must count its examples"),
+        (part("quantization", examples=True), "must count its examples"),
+        (part("quantization", activation_maxima=[1]), "a list of maxima"),
+        (part("quantization", activation_maxima=3.0), "a list of maxima"),
+        ({"parity": 3}, "parity must be an object"),
+        (part("parity", examples=1.0), "parity must hold counts"),
+        (part("parity", accuracy=None), "parity must hold numbers"),
+        (part("parity", max_logit_difference="0"), "parity must hold numbers"),
         ({"extra": 3}, "unknown field 'extra'"),
         ({"input": None}, "damaged"),
         ({"input": {"kind": "sound"}}, "kind"),

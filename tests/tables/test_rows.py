@@ -1,5 +1,6 @@
 """Rows of a table as a device reads them."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,17 @@ import pytest
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.model.card import ModelCard
-from edgesoft.tables.rows import RowFile, given_row, named_rows, parse_features
-from edgesoft.tables.spec import Column, TableError, TableSpec
+from edgesoft.model.inputs import TableInput
+from edgesoft.tables.rows import RowFile, named_rows, parse_row
+from edgesoft.tables.spec import Column, TableError
 
-SPEC = TableSpec((Column("width"), Column("colour", ("green", "red")), Column("height")))
+SPEC = TableInput((Column("width"), Column("colour", ("green", "red")), Column("height")))
+
+
+def features(row):
+    """The numbers that a row becomes for the model."""
+    values, _ = SPEC.read(row)
+    return values.tolist()
 
 
 def write(folder: Path, content: str | bytes, name: str = "rows.csv") -> Path:
@@ -82,14 +90,14 @@ def test_a_heading_may_have_any_order_and_more_columns(tmp_path):
     path = write(tmp_path, "height,label,colour,width\n1,x,red,2\n\n3,y,green,4\n")
     file = RowFile(path, SPEC)
     assert file.unused == ["label"]
-    assert [(row.line, row.features.tolist()) for row in file] == [(2, [2, 0, 1, 1]), (4, [4, 1, 0, 3])]
+    assert [(row.line, row.cells) for row in file] == [(2, ("2", "red", "1")), (4, ("4", "green", "3"))]
     assert [name for name, _ in named_rows(file)] == [f"{path}:2", f"{path}:4"]
 
 
 def test_rows_without_a_heading_stand_in_the_models_order(tmp_path):
     file = RowFile(write(tmp_path, "1,red,2\n3,green,4\n"), SPEC)
     assert not file.has_heading
-    assert [row.features.tolist() for row in file] == [[1, 0, 1, 2], [3, 1, 0, 4]]
+    assert [features(row) for row in file] == [[1, 0, 1, 2], [3, 1, 0, 4]]
 
 
 @pytest.mark.parametrize(
@@ -97,19 +105,20 @@ def test_rows_without_a_heading_stand_in_the_models_order(tmp_path):
     [("a.tsv", "width\tcolour\theight\n1\tred\t2\n"), ("a.csv", "width;colour;height\n1;red;2\n")],
 )
 def test_separators(tmp_path, name, content):
-    assert [row.features.tolist() for row in RowFile(write(tmp_path, content, name), SPEC)] == [[1, 0, 1, 2]]
+    assert [features(row) for row in RowFile(write(tmp_path, content, name), SPEC)] == [[1, 0, 1, 2]]
 
 
 def test_a_bad_row_does_not_stop_the_next(tmp_path):
     path = write(tmp_path, b"width,colour,height\nx,red,2\n1,red\n1,r\xffd,2\n1,red,2\n")
     rows = list(RowFile(path, SPEC))
-    assert [row.error for row in rows] == [
-        "'x' in column 'width' is no number: expected one such as 5.1",
-        "2 cells where the heading has 3",
-        "not UTF-8: save the file as UTF-8",
-        None,
-    ]
-    assert rows[-1].features.tolist() == [1, 0, 1, 2]
+    errors = ["2 cells where the heading has 3", "not UTF-8: save the file as UTF-8"]
+    assert [row.error for row in rows] == [None, *errors, None]
+    for row, error in zip(
+        rows, ["'x' in column 'width' is no number: expected one such as 5.1", *errors], strict=False
+    ):
+        with pytest.raises(TableError, match=re.escape(error)):
+            SPEC.read(row)
+    assert features(rows[-1]) == [1, 0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -133,8 +142,8 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_features_on_the_command_line():
-    features, _ = parse_features("1, red ,2", SPEC)
-    assert features.tolist() == [1, 0, 1, 2]
-    assert next(given_row("1,red,2", SPEC))[0] == "features"
+    assert features(parse_row("1, red ,2", SPEC)) == [1, 0, 1, 2]
     with pytest.raises(TableError, match=r"2 values: expected 3, for width, colour, height"):
-        parse_features("1,red", SPEC)
+        parse_row("1,red", SPEC)
+    with pytest.raises(TableError, match="'x' in column 'width' is no number"):
+        parse_row("x,red,2", SPEC)

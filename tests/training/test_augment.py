@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgesoft.pictures.spec import PictureSpec
+from edgesoft.model.inputs import PictureInput
 from edgesoft.training.augment import Augmentation, augment
 from edgesoft.training.distort import distorted
 
@@ -82,11 +82,11 @@ def test_an_empty_batch_stays_empty():
 def test_a_photograph_goes_on_beyond_its_edge():
     # Shifting a grey wall shows more of the wall, never a black edge; ink on black would show black.
     wall = torch.full((40, 20, 30, 3), 0.5)
-    spec = PictureSpec(height=20, width=30, channels=3, normaliser="resize")
+    spec = PictureInput(height=20, width=30, channels=3, normaliser="resize")
     changed = distorted(wall, spec, torch.Generator().manual_seed(0))
     np.testing.assert_allclose(changed.numpy(), 0.5, atol=0.01)
 
 
 def test_what_is_too_small_to_bend_stays():
     tiny = torch.rand(4, 6, 6)
-    assert torch.equal(distorted(tiny, PictureSpec(height=6, width=6, normaliser="resize"), torch.Generator()), tiny)
+    assert torch.equal(distorted(tiny, PictureInput(height=6, width=6, normaliser="resize"), torch.Generator()), tiny)

@@ -11,7 +11,9 @@ import torch
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.model.card import ModelCard
-from edgesoft.pictures.spec import PictureSpec
+from edgesoft.model.heads import Softmax
+from edgesoft.model.inputs import PictureInput
+from edgesoft.model.layers import GreyLevels
 from edgesoft.training.bench_torch import torch_candidates
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.network import SoftmaxMLP, reference_logits
@@ -23,12 +25,11 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (9, 28, 28), dtype=np.uint8)
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """A network with random weights."""
-    network = SoftmaxMLP(784, (16,), 3)
+    network = SoftmaxMLP(GreyLevels(), (784, 16, 3))
     network.initialise(torch.Generator().manual_seed(0))
     path = tmp_path_factory.mktemp("run") / "checkpoint.npz"
-    Checkpoint.from_network(network, ModelCard("tiny", ("a", "b", "c"), PictureSpec(), (16,), temperature=2.0)).save(
-        path
-    )
+    card = ModelCard("tiny", ("a", "b", "c"), PictureInput(), (16,), head=Softmax(2.0))
+    Checkpoint(card, network.to_layers()).save(path)
     return path
 
 
@@ -36,7 +37,7 @@ def test_eager_does_what_a_model_file_does(checkpoint):
     (candidate,) = torch_candidates(checkpoint, PIXELS, threads=[1])
     assert candidate.name == "PyTorch eager, 1 thread"
     logits, probabilities, labels = candidate.open()(PIXELS)
-    assert np.array_equal(logits, reference_logits(Checkpoint.load(checkpoint).to_network(), PIXELS))
+    assert np.array_equal(logits, reference_logits(SoftmaxMLP.from_layers(Checkpoint.load(checkpoint).layers), PIXELS))
     assert probabilities == pytest.approx(torch.softmax(torch.from_numpy(logits) / 2, dim=1).numpy())
     assert np.array_equal(labels, logits.argmax(axis=1))
 

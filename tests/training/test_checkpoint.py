@@ -9,6 +9,7 @@ import torch
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.training.checkpoint import Checkpoint, load_arrays, save_arrays
+from edgesoft.training.network import SoftmaxMLP
 
 
 @pytest.fixture
@@ -26,11 +27,11 @@ def test_there_and_back(tiny_checkpoint, path):
     trained.save(path)
     again = Checkpoint.load(path)
     assert again.card == trained.card
-    for one, other in zip(trained.layers, again.layers, strict=True):
+    for one, other in zip(trained.linears, again.linears, strict=True):
         np.testing.assert_array_equal(one.weight, other.weight)
         np.testing.assert_array_equal(one.bias, other.bias)
-    back = Checkpoint.from_network(again.to_network(), again.card)
-    np.testing.assert_array_equal(back.layers[1].weight, trained.layers[1].weight)
+    back = Checkpoint(again.card, SoftmaxMLP.from_layers(again.layers).to_layers())
+    np.testing.assert_array_equal(back.linears[1].weight, trained.linears[1].weight)
 
 
 def test_the_same_checkpoint_gives_the_same_arrays_and_no_pickle(tiny_checkpoint):
@@ -40,7 +41,7 @@ def test_the_same_checkpoint_gives_the_same_arrays_and_no_pickle(tiny_checkpoint
 
 
 def test_its_network_is_on_the_cpu_and_evaluates(tiny_checkpoint):
-    network = Checkpoint.load(tiny_checkpoint).to_network()
+    network = SoftmaxMLP.from_layers(Checkpoint.load(tiny_checkpoint).layers)
     assert not network.training
     assert all(parameter.device == torch.device("cpu") for parameter in network.parameters())
 
@@ -67,8 +68,8 @@ def test_flipped_bits_are_an_error_or_change_nothing(tiny_checkpoint, path, rng)
         except EdgesoftError as error:
             assert "\n" not in str(error)
         else:
-            np.testing.assert_array_equal(found.layers[0].weight, honest["weight0"])
-            np.testing.assert_array_equal(found.layers[1].bias, honest["bias1"])
+            np.testing.assert_array_equal(found.linears[0].weight, honest["weight0"])
+            np.testing.assert_array_equal(found.linears[1].bias, honest["bias1"])
 
 
 def without(name):

@@ -1,5 +1,6 @@
 """Softmax and sigmoid heads, pictures and tables: from training to the device, held against numpy and scikit-learn's formulas."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.publish import publish
 from edgesoft.inference.classifier import Classifier
 from edgesoft.inference.inspect import inspect
-from edgesoft.inference.parity import answers, compare, paired, probabilities
+from edgesoft.inference.parity import compare
 from edgesoft.inference.verify import verify
-from edgesoft.model import interpreter
 from edgesoft.model.file import open_model
+from edgesoft.model.heads import Sigmoid, Softmax, probabilities
+from edgesoft.model.network import read_network
 from edgesoft.training.results import TrainResult
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
@@ -75,11 +77,12 @@ def by_hand(result: TrainResult, inputs: np.ndarray) -> np.ndarray:
     """Logits in float64 from the checkpoint's arrays: ten lines that share nothing with torch or the graph."""
     checkpoint = result.checkpoint
     x = inputs.reshape(len(inputs), -1).astype(np.float64)
-    scaling = checkpoint.scaling
-    x = x / 255 if scaling is None else (x - scaling.offset.astype(np.float64)) * scaling.factor
-    for index, layer in enumerate(checkpoint.layers):
-        x = x @ layer.weight.T.astype(np.float64) + layer.bias
-        x = x if index == len(checkpoint.layers) - 1 else np.maximum(x, 0)
+    arrays = checkpoint.to_arrays()
+    x = (x - arrays["offset"].astype(np.float64)) * arrays["factor"] if "offset" in arrays else x / 255
+    last = len(checkpoint.card.hidden)
+    for index in range(last + 1):
+        x = x @ arrays[f"weight{index}"].T.astype(np.float64) + arrays[f"bias{index}"]
+        x = x if index == last else np.maximum(x, 0)
     return x
 
 
@@ -90,14 +93,14 @@ def test_the_float_file_answers_like_numpy(published):
     prediction, expected = classifier(inputs), by_hand(result, inputs)
     assert np.abs(prediction.logits - expected).max() < 1e-4
     card = classifier.card
-    if card.head == "sigmoid":
-        p = 1 / (1 + np.exp(-expected[:, 0] / card.temperature))
+    if card.head.kind == "sigmoid":
+        p = 1 / (1 + np.exp(-expected[:, 0] / card.head.temperature))
         assert prediction.logits.shape == (len(inputs), 1)
         assert np.abs(prediction.probabilities - np.column_stack([1 - p, p])).max() < 1e-5
-        clear = np.abs(p - card.threshold) > 1e-4
-        assert (prediction.indices == (p > card.threshold))[clear].all()
+        clear = np.abs(p - card.head.threshold) > 1e-4
+        assert (prediction.indices == (p > card.head.threshold))[clear].all()
     else:
-        scores = np.exp(expected / card.temperature)
+        scores = np.exp(expected / card.head.temperature)
         assert np.abs(prediction.probabilities - scores / scores.sum(axis=1, keepdims=True)).max() < 1e-5
         assert (prediction.indices == expected.argmax(axis=1)).all()
 
@@ -107,11 +110,12 @@ def test_the_numpy_interpreter_agrees(published):
     inputs = result.dataset.test.inputs
     for path in paths:
         model = open_model(path)
-        prediction, independent = Classifier(model, "cpu")(inputs), interpreter.run(model, inputs)
+        prediction, network = Classifier(model, "cpu")(inputs), read_network(model)
+        logits = network.logits(inputs)
         tolerance = 1e-4 if model.card.precision == "float32" else 0.02 * float(np.abs(prediction.logits).max())
-        assert np.abs(independent["logits"] - prediction.logits).max() <= tolerance
-        assert independent["probabilities"].shape == prediction.probabilities.shape
-        assert (independent["label"] == prediction.indices).mean() > 0.97
+        assert np.abs(logits - prediction.logits).max() <= tolerance
+        assert np.abs(probabilities(network.head, prediction.logits) - prediction.probabilities).max() <= 1e-6
+        assert (network.head.predict(logits) == prediction.indices).mean() > 0.97
 
 
 def test_the_contract_of_the_file_holds(published):
@@ -133,11 +137,11 @@ def test_int8_is_integers_all_the_way_and_close(published):
     result, path, int8 = published
     inputs, targets = result.dataset.test.inputs, result.dataset.test.targets
     report = inspect(int8)
-    assert report.operators["QuantizeLinear"] == len(result.checkpoint.layers) - (report.card.input.kind == "pixels")
-    assert report.parameters == sum(layer.weight.size + layer.bias.size for layer in result.checkpoint.layers)
+    assert report.operators["QuantizeLinear"] == len(result.checkpoint.linears) - (report.card.input.kind == "pixels")
+    assert report.parameters == sum(layer.weight.size + layer.bias.size for layer in result.checkpoint.linears)
     reference = Classifier(open_model(path), "cpu")(inputs)
     candidate = Classifier(open_model(int8), "cpu")(inputs)
-    parity = compare(reference.logits, candidate.logits, targets, cut=report.card.cut)
+    parity = compare(reference.logits, candidate.logits, report.card.head, targets)
     assert 0 < parity.max_logit_difference < 0.1 * np.abs(reference.logits).max()
     assert len(parity.label_changes) <= 2
 
@@ -172,10 +176,11 @@ def test_a_threshold_moves_the_answers_not_the_probabilities(tmp_path):
 
 def test_a_sigmoid_is_a_softmax_over_zero_and_its_logit():
     z = np.array([[-3.0], [0.0], [2.5]], np.float32)
-    assert np.allclose(probabilities(z)[:, 1], 1 / (1 + np.exp(-z[:, 0].astype(np.float64))))
-    assert (probabilities(z) == probabilities(paired(z))).all()
-    assert answers(z).tolist() == [0, 0, 1]
-    assert answers(z, cut=3.0).tolist() == [0, 0, 0]
+    head = Sigmoid()
+    assert np.allclose(probabilities(head, z)[:, 1], 1 / (1 + np.exp(-z[:, 0].astype(np.float64))))
+    assert (probabilities(head, z) == probabilities(Softmax(), head.class_logits(z))).all()
+    assert head.predict(z).tolist() == [0, 0, 1]
+    assert Sigmoid(threshold=0.96).predict(z).tolist() == [0, 0, 0]
 
 
 def test_a_sigmoid_head_needs_two_classes(tmp_path):
@@ -201,15 +206,11 @@ def test_a_table_quantizes_each_feature_over_its_own_range(tmp_path):
 def test_the_gate_decides_for_tables_too(tmp_path):
     dataset = table(3)
     result = train(dataset, TrainSettings(hidden=(16,), epochs=5, batch_size=32, threads=1), RunFolder(tmp_path))
-    damaged = result.checkpoint.layers[0].weight.copy()
+    first, linear, *rest = result.checkpoint.layers
+    damaged = linear.weight.copy()
     damaged[0, 0] = 300  # one weight that swallows the range of all the others
-    layers = (
-        type(result.checkpoint.layers[0])(damaged, result.checkpoint.layers[0].bias),
-        *result.checkpoint.layers[1:],
-    )
-    from dataclasses import replace
-
-    replace(result.checkpoint, layers=layers).save(result.folder.checkpoint)
+    layers = (first, dataclasses.replace(linear, weight=damaged), *rest)
+    dataclasses.replace(result.checkpoint, layers=layers).save(result.folder.checkpoint)
     exported = export(result.folder.checkpoint, dataset, gate=Gate(max_drop=0.0), int8=QuantizeSettings())
     assert not exported.attempts[0].passed
     assert GateMissedError.exit_code == 3

@@ -10,10 +10,11 @@ import torch
 
 from edgesoft.data.dataset import Split
 from edgesoft.inference.rejection import energy_score
-from edgesoft.pictures.spec import PictureSpec
+from edgesoft.model.heads import Softmax
+from edgesoft.model.inputs import PictureInput
 from edgesoft.training import train as training
 from edgesoft.training.compute import resolve
-from edgesoft.training.network import reference_logits
+from edgesoft.training.network import SoftmaxMLP, reference_logits
 from edgesoft.training.objective import loss_of, with_none_of_them
 from edgesoft.training.outliers import _other_characters, draw_outliers
 from edgesoft.training.runs import RunFolder
@@ -26,7 +27,7 @@ DIGITS = tuple("0123456789")
 
 @pytest.fixture(scope="module")
 def outliers():
-    return draw_outliers(PictureSpec(), DIGITS, seed=0)
+    return draw_outliers(PictureInput(), DIGITS, seed=0)
 
 
 def test_they_look_like_what_the_normaliser_makes(outliers):
@@ -39,12 +40,12 @@ def test_they_look_like_what_the_normaliser_makes(outliers):
 
 
 def test_the_seed_decides(outliers):
-    np.testing.assert_array_equal(draw_outliers(PictureSpec(), DIGITS, seed=0), outliers)
-    assert (draw_outliers(PictureSpec(), DIGITS, seed=1) != outliers).any()
+    np.testing.assert_array_equal(draw_outliers(PictureInput(), DIGITS, seed=0), outliers)
+    assert (draw_outliers(PictureInput(), DIGITS, seed=1) != outliers).any()
 
 
 def test_they_have_the_size_that_the_model_takes():
-    spec = PictureSpec(height=20, width=32, ink_box=16)
+    spec = PictureInput(height=20, width=32, ink_box=16)
     assert draw_outliers(spec, ("yes", "no"), seed=0).shape[1:] == (20, 32)
 
 
@@ -67,21 +68,21 @@ def test_none_of_them_is_a_class_whose_logit_is_0(rng):
     none = 1 / (1 + chance.sum(axis=1))
     right = np.array([chance[row, target] * none[row] for row, target in enumerate(targets)])
     expected = -np.log(np.concatenate([right, none[3:]]))
-    assert loss_of(wide, all_targets).item() == pytest.approx(expected.mean(), rel=1e-5)
+    assert loss_of(Softmax(), wide, all_targets).item() == pytest.approx(expected.mean(), rel=1e-5)
     assert with_none_of_them(logits, targets, None)[2] is None
 
 
 def test_a_network_that_saw_outliers_knows_what_it_does_not_know(mnist, tmp_path):
     config = dataclasses.replace(TINY, hidden=(128,), epochs=2)
-    unseen = draw_outliers(PictureSpec(), DIGITS, seed=99)[-1000:]  # scrawls and blots that no training saw
+    unseen = draw_outliers(PictureInput(), DIGITS, seed=99)[-1000:]  # scrawls and blots that no training saw
     told_apart = {}
     for share in (0.0, 0.3):
         result = train(mnist, dataclasses.replace(config, outliers=share), RunFolder(tmp_path / str(share)))
-        network = result.checkpoint.to_network()
+        network = SoftmaxMLP.from_layers(result.checkpoint.layers)
         known = energy_score(reference_logits(network, mnist.test.inputs[:1000]))
         foreign = energy_score(reference_logits(network, unseen))
         told_apart[share] = (known[:, None] > foreign).mean()
-        assert result.checkpoint.knows_outliers == (share > 0)
+        assert result.checkpoint.card.training.outliers == (share > 0)
         if share:
             assert (known > 0).mean() > 0.95
             assert (foreign < 0).mean() > 0.6
@@ -89,9 +90,9 @@ def test_a_network_that_saw_outliers_knows_what_it_does_not_know(mnist, tmp_path
 
 
 def test_only_ink_with_a_softmax_head_has_outliers():
-    assert resolve(TrainSettings(), PictureSpec()).outliers == 0.1
-    assert resolve(TrainSettings(), PictureSpec(normaliser="resize")).outliers == 0
-    assert resolve(TrainSettings(head="sigmoid"), PictureSpec()).outliers == 0
+    assert resolve(TrainSettings(), PictureInput()).outliers == 0.1
+    assert resolve(TrainSettings(), PictureInput(normaliser="resize")).outliers == 0
+    assert resolve(TrainSettings(head="sigmoid"), PictureInput()).outliers == 0
 
 
 def test_a_small_step_has_an_outlier_too(small, tmp_path, monkeypatch):

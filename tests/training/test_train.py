@@ -8,7 +8,7 @@ from PIL import Image
 
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 from edgesoft.training.checkpoint import Checkpoint, load_arrays, save_arrays
-from edgesoft.training.network import reference_logits
+from edgesoft.training.network import SoftmaxMLP, reference_logits
 from edgesoft.training.resume import stored_config
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.schedule import one_cycle
@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 
 def weights(folder):
-    return [array for layer in Checkpoint.load(folder.checkpoint).layers for array in (layer.weight, layer.bias)]
+    return [array for layer in Checkpoint.load(folder.checkpoint).linears for array in (layer.weight, layer.bias)]
 
 
 def same(one, other):
@@ -50,9 +50,9 @@ def test_it_learns(tiny_run, mnist):
     assert metrics["test"]["examples"] == 10_000
     assert metrics["validation"]["examples"] == 5_000
     trained = Checkpoint.load(tiny_run.checkpoint)
-    predicted = reference_logits(trained.to_network(), mnist.test.inputs).argmax(axis=1)
+    predicted = reference_logits(SoftmaxMLP.from_layers(trained.layers), mnist.test.inputs).argmax(axis=1)
     assert (predicted == mnist.test.targets).mean() == metrics["test"]["accuracy"]
-    assert trained.card.training["data_sha256"] == mnist.digest
+    assert trained.card.training.data_sha256 == mnist.digest
     assert "seconds" not in json.dumps(trained.card.metrics)
 
 
@@ -183,7 +183,7 @@ def test_cuda_where_there_is_none(small, folder):
 
 def test_plain_softmax_regression_and_a_batch_larger_than_the_data(small, folder):
     result = train(small, dataclasses.replace(CONFIG, hidden=(), batch_size=10**9, epochs=6), folder)
-    assert len(result.checkpoint.layers) == 1
+    assert len(result.checkpoint.linears) == 1
     assert result.best.validation_accuracy > 0.2
 
 

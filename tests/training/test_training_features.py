@@ -13,8 +13,10 @@ from edgesoft.data.arrays import from_arrays
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.exporting.export import export
+from edgesoft.model.heads import Sigmoid, Softmax
 from edgesoft.training import train as training
 from edgesoft.training.checkpoint import Checkpoint, load_arrays
+from edgesoft.training.network import SoftmaxMLP
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.scores import class_scores, macro_f1
@@ -34,7 +36,7 @@ def dataset() -> Dataset:
 
 
 def weights(checkpoint: Checkpoint) -> list[bytes]:
-    return [array.tobytes() for layer in checkpoint.layers for array in (layer.weight, layer.bias)]
+    return [array.tobytes() for layer in checkpoint.linears for array in (layer.weight, layer.bias)]
 
 
 def test_patience_stops_after_epochs_without_a_better_one(dataset, tmp_path):
@@ -110,22 +112,24 @@ def test_balanced_weights_sum_to_the_examples():
 def test_losses_are_torchs():
     logits, targets = torch.randn(7, 3), torch.tensor([0, 1, 2, 0, 1, 2, 0])
     weight = torch.tensor([1.0, 2.0, 0.5])
-    assert loss_of(logits, targets, weights=weight) == functional.cross_entropy(logits, targets, weight=weight)
+    assert loss_of(Softmax(), logits, targets, weights=weight) == functional.cross_entropy(
+        logits, targets, weight=weight
+    )
     z, two = torch.randn(7, 1), targets.clamp(max=1)
     pair = torch.cat([torch.zeros_like(z), z], dim=1)
     for smoothing in (0.0, 0.1):
         expected = functional.cross_entropy(
             pair, two, weight=weight[:2] if smoothing == 0 else None, label_smoothing=smoothing
         )
-        ours = loss_of(z, two, weights=weight[:2] if smoothing == 0 else None, label_smoothing=smoothing)
+        ours = loss_of(Sigmoid(), z, two, weights=weight[:2] if smoothing == 0 else None, label_smoothing=smoothing)
         assert ours.item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_weighted_validation_is_the_mean_over_classes(dataset, tmp_path):
     result = train(dataset, TrainSettings(epochs=3, **SMALL), RunFolder(tmp_path))
-    network = result.checkpoint.to_network()
+    network = SoftmaxMLP.from_layers(result.checkpoint.layers)
     weight = balanced_weights(dataset.validation.targets, 2)
-    _, accuracy = evaluate(network, dataset.validation, weights=weight)
+    _, accuracy = evaluate(network, Softmax(), dataset.validation, weights=weight)
     x = network(network.prepare(torch.from_numpy(dataset.validation.inputs))).argmax(dim=1).numpy()
     right = x == dataset.validation.targets
     per_class = [right[dataset.validation.targets == label].mean() for label in (0, 1)]
