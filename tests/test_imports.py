@@ -16,6 +16,7 @@ PACKAGE = Path(edgesoft.__file__).parent
 LEVELS = [
     ("errors", "version"),
     ("files",),
+    ("npz",),
     ("pictures", "tables"),
     ("model",),
     ("inference",),

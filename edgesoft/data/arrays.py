@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,8 @@ from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import check_classes, check_doubles, divide
 from edgesoft.data.tables import check_features
 from edgesoft.errors import EdgesoftError
-from edgesoft.files import read_bytes
 from edgesoft.model.inputs import InputKind, PictureInput, TableInput
+from edgesoft.npz import read_npz
 from edgesoft.tables.spec import Column
 
 NPZ_LIMIT = 4 * 2**30
@@ -104,7 +101,7 @@ def load_npz(path: Path, options: DataSettings) -> Dataset:
         The file cannot be read, is too large, or its arrays do not fit.
     """
     options.refuse("an .npz file", "target", "ignore_columns", "size", "colour", "root", "download")
-    arrays = _read_npz(path)
+    arrays = read_npz(path, limit=NPZ_LIMIT, what="an .npz file of plain arrays", advice="Save it again: numpy.savez")
     splits: dict[str, Examples] = {}
     for part, suffixes in _SPLITS.items():
         endings = [f"_{suffix}" for suffix in suffixes] + ([""] if part == "train" else [])
@@ -129,23 +126,6 @@ def load_npz(path: Path, options: DataSettings) -> Dataset:
 
 def _first(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> NDArray[Any] | None:
     return next((arrays[name] for name in names if name in arrays), None)
-
-
-def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    content = read_bytes(path, limit=NPZ_LIMIT, what="an .npz file")
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(item.file_size for item in archive.infolist())
-        if unpacked > NPZ_LIMIT:
-            raise EdgesoftError(
-                f"{path}: unpacks to {unpacked / 1e9:.1f} GB, more than the {NPZ_LIMIT / 1e9:.1f} GB read"
-            )
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, zlib.error) as error:
-        raise EdgesoftError(
-            f"{path}: damaged, or no .npz file of plain arrays ({error}). Save it again: numpy.savez"
-        ) from error
 
 
 def _array(values: Any) -> NDArray[Any]:

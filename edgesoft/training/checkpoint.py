@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import math
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
-from edgesoft.files import read_bytes, write_atomically
 from edgesoft.model.card import ModelCard
 from edgesoft.model.layers import GreyLevels, Layer, Linear, Relu, Scale
+from edgesoft.npz import Arrays, read_npz, write_npz
 
 FILE_NAME = "checkpoint.npz"
 SIZE_LIMIT = 2**30  # bytes
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +43,7 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write the checkpoint; raises EdgesoftError when the file cannot be written."""
-        save_arrays(path, self.to_arrays())
+        write_npz(path, self.to_arrays())
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
@@ -61,7 +54,7 @@ class Checkpoint:
         EdgesoftError
             The file cannot be read, is damaged, or is no checkpoint of edgesoft.
         """
-        arrays = load_arrays(path)
+        arrays = read_arrays(path)
         try:
             card = ModelCard.from_json(arrays["card"].tobytes(), path)
             linears = [
@@ -78,6 +71,11 @@ class Checkpoint:
             _check_scale(first, card.input.shape, path)
         _check_linears(linears, card, path)
         return cls(card, stacked(first, linears))
+
+
+def read_arrays(path: Path) -> Arrays:
+    """The arrays of a checkpoint, or of the state that a run is resumed from; raises EdgesoftError as `read_npz` does."""
+    return read_npz(path, limit=SIZE_LIMIT, what="a checkpoint of edgesoft", advice="Train again: edgesoft train")
 
 
 def stacked(first: Layer, linears: Sequence[Linear]) -> tuple[Layer, ...]:
@@ -111,43 +109,3 @@ def _check_scale(scale: Scale, shape: tuple[int, ...], path: Path) -> None:
             raise EdgesoftError(
                 f"{path}: the {name} of the features must be {list(shape)} finite numbers. Train again: edgesoft train"
             )
-
-
-def save_arrays(path: Path, arrays: Arrays) -> None:
-    """Write named arrays as one `.npz` file, atomically."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    write_atomically(path, buffer.getvalue())
-
-
-def load_arrays(path: Path) -> Arrays:
-    """Read an `.npz` file of plain arrays; its CRC sums are checked on the way.
-
-    Raises
-    ------
-    EdgesoftError
-        The file cannot be read, is damaged, or would unpack to more than a checkpoint may have.
-    """
-    content = read_bytes(path, limit=SIZE_LIMIT, what="a checkpoint (.npz)")
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(item.file_size for item in archive.infolist()) > SIZE_LIMIT:
-                raise EdgesoftError(
-                    f"{path}: unpacks to more than {SIZE_LIMIT / 1e6:.0f} MB, no checkpoint of edgesoft does"
-                )
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (
-        zipfile.BadZipFile,
-        ValueError,
-        OSError,
-        EOFError,
-        KeyError,
-        NotImplementedError,
-        RuntimeError,
-        MemoryError,  # the header of an array promises more than there is
-        zlib.error,
-    ) as error:
-        raise EdgesoftError(
-            f"{path}: damaged, or no checkpoint of edgesoft ({error}). Train again: edgesoft train"
-        ) from error

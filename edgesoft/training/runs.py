@@ -22,7 +22,7 @@ class RunFolder:
         return self.path / "checkpoint.npz"
 
     @property
-    def snapshot(self) -> Path:
+    def last(self) -> Path:
         """The weights of the last complete epoch, with the state that --resume continues from; it can be exported too."""
         return self.path / "last.npz"
 
@@ -53,7 +53,7 @@ class RunFolder:
 
     def is_used(self) -> bool:
         """Whether a run has already left something here."""
-        return self.checkpoint.exists() or self.snapshot.exists()
+        return self.checkpoint.exists() or self.last.exists()
 
 
 def new_run(name: str) -> RunFolder:

@@ -21,8 +21,9 @@ from edgesoft.model.heads import Sigmoid, Softmax
 from edgesoft.model.inputs import PictureInput
 from edgesoft.model.layers import Linear
 from edgesoft.model.network import Network
+from edgesoft.npz import Arrays, write_npz
 from edgesoft.training import charts
-from edgesoft.training.checkpoint import Arrays, Checkpoint, load_arrays, save_arrays, stacked
+from edgesoft.training.checkpoint import Checkpoint, read_arrays, stacked
 from edgesoft.training.compute import cpu_threads, require_device, resident, resolve
 from edgesoft.training.distort import distorted
 from edgesoft.training.network import LearningMLP, SoftmaxMLP, check_parameters, reference_logits
@@ -30,7 +31,7 @@ from edgesoft.training.objective import balanced_weights, evaluate, loss_of, wit
 from edgesoft.training.outliers import draw_outliers
 from edgesoft.training.provenance import versions
 from edgesoft.training.results import Epoch, TrainResult
-from edgesoft.training.resume import read_run_document
+from edgesoft.training.resume import pack, read_run_document, unpack
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.schedule import one_cycle
 from edgesoft.training.scores import ClassScore, class_scores, macro_f1
@@ -96,7 +97,7 @@ def train(
     with cpu_threads(config.threads):
         run = _Run(dataset, config)
         if resume:
-            run.restore(load_arrays(folder.snapshot), folder.snapshot)
+            run.restore(read_arrays(folder.last), folder.last)
         interrupted = False
         try:
             run.fit(folder, on_batch, on_epoch)
@@ -112,7 +113,7 @@ class _DivergedError(Exception):
 
 
 class _Run:
-    """One training run: all that changes in it is in its snapshot."""
+    """One training run: all that changes in it is in its `resume_state`."""
 
     def __init__(self, dataset: Dataset, config: TrainSettings) -> None:
         self.dataset, self.config = dataset, config
@@ -148,25 +149,25 @@ class _Run:
 
     def fit(self, folder: RunFolder, on_batch: Callable[[int, float], None], on_epoch: Callable[[Epoch], None]) -> None:
         written = time.monotonic()
-        snapshot: Arrays | None = None
+        state: Arrays | None = None
         try:
             while len(self.epochs) < self.config.epochs and not self._is_hopeless():
                 epoch, plain = self._run_epoch(on_batch)
                 self.epochs.append(epoch)
                 if self._is_as_good(epoch):
                     self.best = (epoch, Checkpoint(self.card, plain.to_layers()))
-                snapshot = self.resume_state(plain)
+                state = self.resume_state(plain)
                 if time.monotonic() - written > SAVE_SECONDS:
-                    self._save(folder, snapshot)
+                    self._save(folder, state)
                     self._write_history(folder, self._metrics())
-                    snapshot, written = None, time.monotonic()
+                    state, written = None, time.monotonic()
                 on_epoch(epoch)
         finally:
-            if snapshot is not None:
-                self._save(folder, snapshot)
+            if state is not None:
+                self._save(folder, state)
 
-    def _save(self, folder: RunFolder, snapshot: Arrays) -> None:
-        save_arrays(folder.snapshot, snapshot)
+    def _save(self, folder: RunFolder, state: Arrays) -> None:
+        write_npz(folder.last, state)
         write_config(folder, self.config, self.dataset.options)
         if self.dataset.skipped:
             write_atomically(folder.skipped, ("\n".join(self.dataset.skipped) + "\n").encode("utf-8", "replace"))
@@ -244,19 +245,14 @@ class _Run:
         # The weights stand under the names of a checkpoint, so that the last epoch can be exported like the best one.
         arrays = Checkpoint(self.card, plain.to_layers()).to_arrays()
         arrays["run"] = np.frombuffer(json.dumps(document).encode(), np.uint8)
-        arrays["generator"] = self.generator.get_state().numpy()
-        for name, tensor in self.network.state_dict().items():
-            arrays[f"learning.{name}"] = tensor.cpu().numpy().copy()
-        for name, parameter in self.network.named_parameters():
-            for kind, value in self.optimizer.state[parameter].items():
-                arrays[f"{kind}.{name}"] = value.cpu().numpy().copy()
+        arrays |= pack(self.network, self.optimizer, self.generator)
         for name, array in best.to_arrays().items():
             if name.startswith(("weight", "bias")):
                 arrays[f"best_{name}"] = array
         return arrays
 
     def restore(self, arrays: Arrays, origin: Path) -> None:
-        """Continue from a snapshot of this very run."""
+        """Continue from a `resume_state` of this very run."""
         document = read_run_document(arrays, origin)
         if TrainSettings.from_json(document["config"]) != self.config or document["data"] != self.dataset.digest:
             raise EdgesoftError(
@@ -272,16 +268,7 @@ class _Run:
 
     def _take_over(self, document: dict[str, Any], arrays: Arrays) -> None:
         self.epochs = [Epoch(**epoch) for epoch in document["epochs"]]
-        self.generator.set_state(torch.from_numpy(arrays["generator"]))
-        state = {name: torch.from_numpy(arrays[f"learning.{name}"]) for name in self.network.state_dict()}
-        self.network.load_state_dict(state)
-        for name, parameter in self.network.named_parameters():
-            moments = {kind: torch.from_numpy(arrays[f"{kind}.{name}"]) for kind in ("step", "exp_avg", "exp_avg_sq")}
-            for kind, value in moments.items():
-                # The optimizer trusts them, and would read beyond the end of a smaller one.
-                if value.dtype != torch.float32 or value.shape != (() if kind == "step" else parameter.shape):
-                    raise ValueError(f"{kind}.{name} has shape {list(value.shape)}")
-            self.optimizer.state[parameter] = {kind: value.to(self.device) for kind, value in moments.items()}
+        unpack(arrays, self.network, self.optimizer, self.generator)
         linears = [
             Linear(arrays[f"best_weight{index}"], arrays[f"best_bias{index}"])
             for index in range(len(self.config.hidden) + 1)

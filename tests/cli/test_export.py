@@ -94,7 +94,7 @@ def test_a_float_file_that_is_not_pytorchs_publishes_nothing(run, tmp_path):
     ("arguments", "code", "message"),
     [
         ((), 1, "runs/ holds no trained model. Train one first: edgesoft train"),
-        (("missing",), 1, "missing: no such file (expected a checkpoint (.npz))"),
+        (("missing",), 1, "missing: no such file (expected a checkpoint of edgesoft)"),
         (("junk.npz",), 1, "junk.npz: damaged, or no checkpoint of edgesoft"),
         (("folder",), 1, "folder/checkpoint.npz: no such file"),
         (("junk.npz", "--max-drop", "nan"), 2, "max drop nan"),

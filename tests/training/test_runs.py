@@ -27,7 +27,7 @@ def test_a_run_never_overwrites_another():
     used("mnist-2")
     interrupted = RunFolder(RUNS / "mnist-3")
     interrupted.path.mkdir()
-    interrupted.snapshot.write_bytes(b"")
+    interrupted.last.write_bytes(b"")
     assert new_run("mnist").path == RUNS / "mnist-4"
 
 

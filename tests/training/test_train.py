@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
-from edgesoft.training.checkpoint import Checkpoint, load_arrays, save_arrays
+from edgesoft.npz import write_npz
+from edgesoft.training.checkpoint import Checkpoint, read_arrays
 from edgesoft.training.network import SoftmaxMLP, reference_logits
 from edgesoft.training.resume import stored_config
 from edgesoft.training.runs import RunFolder
@@ -225,9 +226,9 @@ def misshape(start):
     ],
 )
 def test_a_damaged_training_state_is_one_clear_error(small, interrupted, change, match):
-    arrays = load_arrays(interrupted.snapshot)
+    arrays = read_arrays(interrupted.last)
     change(arrays)
-    save_arrays(interrupted.snapshot, arrays)
+    write_npz(interrupted.last, arrays)
     with pytest.raises(EdgesoftError, match=match) as caught:
         train(small, stored_config(interrupted), interrupted, resume=True)
     assert "\n" not in str(caught.value)

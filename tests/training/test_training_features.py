@@ -15,7 +15,7 @@ from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.exporting.export import export
 from edgesoft.model.heads import Sigmoid, Softmax
 from edgesoft.training import train as training
-from edgesoft.training.checkpoint import Checkpoint, load_arrays
+from edgesoft.training.checkpoint import Checkpoint, read_arrays
 from edgesoft.training.network import SoftmaxMLP
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of
 from edgesoft.training.runs import RunFolder
@@ -60,7 +60,7 @@ def test_a_resumed_run_ends_with_the_same_bits(dataset, tmp_path, head):
     assert train(dataset, config, part, on_epoch=stop).interrupted
     resumed = train(dataset, config, part, resume=True)
     assert weights(resumed.checkpoint) == weights(whole.checkpoint)
-    last = [load_arrays(folder.snapshot) for folder in (part, RunFolder(tmp_path / "whole"))]
+    last = [read_arrays(folder.last) for folder in (part, RunFolder(tmp_path / "whole"))]
     assert set(last[0]) == set(last[1])
     assert all(last[0][name].tobytes() == last[1][name].tobytes() for name in last[0] if name != "run")
     other = TrainSettings(epochs=7, head=head, class_weights=True, **SMALL)
@@ -71,9 +71,9 @@ def test_a_resumed_run_ends_with_the_same_bits(dataset, tmp_path, head):
 def test_the_last_epoch_can_be_exported_like_the_best(dataset, tmp_path):
     folder = RunFolder(tmp_path)
     train(dataset, TrainSettings(epochs=3, **SMALL), folder)
-    best, last = Checkpoint.load(folder.checkpoint), Checkpoint.load(folder.snapshot)
+    best, last = Checkpoint.load(folder.checkpoint), Checkpoint.load(folder.last)
     assert last.card.labels == best.card.labels
-    assert export(folder.snapshot, dataset).float_model.passed
+    assert export(folder.last, dataset).float_model.passed
 
 
 def test_metrics_and_curve_are_written_while_training(dataset, tmp_path, monkeypatch):
