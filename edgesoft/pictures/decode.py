@@ -66,7 +66,7 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
 )
 
 
-def _container(head: bytes) -> str | None:
+def _media_kind(head: bytes) -> str | None:
     """Name what an ISO media file (HEIC, AVIF, video) holds, if the bytes begin one."""
     if head[4:8] != b"ftyp":
         return None
@@ -78,7 +78,7 @@ def _container(head: bytes) -> str | None:
     return "a video: give a single frame as PNG or JPEG"
 
 
-def _words(head: bytes) -> str | None:
+def _text_kind(head: bytes) -> str | None:
     """Name the kind of text that the bytes hold, if they are text."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<!doctype html", b"<html")):
@@ -103,7 +103,7 @@ def picture_format(head: bytes) -> str:
 
     Parameters
     ----------
-    head : bytes
+    head
         The first bytes of the file, up to about 1,000.
 
     Returns
@@ -126,7 +126,7 @@ def picture_format(head: bytes) -> str:
     for magic, what in _FOREIGN:
         if head.startswith(magic):
             raise PictureError(f"this is {what}")
-    kind = _container(head) or _words(head)
+    kind = _media_kind(head) or _text_kind(head)
     if kind:
         raise PictureError(f"this is {kind}" if ":" in kind else f"this is {kind}: expected a picture ({READS})")
     if not head.strip(b"\0"):
@@ -275,14 +275,15 @@ def open_picture(source: Source) -> tuple[Image, tuple[str, ...]]:
 
     Parameters
     ----------
-    source : path or bytes-like
+    source
+        Path of a file, or its bytes.
 
     Returns
     -------
     PIL.Image.Image
         Upright first frame in any mode; the longer side is below 2 * WORKING_SIDE pixels.
-    tuple of str
-        Warnings.
+    tuple[str, ...]
+        Warnings, with stable wording.
 
     Raises
     ------

@@ -219,7 +219,7 @@ def test_components_against_flood_fill() -> None:
         found = components(mask)
         assert found.count == count
         assert sorted(found.areas()) == sorted(sizes)
-        assert np.array_equal(found.paint(np.ones(count, bool)), mask)
+        assert np.array_equal(found.mask_of(np.ones(count, bool)), mask)
 
 
 def test_measures() -> None:
