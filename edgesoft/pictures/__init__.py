@@ -37,7 +37,7 @@ def _resized(image: Image, spec: PictureSpec) -> Seen:
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """A PNG file of uint8 ``[height, width]`` or ``[height, width, 3]``."""
+    """A PNG file of uint8 `[height, width]` or `[height, width, 3]`."""
     from PIL import Image
 
     buffer = BytesIO()
@@ -50,15 +50,15 @@ def read_picture(source: Source, spec: PictureSpec) -> Seen:
 
     Parameters
     ----------
-    source : path or bytes-like
-        A picture file or its bytes. The content decides its format, never the name.
-    spec : PictureSpec
+    source
+        Path of a picture file, or its bytes. The content decides its format, never the name.
+    spec
         What the model takes.
 
     Returns
     -------
     Seen
-        uint8 pixels ``[height, width]`` (or ``[height, width, 3]``) and warnings.
+        uint8 pixels `[height, width]` (or `[height, width, 3]`) and warnings.
 
     Raises
     ------

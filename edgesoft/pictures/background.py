@@ -1,4 +1,4 @@
-"""How much each pixel looks like ink: background, colour and light taken away."""
+"""The contrast of each pixel with its local background, whatever the ink's colour, the polarity and the light."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from edgesoft.pictures.filters import (
     enlarge,
     otsu,
     resample,
+    robust_deviation,
     shrink,
-    spread,
 )
 
-# The light, the ink's colour and the polarity are judged on a small copy: its pixels average
+# The illumination, the ink's colour and the polarity are judged on a small copy: its pixels average
 # many of the picture's, so noise and paper grain are gone and each step takes microseconds.
 COARSE_SIDE = 64
 # The local background is estimated at this size.
-GROUND_SIDE = 128
+BACKGROUND_SIDE = 128
 # A background that varies by less than this share of the ink's contrast is taken as one colour.
-FLAT = 0.1
+UNIFORM = 0.1
 # Smaller pictures are enlarged to about this side before their marks are traced.
 FINE_SIDE = 128
 # Standard deviation in pixels of the blur that takes the pixel grid out of small pictures.
@@ -35,29 +35,19 @@ PIXEL_BLUR = 0.6
 
 
 @dataclass(frozen=True)
-class InkMap:
-    """Contrast of every pixel with its local background.
-
-    Attributes
-    ----------
-    contrast : float32 [h, w]
-        About 0 on the background, positive on ink; a share of the full range 0..1 for bright
-        ink, of the background's brightness for dark ink.
-    noise : float
-        Standard deviation of `contrast` on the background.
-    core : float
-        Contrast of the middle of the strokes; 0 if nothing stands out of the noise.
-    is_dark : bool
-        Ink darker than its background.
-    """
+class ContrastMap:
+    """Contrast of every pixel with its local background."""
 
     contrast: Floats
+    """float32 `[h, w]`: about 0 on the background, positive on ink; a share of the full range 0..1 for bright ink, of the background's
+    brightness for dark ink."""
     noise: float
-    core: float
-    is_dark: bool
+    """Robust standard deviation of `contrast` on the background."""
+    stroke_contrast: float
+    """Contrast of the middle of the strokes; 0 if nothing stands out of the noise."""
 
 
-def _frame(shape: tuple[int, ...]) -> Mask:
+def _frame_mask(shape: tuple[int, ...]) -> Mask:
     """Mask of the outermost pixels."""
     mask = np.ones(shape, bool)
     mask[1:-1, 1:-1] = False
@@ -67,19 +57,22 @@ def _frame(shape: tuple[int, ...]) -> Mask:
 def _ink_direction(coarse: Floats) -> Floats:
     """Find the unit vector in colour space along which the picture differs most from its surroundings.
 
-    For grey pictures this is the grey axis; for blue ink on paper it leaves out the blue
-    channel, in which the ink hardly shows. Noise in the other directions is projected away.
+    It is the first principal component of the differences from the local mean: for grey pictures the
+    grey axis; for blue ink on paper it leaves out the blue channel, in which the ink hardly shows.
+    Noise in the other directions is projected away.
 
     Parameters
     ----------
-    coarse : float32 [c, h, w]
+    coarse
+        float32 `[c, h, w]`, grey or RGB.
     """
     count = coarse.shape[0]
     if count == 1:
         return np.ones(1, np.float32)
     radius = max(2, max(coarse.shape[1:]) // 6)
-    flat = np.stack([plane - box_mean(plane, radius) for plane in coarse]).reshape(count, -1).astype(np.float64)
-    _, vectors = np.linalg.eigh(flat @ flat.T + 1e-9 * np.eye(count))
+    differences = np.stack([plane - box_mean(plane, radius) for plane in coarse])
+    rows = differences.reshape(count, -1).astype(np.float64)
+    _, vectors = np.linalg.eigh(rows @ rows.T + 1e-9 * np.eye(count))
     direction = vectors[:, -1]
     # Brighter is positive; only colours of equal brightness leave the sign open.
     if direction @ LUMINANCE < 0:
@@ -88,46 +81,39 @@ def _ink_direction(coarse: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class _View:
-    """One way to see a picture: which side is ink, and how the background is found.
+class _Hypothesis:
+    """What may be true of a picture: which side is ink, and how the background varies."""
 
-    Attributes
-    ----------
-    is_dark : bool
-        Ink darker than its background.
-    is_lit_evenly : bool
-        The smooth light of `_smooth_light` is not taken away first.
-    reach : float
-        Half width of the background's window as a share of the longer side; 0: one background
-        for the whole picture.
-    """
-
-    is_dark: bool
+    is_ink_dark: bool
+    """Whether the ink is darker than its background."""
     is_lit_evenly: bool
-    reach: float
+    """Whether the illumination that `_fit_illumination` finds is left in the picture."""
+    window: float
+    """Half width of the window that a pixel's background is judged in, as a share of the longer side; 0: one background for all."""
 
 
-_VIEWS = tuple(
-    _View(is_dark, is_lit_evenly, reach)
-    for is_lit_evenly, reach in ((True, 0.0), (False, 0.0), (False, 0.2), (False, 0.08))
-    for is_dark in (True, False)
+_HYPOTHESES = tuple(
+    _Hypothesis(is_ink_dark, is_lit_evenly, window)
+    for is_lit_evenly, window in ((True, 0.0), (False, 0.0), (False, 0.2), (False, 0.08))
+    for is_ink_dark in (True, False)
 )
 
 
-def _smooth_light(flat: Floats) -> Floats:
+def _fit_illumination(brightness: Floats) -> Floats:
     """Fit a quadratic surface to a coarse picture, ignoring what deviates (the ink).
 
     Iteratively reweighted least squares with Geman-McClure weights.
 
     Parameters
     ----------
-    flat : float32 [h, w]
+    brightness
+        float32 `[h, w]`, coarse.
     """
-    y, x = np.mgrid[-1 : 1 : flat.shape[0] * 1j, -1 : 1 : flat.shape[1] * 1j]
+    y, x = np.mgrid[-1 : 1 : brightness.shape[0] * 1j, -1 : 1 : brightness.shape[1] * 1j]
     basis = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y]).reshape(6, -1)
-    values = flat.ravel().astype(np.float64)
+    values = brightness.ravel().astype(np.float64)
     # The frame of a picture is nearly all background, its middle need not be.
-    weights = np.where(_frame(flat.shape).ravel(), 1.0, 0.25)
+    weights = np.where(_frame_mask(brightness.shape).ravel(), 1.0, 0.25)
     surface = values
     for _ in range(6):
         weighted = basis * weights
@@ -135,18 +121,18 @@ def _smooth_light(flat: Floats) -> Floats:
         surface = np.linalg.solve(normal, weighted @ values) @ basis
         away = np.abs(values - surface)
         weights = 1 / (1 + (away / max(3 * float(np.median(away)), 1e-3)) ** 2) ** 2
-    return surface.reshape(flat.shape).astype(np.float32)
+    return surface.reshape(brightness.shape).astype(np.float32)
 
 
-def _upper(bright: Floats, reach: float) -> Floats:
-    """Background of dark ink: the bright class as a whole, or a closing that is wider than strokes."""
-    if reach == 0:
-        return np.full_like(bright, np.median(bright[bright >= otsu(bright.ravel())]))
-    return closing(bright, max(2, round(reach * max(bright.shape))))
+def _envelope(brightness: Floats, window: float) -> Floats:
+    """Upper envelope, the background of dark ink: the median of the bright class, or a closing that is wider than strokes."""
+    if window == 0:
+        return np.full_like(brightness, np.median(brightness[brightness >= otsu(brightness.ravel())]))
+    return closing(brightness, max(2, round(window * max(brightness.shape))))
 
 
-def _doubt(contrast: Floats, roughness: float, strongest: float) -> float:
-    """Tell how little the marks of a view look like a character; smaller is better.
+def _cost(contrast: Floats, roughness: float, strongest: float) -> float:
+    """The cost of a hypothesis: how little the marks that it finds look like a character.
 
     Ink is scarce, lies away from the picture's frame and above all from its corners, hangs
     together, and differs from its background by much and by the same amount everywhere. What
@@ -155,12 +141,12 @@ def _doubt(contrast: Floats, roughness: float, strongest: float) -> float:
 
     Parameters
     ----------
-    contrast : float32 [h, w]
-        Contrast under this view.
-    roughness : float
-        Deviation of the background under this view as a share of the picture's.
-    strongest : float
-        Largest contrast step under any view.
+    contrast
+        float32 `[h, w]`, contrast under this hypothesis.
+    roughness
+        Deviation of the background under this hypothesis as a share of the picture's.
+    strongest
+        Largest contrast step under any hypothesis.
     """
     level = otsu(contrast.ravel())
     ink = contrast > level
@@ -170,35 +156,35 @@ def _doubt(contrast: Floats, roughness: float, strongest: float) -> float:
     share = float(ink.mean())
     step = float(contrast[ink].mean() - contrast[~ink].mean())
     separation = share * (1 - share) * step * step / total
-    frame = float(ink[_frame(ink.shape)].mean())
+    frame = float(ink[_frame_mask(ink.shape)].mean())
     corners = float(ink[[0, 0, -1, -1], [0, -1, 0, -1]].mean())
     split = 1 - float(components(ink).areas().max()) / float(ink.sum())
     return share + frame + 0.5 * corners + split + 2 * (1 - separation) + (1 - step / strongest) + roughness
 
 
-def _best_view(flat: Floats, light: Floats) -> _View:
-    """Choose the view under which the marks look most like a character.
+def _best_hypothesis(brightness: Floats, illumination: Floats) -> _Hypothesis:
+    """Choose the hypothesis of the least cost.
 
     Parameters
     ----------
-    flat : float32 [h, w]
-        Brightness along the ink's direction, coarse.
-    light : float32 [h, w]
-        Its smooth light.
+    brightness
+        float32 `[h, w]`, brightness along the ink's direction, coarse.
+    illumination
+        float32 `[h, w]`, what `_fit_illumination` found in it.
     """
     maps, roughness = [], []
-    for view in _VIEWS:
-        seen = flat if view.is_lit_evenly else flat - light
-        bright = seen if view.is_dark else -seen
-        ground = _upper(bright, view.reach)
-        maps.append(np.clip(ground - bright, 0, None))
-        roughness.append(float(ground.std()) / max(float(seen.std()), 1e-6))
+    for hypothesis in _HYPOTHESES:
+        flat = brightness if hypothesis.is_lit_evenly else brightness - illumination
+        signed = flat if hypothesis.is_ink_dark else -flat
+        background = _envelope(signed, hypothesis.window)
+        maps.append(np.clip(background - signed, 0, None))
+        roughness.append(float(background.std()) / max(float(flat.std()), 1e-6))
     strongest = max(float(np.quantile(contrast, 0.995)) for contrast in maps) or 1.0
-    doubts = [_doubt(contrast, rough, strongest) for contrast, rough in zip(maps, roughness, strict=True)]
-    return _VIEWS[int(np.argmin(doubts))]
+    costs = [_cost(contrast, rough, strongest) for contrast, rough in zip(maps, roughness, strict=True)]
+    return _HYPOTHESES[int(np.argmin(costs))]
 
 
-def _ground(bright: Floats, reach: float) -> Floats:
+def _local_background(brightness: Floats, window: float) -> Floats:
     """Estimate the local background of dark ink.
 
     A closing wider than the strokes fills them from their surroundings and follows shadows and
@@ -207,40 +193,43 @@ def _ground(bright: Floats, reach: float) -> Floats:
 
     Parameters
     ----------
-    bright : float32 [h, w]
-        Brightness along the ink's direction, background brighter than ink.
-    reach : float
-        See `_View`.
+    brightness
+        float32 `[h, w]`, brightness along the ink's direction, background brighter than ink.
+    window
+        See `_Hypothesis`.
     """
-    height, width = bright.shape
-    small = shrink(bright, GROUND_SIDE)
-    upper = _upper(small, reach)
-    gap = upper - small
+    height, width = brightness.shape
+    small = shrink(brightness, BACKGROUND_SIDE)
+    envelope = _envelope(small, window)
+    gap = envelope - small
     free = gap <= otsu(gap.ravel())
     if free.all():
-        return upper if upper.shape == bright.shape else resample(upper, height, width)
-    if reach == 0 and float(np.ptp(np.quantile(small[free], [0.1, 0.9]))) < FLAT * float(gap[~free].mean()):
-        return np.full_like(bright, np.median(small[free]))
-    radius = max(2, round((reach or 0.25) * max(small.shape)))
+        return envelope if envelope.shape == brightness.shape else resample(envelope, height, width)
+    if window == 0 and float(np.ptp(np.quantile(small[free], [0.1, 0.9]))) < UNIFORM * float(gap[~free].mean()):
+        return np.full_like(brightness, np.median(small[free]))
+    radius = max(2, round((window or 0.25) * max(small.shape)))
     weights = free.astype(np.float32)
     # Where the window holds almost no background (inside a blot), the closing stands.
     share = box_mean(weights, radius)
-    mean = box_mean((weights * (small - upper)).astype(np.float32), radius) / np.maximum(share, np.float32(0.05))
-    return resample(box_mean((upper + mean).astype(np.float32), max(1, radius // 3)), height, width)
+    mean = box_mean((weights * (small - envelope)).astype(np.float32), radius) / np.maximum(share, np.float32(0.05))
+    return resample(box_mean((envelope + mean).astype(np.float32), max(1, radius // 3)), height, width)
 
 
-def levels(contrast: Floats) -> tuple[float, float]:
-    """Background noise and stroke contrast of a contrast map.
+def noise_and_stroke_contrast(contrast: Floats) -> tuple[float, float]:
+    """The robust deviation of the pixels below the ink threshold, and the mean of the ink class.
+
+    Parameters
+    ----------
+    contrast
+        float32 `[h, w]`.
 
     Returns
     -------
-    noise : float
-        Robust deviation of the pixels below the ink threshold.
-    core : float
-        Mean of the ink class, 0 where nothing exceeds three times the noise.
+    tuple[float, float]
+        Noise, and stroke contrast: 0 where nothing exceeds three times the noise.
     """
     values = contrast.ravel()
-    noise = spread(values[values <= otsu(values)])
+    noise = robust_deviation(values[values <= otsu(values)])
     ink = values[values > max(3 * noise, 0.02)]
     if ink.size == 0:
         return noise, 0.0
@@ -248,8 +237,8 @@ def levels(contrast: Floats) -> tuple[float, float]:
     return noise, float(ink[ink >= otsu(ink)].mean())
 
 
-def _fine(contrast: Floats) -> Floats:
-    """Enlarge a small map and take out the pixel grid.
+def _enlarge_smoothly(contrast: Floats) -> Floats:
+    """Enlarge a small contrast map and take out the pixel grid.
 
     In a small picture a stroke is about as wide as a pixel: where it falls between two of them
     each shows half of its contrast. A blur by less than a pixel evens that out along the stroke.
@@ -260,33 +249,32 @@ def _fine(contrast: Floats) -> Floats:
     return blur(enlarge(contrast, factor), PIXEL_BLUR * factor)
 
 
-def ink_map(colour: Floats) -> InkMap:
+def contrast_map(colour: Floats) -> ContrastMap:
     """Measure the contrast of each pixel with its local background.
 
     Parameters
     ----------
-    colour : float32 [h, w, c]
-        Grey or RGB, 0..1.
+    colour
+        float32 `[h, w, c]`, grey or RGB, 0..1.
     """
     planes = np.ascontiguousarray(np.moveaxis(colour, 2, 0))
     coarse = np.stack([shrink(plane, COARSE_SIDE) for plane in planes])
     direction = _ink_direction(coarse)
-    flat = np.tensordot(direction, coarse, 1)
-    if max(flat.shape) < COARSE_SIDE:
-        flat = blur(flat, PIXEL_BLUR)
-    light = _smooth_light(flat)
-    view = _best_view(flat, light)
-    bright = np.tensordot(direction, planes, 1)
-    light = np.zeros_like(bright) if view.is_lit_evenly else resample(light, *bright.shape)
-    bright = bright - light if view.is_dark else light - bright
-    ground = _ground(bright, view.reach)
-    contrast = ground - bright
-    if view.is_dark:
+    coarse_brightness = np.tensordot(direction, coarse, 1)
+    if max(coarse_brightness.shape) < COARSE_SIDE:
+        coarse_brightness = blur(coarse_brightness, PIXEL_BLUR)
+    illumination = _fit_illumination(coarse_brightness)
+    hypothesis = _best_hypothesis(coarse_brightness, illumination)
+    brightness = np.tensordot(direction, planes, 1)
+    illumination = np.zeros_like(brightness) if hypothesis.is_lit_evenly else resample(illumination, *brightness.shape)
+    brightness = brightness - illumination if hypothesis.is_ink_dark else illumination - brightness
+    background = _local_background(brightness, hypothesis.window)
+    contrast = background - brightness
+    if hypothesis.is_ink_dark:
         # Ink absorbs a share of the light: divide by the light that falls there.
         full = float(np.abs(direction).sum())
-        contrast = contrast / np.clip((ground + light) / full, 0.15, None) / np.float32(full)
+        contrast = contrast / np.clip((background + illumination) / full, 0.15, None) / np.float32(full)
     else:
         contrast = contrast / np.float32(np.abs(direction).sum())
-    contrast = _fine(contrast.astype(np.float32))
-    noise, core = levels(contrast)
-    return InkMap(contrast, noise, core, view.is_dark)
+    contrast = _enlarge_smoothly(contrast.astype(np.float32))
+    return ContrastMap(contrast, *noise_and_stroke_contrast(contrast))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgesoft.pictures.filters import Floats, spread
+from edgesoft.pictures.filters import Floats, robust_deviation
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,7 +32,7 @@ def _deep_grey(image: Image) -> Floats:
     return (values / top).astype(np.float32)
 
 
-def _over_background(colour: Floats, alpha: Floats) -> Floats:
+def _composite(colour: Floats, alpha: Floats) -> Floats:
     """Lay a transparent picture on the background that its drawing was made for.
 
     A drawing program exports strokes on nothing: dark strokes belong on white, bright ones on
@@ -40,9 +40,10 @@ def _over_background(colour: Floats, alpha: Floats) -> Floats:
 
     Parameters
     ----------
-    colour : float32 [h, w, c]
-    alpha : float32 [h, w]
-        0 (transparent) to 1.
+    colour
+        float32 `[h, w, c]`.
+    alpha
+        float32 `[h, w]`, 0 (transparent) to 1.
     """
     visible = alpha > 0.5
     if not visible.any():
@@ -52,7 +53,9 @@ def _over_background(colour: Floats, alpha: Floats) -> Floats:
     shown = colour[visible]
     grey = shown @ LUMINANCE if shown.shape[1] == 3 else shown[:, 0]
     middle = float(np.median(grey))
-    is_cut_out = visible.mean() > 0.5 and float(np.ptp(np.quantile(grey, [0.005, 0.995]))) > 0.15 + 4 * spread(grey)
+    is_cut_out = visible.mean() > 0.5 and float(
+        np.ptp(np.quantile(grey, [0.005, 0.995]))
+    ) > 0.15 + 4 * robust_deviation(grey)
     strokes_ground = np.full(colour.shape[2], 0.0 if middle > 0.5 else 1.0)
     ground = np.median(shown, axis=0) if is_cut_out else strokes_ground
     cover = alpha[..., None]
@@ -64,13 +67,13 @@ def to_colour(image: Image) -> Floats:
 
     Parameters
     ----------
-    image : PIL.Image.Image
+    image
         Loaded, of any mode.
 
     Returns
     -------
-    float32 [h, w, 1] or [h, w, 3]
-        Grey or RGB values, 0..1, without transparency.
+    NDArray[np.float32]
+        `[h, w, 1]` or `[h, w, 3]`: grey or RGB values, 0..1, without transparency.
     """
     mode = image.mode
     if mode in ("I", "F") or mode.startswith("I;16"):
@@ -82,5 +85,5 @@ def to_colour(image: Image) -> Floats:
             image = image.convert("LA" if mode == "La" else "RGBA")
         values = np.asarray(image.convert("RGBA"), dtype=np.float32) / np.float32(255)
         alpha = values[..., 3]
-        return values[..., :3] if alpha.min() == 1 else _over_background(values[..., :3], alpha)
+        return values[..., :3] if alpha.min() == 1 else _composite(values[..., :3], alpha)
     return np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255)

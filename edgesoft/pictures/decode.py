@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import suppress
+from functools import cache
 from io import BytesIO
 from os import PathLike
 from typing import TYPE_CHECKING, BinaryIO
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
 Source = str | PathLike[str] | bytes | bytearray | memoryview
 
 READS = "PNG, JPEG, BMP, GIF, TIFF, WebP or PPM/PGM/PBM"
+
+# Pillow warns about large or odd files. Sizes are checked here, and oddities that can be decoded are no reason to write to standard
+# error. The filter comes last, so that it never outweighs one that the program or its user has set.
+warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
 
 # What a picture may take while it is decoded. With the interpreter, numpy and Pillow (60 MB)
 # and the arrays of the normaliser (40 MB) the process stays under 300 MB.
@@ -63,7 +66,7 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
 )
 
 
-def _container(head: bytes) -> str | None:
+def _media_kind(head: bytes) -> str | None:
     """Name what an ISO media file (HEIC, AVIF, video) holds, if the bytes begin one."""
     if head[4:8] != b"ftyp":
         return None
@@ -75,7 +78,7 @@ def _container(head: bytes) -> str | None:
     return "a video: give a single frame as PNG or JPEG"
 
 
-def _words(head: bytes) -> str | None:
+def _text_kind(head: bytes) -> str | None:
     """Name the kind of text that the bytes hold, if they are text."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<!doctype html", b"<html")):
@@ -100,7 +103,7 @@ def picture_format(head: bytes) -> str:
 
     Parameters
     ----------
-    head : bytes
+    head
         The first bytes of the file, up to about 1,000.
 
     Returns
@@ -123,7 +126,7 @@ def picture_format(head: bytes) -> str:
     for magic, what in _FOREIGN:
         if head.startswith(magic):
             raise PictureError(f"this is {what}")
-    kind = _container(head) or _words(head)
+    kind = _media_kind(head) or _text_kind(head)
     if kind:
         raise PictureError(f"this is {kind}" if ":" in kind else f"this is {kind}: expected a picture ({READS})")
     if not head.strip(b"\0"):
@@ -244,35 +247,27 @@ def _shrunk(image: Image) -> Image:
     return image.reduce(factor)
 
 
-@contextmanager
-def _libtiff_silenced() -> Iterator[None]:
-    """Keep libtiff from writing its own lines to standard error while a TIFF is read.
+@cache
+def _silence_libtiff() -> None:
+    """Take libtiff's own lines off standard error, for the rest of the process.
 
-    They bypass Python, so the file descriptor itself is turned to the null device. Other
-    formats raise what they have to say.
+    They bypass Python, and what stops a picture is raised by Pillow anyway. The handlers that write
+    them can be taken away at any time and by any thread; turning the file descriptor away instead would
+    swallow what other threads write. Where Pillow hides its libtiff, as on Windows, the lines stay.
     """
-    try:
-        kept = os.dup(2)
-    except OSError:  # standard error is closed
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    import ctypes
+
+    import PIL._imaging
+
+    with suppress(OSError, AttributeError):
+        libtiff = ctypes.CDLL(PIL._imaging.__file__)  # finds what Pillow's core was linked with, too
+        libtiff.TIFFSetErrorHandler(None)
+        libtiff.TIFFSetWarningHandler(None)
 
 
-def _frames(image: Image) -> int:
-    """Count frames where that is cheap; a phone's MPO file holds previews, not an animation."""
-    if image.format not in ("GIF", "TIFF", "WEBP", "PNG"):
-        return 1
-    return 2 if getattr(image, "is_animated", False) else 1
+def _is_animated(image: Image) -> bool:
+    """Whether a file holds several frames; a phone's MPO file holds previews, not an animation."""
+    return image.format in ("GIF", "TIFF", "WEBP", "PNG") and bool(getattr(image, "is_animated", False))
 
 
 def open_picture(source: Source) -> tuple[Image, tuple[str, ...]]:
@@ -280,14 +275,15 @@ def open_picture(source: Source) -> tuple[Image, tuple[str, ...]]:
 
     Parameters
     ----------
-    source : path or bytes-like
+    source
+        Path of a file, or its bytes.
 
     Returns
     -------
     PIL.Image.Image
         Upright first frame in any mode; the longer side is below 2 * WORKING_SIDE pixels.
-    tuple of str
-        Warnings.
+    tuple[str, ...]
+        Warnings, with stable wording.
 
     Raises
     ------
@@ -296,27 +292,26 @@ def open_picture(source: Source) -> tuple[Image, tuple[str, ...]]:
     """
     import PIL.Image
 
-    with _opened(source) as stream, warnings.catch_warnings():
-        # Pillow warns about large or odd files; sizes are checked here, and oddities that can
-        # be decoded are no reason to write to standard error.
-        warnings.simplefilter("ignore")
+    with _opened(source) as stream:
         name = "picture"
         try:
             name = picture_format(stream.read(1024))
             stream.seek(0)
             if name == "TIFF":
                 import PIL.TiffImagePlugin
+
+                _silence_libtiff()
             elif name == "WEBP":
                 import PIL.WebPImagePlugin
-            with _libtiff_silenced() if name == "TIFF" else nullcontext():
-                image = PIL.Image.open(stream, formats=(name,))
-                _check_size(image)
-                notes = (ANIMATED,) if _frames(image) > 1 else ()
-                image.load()
-                return _upright_and_shrunk(image), notes
+            image = PIL.Image.open(stream, formats=(name,))
+            _check_size(image)
+            notes = (ANIMATED,) if _is_animated(image) else ()
+            image.load()
+            return _upright_and_shrunk(image), notes
         except PictureError:
             raise
-        except PIL.Image.DecompressionBombError:
+        except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
+            # The latter comes where the program has made warnings errors.
             raise PictureError("the picture has far too many pixels: make it smaller") from None
         except MemoryError:
             raise PictureError("the picture needs more memory than there is: make it smaller") from None

@@ -1,4 +1,8 @@
-"""Small array tools of the normaliser: resampling, box means, extremes, Otsu, connected components."""
+"""Image filters: resampling, box means, grey morphology, Otsu's threshold, connected components.
+
+They are written here because SciPy, which has most of them, would add 140 MB to a device and half to the start-up of
+`edgesoft infer`. The tests hold them against SciPy's.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,11 @@ def resample(plane: Floats, height: int, width: int, *, smooth: bool = True) -> 
 
     Parameters
     ----------
-    plane : float32 [h, w]
-    height, width : int
+    plane
+        float32 `[h, w]`.
+    height, width
         New size in pixels.
-    smooth : bool
+    smooth
         Interpolate bilinearly (triangle filter, widened when shrinking) instead of averaging
         over plain boxes.
     """
@@ -95,14 +100,14 @@ def _running_maximum(plane: Floats, radius: int, axis: int) -> Floats:
     return out.T if axis == 1 else out
 
 
-def maximum(plane: Floats, radius: int) -> Floats:
+def dilation(plane: Floats, radius: int) -> Floats:
     """Grey dilation with a (2 radius + 1)-square."""
     return _running_maximum(_running_maximum(plane, radius, 0), radius, 1) if radius else plane
 
 
 def closing(plane: Floats, radius: int) -> Floats:
     """Grey closing with a square: dark marks narrower than it are filled from their surroundings."""
-    return -maximum(-maximum(plane, radius), radius)
+    return -dilation(-dilation(plane, radius), radius)
 
 
 def otsu(values: Floats) -> float:
@@ -112,8 +117,8 @@ def otsu(values: Floats) -> float:
 
     Parameters
     ----------
-    values : float32 [n]
-        At least one value.
+    values
+        float32 `[n]`, at least one value.
     """
     low, high = float(values.min()), float(values.max())
     if not high > low:
@@ -132,7 +137,7 @@ def otsu(values: Floats) -> float:
     return float(edges[1:-1][best].mean())
 
 
-def spread(values: Floats) -> float:
+def robust_deviation(values: Floats) -> float:
     """Robust standard deviation: 1.4826 times the median distance from the median."""
     if values.size == 0:
         return 0.0
@@ -148,8 +153,8 @@ def stroke_width(ink: Floats) -> float:
 
     Parameters
     ----------
-    ink : float32 [h, w]
-        0 (background) to 1 (ink).
+    ink
+        float32 `[h, w]`, 0 (background) to 1 (ink).
     """
     padded = np.pad(ink, 1)
     across = padded[1:, 1:] - padded[:-1, :-1]
@@ -160,28 +165,21 @@ def stroke_width(ink: Floats) -> float:
 
 @dataclass(frozen=True)
 class Components:
-    """Connected components of a mask (8 neighbours), as runs of pixels in rows.
-
-    Attributes
-    ----------
-    row, start, stop : int64 [runs]
-        Each run covers ``mask[row, start:stop]``.
-    owner : int64 [runs]
-        Component of each run, 0 to `count` - 1.
-    count : int
-    shape : (int, int)
-        Size of the mask.
-    """
+    """Connected components of a mask (8 neighbours), as runs of pixels in rows: run i covers `mask[row[i], start[i]:stop[i]]`."""
 
     row: Ints
+    """int64 `[runs]`, like the next three."""
     start: Ints
     stop: Ints
     owner: Ints
+    """Component of each run, 0 to `count` - 1."""
     count: int
+    """Number of components."""
     shape: tuple[int, int]
+    """Height and width of the mask in pixels."""
 
     def sums(self, plane: Floats) -> NDArray[np.float64]:
-        """Sum of a plane [h, w] over each component."""
+        """Sum of a plane float32 `[h, w]` over each component: float64 `[count]`."""
         running = np.concatenate(([0.0], np.cumsum(plane, dtype=np.float64)))
         base = self.row * self.shape[1]
         return np.bincount(self.owner, running[base + self.stop] - running[base + self.start], self.count).astype(
@@ -189,11 +187,11 @@ class Components:
         )
 
     def areas(self) -> NDArray[np.float64]:
-        """Pixels in each component."""
+        """Pixels in each component: float64 `[count]`."""
         return np.bincount(self.owner, self.stop - self.start, self.count).astype(np.float64)
 
     def boxes(self) -> Ints:
-        """Top, left, bottom, right (the last two exclusive) of each component: int64 [count, 4]."""
+        """Top, left, bottom, right (the last two exclusive) of each component: int64 `[count, 4]`."""
         out = np.empty((self.count, 4), np.int64)
         out[:, :2] = max(self.shape)
         out[:, 2:] = 0
@@ -204,14 +202,14 @@ class Components:
         return out
 
     def frame_contact(self) -> NDArray[np.float64]:
-        """Pixels of each component that lie on the picture's outermost rows and columns."""
+        """Pixels of each component that lie on the picture's outermost rows and columns, in a single column twice: float64 `[count]`."""
         height, width = self.shape
         whole = (self.row == 0) | (self.row == height - 1)
         contact = np.where(whole, self.stop - self.start, (self.start == 0) + (self.stop == width).astype(np.int64))
         return np.bincount(self.owner, contact, self.count).astype(np.float64)
 
-    def paint(self, chosen: Mask) -> Mask:
-        """Mask [h, w] of the components whose entry in `chosen` [count] is true."""
+    def mask_of(self, chosen: Mask) -> Mask:
+        """Mask bool `[h, w]` of the components whose entry in `chosen` bool `[count]` is true."""
         height, width = self.shape
         keep = chosen[self.owner]
         steps = np.zeros(height * width + 1, np.int8)

@@ -1,4 +1,4 @@
-"""The ``ink`` normaliser: one glyph on a background becomes white on black, boxed and centred."""
+"""The `ink` normaliser: one glyph on a background becomes white on black, boxed and centred."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.pictures.background import COARSE_SIDE, InkMap, ink_map, levels
+from edgesoft.pictures.background import COARSE_SIDE, ContrastMap, contrast_map, noise_and_stroke_contrast
 from edgesoft.pictures.colour import to_colour
 from edgesoft.pictures.decode import WORKING_SIDE
 from edgesoft.pictures.filters import Floats, enlarge, shrink
-from edgesoft.pictures.remove_lines import without_border, without_lines
-from edgesoft.pictures.render import draw_glyph
-from edgesoft.pictures.segment import WEAK, find_character, weak_level
+from edgesoft.pictures.remove_lines import remove_frame_marks, remove_ruled_lines
+from edgesoft.pictures.render import render_glyph
+from edgesoft.pictures.segment import LOW_SHARE, low_threshold, segment_character
 from edgesoft.pictures.spec import BLANK, CUT_OFF, FAINT, SEVERAL, TINY, PictureSpec, Seen
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ SMALL_SIDE = 24
 
 @lru_cache
 def _moments(height: int, width: int) -> NDArray[np.float32]:
-    """Weights of a picture's mass and of its first moments down and across: float32 [3, height * width]."""
+    """Weights of a picture's mass and of its first moments down and across: float32 `[3, height * width]`."""
     y, x = np.mgrid[:height, :width]
     return np.stack([np.ones_like(y), y, x]).reshape(3, -1).astype(np.float32)
 
 
-def as_it_is(image: Image, spec: PictureSpec) -> NDArray[np.uint8] | None:
+def already_normalised(image: Image, spec: PictureSpec) -> NDArray[np.uint8] | None:
     """Return the pixels of a picture that already is a model input (or its negative), else None.
 
     MNIST's pictures: brightest pixel 254 or 255, a black surround, the ink's box 20 pixels, its
@@ -43,9 +43,10 @@ def as_it_is(image: Image, spec: PictureSpec) -> NDArray[np.uint8] | None:
 
     Parameters
     ----------
-    image : PIL.Image.Image
+    image
         Loaded.
-    spec : PictureSpec
+    spec
+        What the model takes.
     """
     if image.mode != "L" or image.size != (spec.width, spec.height) or "transparency" in image.info:
         return None
@@ -69,7 +70,7 @@ def as_it_is(image: Image, spec: PictureSpec) -> NDArray[np.uint8] | None:
     return pixels if is_centred else None
 
 
-def _sized(plane: Floats) -> Floats:
+def _to_working_size(plane: Floats) -> Floats:
     """Scale a plane so that it costs little to look at, and so that a stroke is some pixels wide.
 
     In the old sets of 8x8 and 16x16 pixels a stroke is a pixel wide and every pixel is half ink, so that neither ink nor background
@@ -81,19 +82,19 @@ def _sized(plane: Floats) -> Floats:
     return np.clip(enlarge(plane, -(-COARSE_SIDE // longest)), 0, 1)
 
 
-def _cleared(seen: InkMap) -> InkMap:
-    """Take lines and borders away, where ink is left without them."""
-    if seen.core < FAINT_CONTRAST:
-        return seen
-    for clear in (without_lines, without_border):
-        contrast = clear(seen.contrast, weak_level(seen.core, seen.noise))
-        if contrast is seen.contrast:
+def _clean(measured: ContrastMap) -> ContrastMap:
+    """Remove ruled lines and what lies along the frame, where ink is left without them."""
+    if measured.stroke_contrast < FAINT_CONTRAST:
+        return measured
+    for remove in (remove_ruled_lines, remove_frame_marks):
+        contrast = remove(measured.contrast, low_threshold(measured.stroke_contrast, measured.noise))
+        if contrast is measured.contrast:
             continue
-        noise, core = levels(contrast)
+        noise, stroke_contrast = noise_and_stroke_contrast(contrast)
         # What is left must have been ink before: else a lone character along the frame was taken away.
-        if core >= max(FAINT_CONTRAST, 6 * noise, WEAK * seen.core):
-            seen = replace(seen, contrast=contrast, noise=noise, core=core)
-    return seen
+        if stroke_contrast >= max(FAINT_CONTRAST, 6 * noise, LOW_SHARE * measured.stroke_contrast):
+            measured = replace(measured, contrast=contrast, noise=noise, stroke_contrast=stroke_contrast)
+    return measured
 
 
 def normalise_ink(image: Image, spec: PictureSpec) -> Seen:
@@ -101,33 +102,34 @@ def normalise_ink(image: Image, spec: PictureSpec) -> Seen:
 
     Parameters
     ----------
-    image : PIL.Image.Image
+    image
         Loaded and upright.
-    spec : PictureSpec
+    spec
+        What the model takes.
     """
-    ready = as_it_is(image, spec)
-    if ready is not None:
-        return Seen(ready)
+    pixels = already_normalised(image, spec)
+    if pixels is not None:
+        return Seen(pixels)
     colour = to_colour(image)
-    colour = np.stack([_sized(colour[..., plane]) for plane in range(colour.shape[2])], axis=2)
+    colour = np.stack([_to_working_size(colour[..., plane]) for plane in range(colour.shape[2])], axis=2)
     blank = np.zeros((spec.height, spec.width), np.uint8)
-    seen = _cleared(ink_map(colour))
-    if seen.core < FAINT_CONTRAST or seen.core < 4 * seen.noise:
-        return Seen(blank, (BLANK,) if seen.core < FAINT_CONTRAST else (BLANK, FAINT))
-    found = find_character(seen.contrast, seen.core, seen.noise)
-    if found is None:
+    measured = _clean(contrast_map(colour))
+    if measured.stroke_contrast < FAINT_CONTRAST or measured.stroke_contrast < 4 * measured.noise:
+        return Seen(blank, (BLANK,) if measured.stroke_contrast < FAINT_CONTRAST else (BLANK, FAINT))
+    character = segment_character(measured.contrast, measured.stroke_contrast, measured.noise)
+    if character is None:
         return Seen(blank, (BLANK,))
-    low = max(0.2 * seen.core, min(2 * seen.noise, 0.4 * seen.core))
-    pixels = draw_glyph(seen.contrast, found.mask, seen.core, low, spec)
+    noise_floor = max(0.2 * measured.stroke_contrast, min(2 * measured.noise, 0.4 * measured.stroke_contrast))
+    pixels = render_glyph(measured.contrast, character.mask, measured.stroke_contrast, noise_floor, spec)
     notes = []
-    if seen.core < 2 * FAINT_CONTRAST:
+    if measured.stroke_contrast < 2 * FAINT_CONTRAST:
         notes.append(FAINT)
-    if found.several:
+    if character.is_one_of_several:
         notes.append(SEVERAL)
-    if found.touches:
+    if character.touches_frame:
         notes.append(CUT_OFF)
-    rows = found.mask.any(axis=1)
-    enlarged = max(1.0, found.mask.shape[0] / image.height)
+    rows = character.mask.any(axis=1)
+    enlarged = max(1.0, character.mask.shape[0] / image.height)
     if int(rows.sum()) / enlarged < spec.ink_box // 3:
         notes.append(TINY)
     return Seen(pixels, tuple(notes))

@@ -1,10 +1,10 @@
-"""Take away what is in a picture besides writing: ruled lines, page borders, shadows at the frame."""
+"""Remove what is in a picture besides writing: ruled lines, page borders, shadows at the frame."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from edgesoft.pictures.filters import Floats, Mask, components, maximum
+from edgesoft.pictures.filters import Floats, Mask, components, dilation
 
 # A ruled line covers at least this share of the picture's width.
 COVERED = 0.6
@@ -17,7 +17,7 @@ THICKEST = 1 / 40
 ALONG_FRAME = 0.4
 
 
-def _line_pixels(mask: Mask) -> Mask:
+def _ruled_line_mask(mask: Mask) -> Mask:
     """Find the pixels of nearly horizontal ruled lines, without those where a stroke crosses.
 
     For each slope the mask is summed along sheared rows (a Radon transform over few angles);
@@ -55,26 +55,27 @@ def _line_pixels(mask: Mask) -> Mask:
     return out & mask
 
 
-def _along_frame(mask: Mask) -> Mask:
+def _frame_marks(mask: Mask) -> Mask:
     """Find marks that lie along the frame: page borders, shadows, the desk beside the sheet."""
     marks = components(mask)
     if marks.count == 0:
         return mask
     boxes = marks.boxes()
     half_perimeter = boxes[:, 2] - boxes[:, 0] + boxes[:, 3] - boxes[:, 1]
-    return marks.paint(marks.frame_contact() > ALONG_FRAME * half_perimeter)
+    return marks.mask_of(marks.frame_contact() > ALONG_FRAME * half_perimeter)
 
 
-def without_lines(contrast: Floats, weak: float) -> Floats:
-    """Remove ruled lines and grids.
+def remove_ruled_lines(contrast: Floats, threshold: float) -> Floats:
+    """Set the contrast of ruled lines and grids to 0.
 
     Parameters
     ----------
-    contrast : float32 [h, w]
-    weak : float
+    contrast
+        float32 `[h, w]`, contrast with the local background.
+    threshold
         Contrast above which a pixel is part of a mark.
     """
-    mask = contrast > weak
+    mask = contrast > threshold
     marks = components(mask)
     if marks.count == 0:
         return contrast
@@ -84,23 +85,24 @@ def without_lines(contrast: Floats, weak: float) -> Floats:
         return contrast
     lines = np.zeros_like(mask)
     if (boxes[:, 3] - boxes[:, 1]).max() > COVERED * width:
-        lines |= _line_pixels(mask)
+        lines |= _ruled_line_mask(mask)
     if (boxes[:, 2] - boxes[:, 0]).max() > COVERED * height:
-        lines |= _line_pixels(np.ascontiguousarray(mask.T)).T
+        lines |= _ruled_line_mask(np.ascontiguousarray(mask.T)).T
     return np.where(lines, np.float32(0), contrast) if lines.any() else contrast
 
 
-def without_border(contrast: Floats, weak: float) -> Floats:
-    """Remove marks that lie along the frame.
+def remove_frame_marks(contrast: Floats, threshold: float) -> Floats:
+    """Set the contrast of marks that lie along the frame to 0.
 
     Parameters
     ----------
-    contrast : float32 [h, w]
-    weak : float
+    contrast
+        float32 `[h, w]`, contrast with the local background.
+    threshold
         Contrast above which a pixel is part of a mark.
     """
-    border = _along_frame(contrast > weak)
+    border = _frame_marks(contrast > threshold)
     if not border.any():
         return contrast
-    near = maximum(border.astype(np.float32), max(1, max(contrast.shape) // 100)) > 0
+    near = dilation(border.astype(np.float32), max(1, max(contrast.shape) // 100)) > 0
     return np.where(near, np.float32(0), contrast)

@@ -11,8 +11,9 @@ from edgesoft.pictures.filters import Floats, Ints, Mask, box_mean, components
 
 # A mark is weak ink joined to strong ink (hysteresis: Canny, "A computational approach to edge
 # detection", 1986): pale ends of strokes stay, pale stains and ruled lines go.
-STRONG = 0.55
-WEAK = 0.3
+# The two thresholds as shares of the strokes' contrast.
+HIGH_SHARE = 0.55
+LOW_SHARE = 0.3
 # Marks below this share of the main mark's ink are specks; dots of that size carry no meaning in digits.
 SPECK_SHARE = 0.02
 # Among more marks than this, none of which holds this share of the ink or this many pixels, all are noise.
@@ -27,21 +28,15 @@ TALL = 0.5
 
 
 @dataclass(frozen=True)
-class Found:
-    """The marks that make up the character.
-
-    Attributes
-    ----------
-    mask : bool [h, w]
-    several : bool
-        Another character was left out.
-    touches : bool
-        The character touches the picture's frame.
-    """
+class Character:
+    """The marks that make up the character."""
 
     mask: Mask
-    several: bool
-    touches: bool
+    """bool `[h, w]`."""
+    is_one_of_several: bool
+    """Whether another character was left out."""
+    touches_frame: bool
+    """Whether it touches the picture's frame."""
 
 
 def _gaps(box: Ints, boxes: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -51,12 +46,12 @@ def _gaps(box: Ints, boxes: Ints) -> tuple[NDArray[np.float64], NDArray[np.float
     return down.astype(np.float64), across.astype(np.float64)
 
 
-def weak_level(core: float, noise: float) -> float:
+def low_threshold(stroke_contrast: float, noise: float) -> float:
     """Contrast above which a pixel may belong to a mark."""
-    return max(WEAK * core, min(2.5 * noise, 0.5 * core))
+    return max(LOW_SHARE * stroke_contrast, min(2.5 * noise, 0.5 * stroke_contrast))
 
 
-def _edge_width(contrast: Floats, mask: Mask, core: float) -> float:
+def _edge_width(contrast: Floats, mask: Mask, stroke_contrast: float) -> float:
     """Mean width in pixels over which marks pass from background to full contrast.
 
     The area between 40 % and 80 % of the contrast is two fifths of the edges' width times their
@@ -64,11 +59,11 @@ def _edge_width(contrast: Floats, mask: Mask, core: float) -> float:
     """
     # Noise would count as edges: smoothed by far less than the width that is asked about.
     smooth = box_mean(contrast, max(1, max(contrast.shape) // 64))
-    dark = mask & (contrast > 0.9 * core)
+    dark = mask & (contrast > 0.9 * stroke_contrast)
     # What so small a blur washes out is a thin line.
-    if not dark.any() or float(np.median(smooth[dark])) < 0.8 * core:
+    if not dark.any() or float(np.median(smooth[dark])) < 0.8 * stroke_contrast:
         return 0.0
-    band = np.clip((smooth / np.float32(core) - np.float32(0.4)) / np.float32(0.4), 0, 1) * mask
+    band = np.clip((smooth / np.float32(stroke_contrast) - np.float32(0.4)) / np.float32(0.4), 0, 1) * mask
     area = float(((band > 0) & (band < 1)).sum())
     inner = mask[1:, 1:] & mask[:-1, 1:] & mask[1:, :-1]
     down, across = (band[1:, 1:] - band[:-1, 1:])[inner], (band[1:, 1:] - band[1:, :-1])[inner]
@@ -76,27 +71,27 @@ def _edge_width(contrast: Floats, mask: Mask, core: float) -> float:
     return area / max(length, 1.0) / 0.4
 
 
-def find_character(contrast: Floats, core: float, noise: float) -> Found | None:
+def segment_character(contrast: Floats, stroke_contrast: float, noise: float) -> Character | None:
     """Choose the marks of the main character.
 
     Parameters
     ----------
-    contrast : float32 [h, w]
-        Contrast with the local background.
-    core, noise : float
+    contrast
+        float32 `[h, w]`, contrast with the local background.
+    stroke_contrast, noise
         Contrast of the strokes and deviation of the background.
 
     Returns
     -------
-    Found or None
+    Character | None
         None if no mark stands out.
     """
-    marks = components(contrast > weak_level(core, noise))
-    alive = marks.sums((contrast > STRONG * core).astype(np.float32)) > 0
+    marks = components(contrast > low_threshold(stroke_contrast, noise))
+    alive = marks.sums((contrast > HIGH_SHARE * stroke_contrast).astype(np.float32)) > 0
     if not alive.any():
         return None
     height, width = contrast.shape
-    mass = marks.sums(np.clip(contrast, 0, core))
+    mass = marks.sums(np.clip(contrast, 0, stroke_contrast))
     boxes = marks.boxes()
     high, wide = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     contact = marks.frame_contact() / (high + wide)
@@ -109,7 +104,7 @@ def find_character(contrast: Floats, core: float, noise: float) -> Found | None:
     members[main] = True
     group = boxes[main].copy()
     others = alive & (score >= SPECK_SHARE * score[main])
-    several = False
+    is_one_of_several = False
     for index in np.argsort(-score):
         if members[index] or not others[index]:
             continue
@@ -118,12 +113,12 @@ def find_character(contrast: Floats, core: float, noise: float) -> Found | None:
         overlap = -across / max(1, min(wide[index], group[3] - group[1]))
         beside = overlap < 0.2 and high[index] >= TALL * (group[2] - group[0])
         if beside or max(down, across) > 0.35 * size:
-            several |= bool(score[index] >= 0.2 * score[main])
+            is_one_of_several |= bool(score[index] >= 0.2 * score[main])
             continue
         members[index] = True
         group = np.concatenate([np.minimum(group[:2], boxes[index, :2]), np.maximum(group[2:], boxes[index, 2:])])
-    touches = bool(group[0] == 0 or group[1] == 0 or group[2] == height or group[3] == width)
-    mask = marks.paint(members)
-    if _edge_width(contrast, mask, core) > SOFTEST * max(height, width):
+    touches_frame = bool(group[0] == 0 or group[1] == 0 or group[2] == height or group[3] == width)
+    mask = marks.mask_of(members)
+    if _edge_width(contrast, mask, stroke_contrast) > SOFTEST * max(height, width):
         return None
-    return Found(mask, several, touches)
+    return Character(mask, is_one_of_several, touches_frame)

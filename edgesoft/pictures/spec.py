@@ -31,25 +31,6 @@ class PictureError(EdgesoftError):
 class PictureSpec:
     """What the model takes; it lives in the model's card as JSON.
 
-    Parameters
-    ----------
-    height, width : int
-        Size of the model's input in pixels.
-    channels : int
-        1 (grey) or 3 (RGB).
-    normaliser : str
-        ``"ink"``: one dark or bright glyph on a background becomes white on black, boxed and
-        centred. ``"resize"``: the whole picture is scaled to the model's size.
-    ink_box : int
-        Longest side of the ink in pixels. MNIST: 20 (LeCun, Bottou, Bengio and Haffner,
-        "Gradient-based learning applied to document recognition", 1998, section III.A).
-    centring : str
-        ``"mass"``: the centre of mass goes to pixel (height/2, width/2), MNIST's rule of the
-        same section. ``"box"``: the middle of the ink's box goes there.
-    stroke_low, stroke_high : float
-        Stroke widths in pixels between which a glyph is left as it was written. MNIST: about the 15th
-        and the 85th percentile of its training set. ``stroke_high=0`` leaves every width.
-
     Raises
     ------
     PictureError
@@ -57,13 +38,24 @@ class PictureSpec:
     """
 
     height: int = 28
+    """Height of the model's input in pixels."""
     width: int = 28
+    """Width of the model's input in pixels."""
     channels: int = 1
+    """1 (grey) or 3 (RGB)."""
     normaliser: str = "ink"
+    """"ink": one dark or bright glyph on a background becomes white on black, boxed and centred. "resize": the whole picture is scaled
+    to the model's size."""
     ink_box: int = 20
+    """Longest side of the ink in pixels. MNIST: 20 (LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
+    recognition", 1998, section III.A)."""
     centring: str = "mass"
+    """What goes to pixel (height/2, width/2): "mass": the centre of mass, MNIST's rule of the same section; "box": the middle of the
+    ink's box."""
     stroke_low: float = 2.0
+    """Thinnest mean stroke in pixels that is left as it was written. MNIST: about the 15th percentile of its training set."""
     stroke_high: float = 3.2
+    """Thickest one: about the 85th percentile; 0 leaves every width."""
 
     kind: ClassVar[str] = "pixels"  # name of the graph's input, and of this form of input in the card
     dtype: ClassVar[str] = "uint8"
@@ -91,7 +83,7 @@ class PictureSpec:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one input: ``(height, width)``, or ``(height, width, channels)`` in colour."""
+        """Shape of one input: `(height, width)`, or `(height, width, channels)` in colour."""
         return (self.height, self.width) if self.channels == 1 else (self.height, self.width, self.channels)
 
     def to_card(self) -> dict[str, int | float | str]:
@@ -124,15 +116,9 @@ class PictureSpec:
 
 @dataclass(frozen=True)
 class Seen:
-    """One normalised picture.
-
-    Attributes
-    ----------
-    pixels : NDArray[np.uint8]
-        ``[height, width]``, or ``[height, width, 3]`` for a colour model.
-    warnings : tuple of str
-        Short sentences with stable wording, for text and JSON.
-    """
+    """One normalised picture."""
 
     pixels: NDArray[np.uint8]
+    """uint8 `[height, width]`, or `[height, width, 3]` for a colour model."""
     warnings: tuple[str, ...] = ()
+    """Short sentences with stable wording, for text and JSON."""

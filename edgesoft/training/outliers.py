@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from edgesoft.pictures.render import draw_glyph
+from edgesoft.pictures.render import render_glyph
 from edgesoft.pictures.spec import PictureSpec
 
 __all__ = ["draw_outliers"]
@@ -55,7 +55,7 @@ def draw_outliers(spec: PictureSpec, labels: tuple[str, ...], seed: int) -> NDAr
     pages = [*_printed(_other_characters(labels))]
     pages += [_scrawl(rng) for _ in range(_SCRAWLS)]
     pages += [_blot(rng) for _ in range(_BLOTS)]
-    return np.stack([draw_glyph(page, page > 0.1, core=1.0, low=0.1, spec=spec) for page in pages])
+    return np.stack([render_glyph(page, page > 0.1, stroke_contrast=1.0, noise_floor=0.1, spec=spec) for page in pages])
 
 
 def _other_characters(labels: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""MNIST's test digits in the disguises that people's pictures wear, read by the ready model with its own limits of doubt."""
+"""MNIST's test digits in the disguises that people's pictures wear, read by the ready model with its own limits of rejection."""
 
 from __future__ import annotations
 

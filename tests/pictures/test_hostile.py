@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import warnings
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -90,6 +91,24 @@ def png_header(width: int, height: int, depth: int = 1, colour: int = 0) -> byte
 def test_bombs_are_refused(width: int, height: int, depth: int, colour: int) -> None:
     with pytest.raises(PictureError, match=r"smaller|damaged"):
         read_picture(png_header(width, height, depth, colour), SPEC)
+
+
+def test_a_picture_that_pillow_finds_large_is_refused_where_warnings_are_errors() -> None:
+    with pytest.raises(PictureError, match="far too many pixels"):  # pytest makes warnings errors here
+        read_picture(png_header(9500, 9500, 8), SPEC)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(
+            PictureError, match="damaged or truncated"
+        ):  # negative control: it is decoded, and its rows end early
+            read_picture(png_header(9500, 9500, 8), SPEC)
+
+
+def test_a_pillow_that_hides_libtiff_reads_all_the_same(monkeypatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda _: object())
+    decode._silence_libtiff.cache_clear()
+    assert read_picture(CORPUS["tiff bit"], SPEC).pixels.shape == (28, 28)
+    decode._silence_libtiff.cache_clear()
 
 
 def corpus() -> dict[str, bytes]:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from edgesoft.pictures import PictureError, PictureSpec, read_picture
-from edgesoft.pictures.filters import components, otsu, stroke_width
 from edgesoft.pictures.spec import ANIMATED, BLANK, SEVERAL
 from tests.pictures.disguises import encoded
 
@@ -198,35 +197,6 @@ def test_card_round_trip_and_mistakes() -> None:
     for card in ({"hight": 28}, {"height": "28"}, {"height": 0}, {"channels": 2}, {"normaliser": "x"}, {"ink_box": 40}):
         with pytest.raises(PictureError):
             PictureSpec.from_card(card)
-
-
-def test_components_against_flood_fill() -> None:
-    rng = np.random.default_rng(0)
-    for density in (0.1, 0.4, 0.6, 0.9):
-        mask = rng.random((23, 31)) < density
-        left, count = {(int(y), int(x)) for y, x in zip(*np.nonzero(mask), strict=True)}, 0
-        sizes = []
-        while left:
-            count += 1
-            stack, size = [left.pop()], 0
-            while stack:
-                y, x = stack.pop()
-                size += 1
-                near = {(y + down, x + across) for down in (-1, 0, 1) for across in (-1, 0, 1)} & left
-                left -= near
-                stack.extend(near)
-            sizes.append(size)
-        found = components(mask)
-        assert found.count == count
-        assert sorted(found.areas()) == sorted(sizes)
-        assert np.array_equal(found.paint(np.ones(count, bool)), mask)
-
-
-def test_measures() -> None:
-    line = np.zeros((60, 200), np.float32)
-    line[25:31] = 1
-    assert stroke_width(line) == pytest.approx(6, rel=0.05)
-    assert 0.2 < otsu(np.array([0, 0.1, 0.1, 0.9, 1.0], np.float32)) < 0.9
 
 
 def test_path_and_wrong_extension(tmp_path: Path) -> None:
