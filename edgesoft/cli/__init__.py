@@ -10,6 +10,7 @@ import importlib
 import io
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -78,6 +79,9 @@ def _options(
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     _replace_closed_streams()
+    # Pillow warns of large and odd files. Sizes are checked by ourselves, and what can be decoded is no reason for talk. The filter comes
+    # last, so that it never outweighs one that the user has set.
+    warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name may hold bytes that are no text; in JSON, \udcff is just how they are written.
         sys.stdout.reconfigure(errors="backslashreplace")

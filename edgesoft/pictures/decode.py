@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import warnings
 from contextlib import suppress
 from functools import cache
 from io import BytesIO
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
 Source = str | PathLike[str] | bytes | bytearray | memoryview
 
 READS = "PNG, JPEG, BMP, GIF, TIFF, WebP or PPM/PGM/PBM"
-
-# Pillow warns about large or odd files. Sizes are checked here, and oddities that can be decoded are no reason to write to standard
-# error. The filter comes last, so that it never outweighs one that the program or its user has set.
-warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
 
 # What a picture may take while it is decoded. With the interpreter, numpy and Pillow (60 MB)
 # and the arrays of the normaliser (40 MB) the process stays under 300 MB.

@@ -27,6 +27,7 @@ def read(path):
         return None
 
 sys.setswitchinterval(1e-5)
+warnings.filterwarnings("ignore", module=r"PIL\\.", append=True)  # a program's own choice; the command line makes it too
 filters = list(warnings.filters)
 paths = sys.argv[1:] * 10
 with ThreadPoolExecutor(16) as pool:
@@ -72,6 +73,13 @@ def test_threads_leave_standard_error_and_the_warning_filters_alone(odd_files):
     assert process.returncode == 0, process.stderr
     assert process.stderr.splitlines() == [*(f"turn {turn}" for turn in range(20)), "end"]
     assert "True" in process.stdout
+
+
+def test_the_command_line_hushes_pillow_too(odd_files, cli, exported):
+    ended = cli("infer", "-q", "--model", exported, *odd_files)
+    assert ended.code == 0
+    assert "Corrupt EXIF data" not in ended.err
+    assert "Fax4" not in ended.err
 
 
 def test_bare_pillow_has_something_to_say(odd_files):

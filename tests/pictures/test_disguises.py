@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from edgesoft.inference.batches import read_pictures
+from edgesoft.inference.batches import classify
 from tests.pictures.disguises import DISGUISES, disguised, encoded
 
 COUNT = 80
@@ -23,7 +23,7 @@ def files(mnist):
 def test_disguised_digits_are_read(ready, files, mnist):
     right = {}
     for name, pictures in files.items():
-        readings = read_pictures(ready, ((name, picture) for picture in pictures))
+        readings = classify(ready, ((name, picture) for picture in pictures))
         labels = [reading.label for reading in readings]
         right[name] = np.mean([label == str(target) for label, target in zip(labels, mnist.test.targets, strict=False)])
     assert np.mean(list(right.values())) >= 0.99, right
@@ -36,7 +36,7 @@ def test_digits_of_other_hands_in_few_pixels(ready, side):
     digits = load_digits()
     greys = [Image.fromarray(np.rint(255 - page * 255 / 16).astype(np.uint8)) for page in digits.images[:200]]
     pictures = [encoded(grey.resize((side, side), Image.Resampling.BICUBIC)) for grey in greys]
-    readings = read_pictures(ready, ((str(side), picture) for picture in pictures))
+    readings = classify(ready, ((str(side), picture) for picture in pictures))
     assert np.mean([r.label == str(target) for r, target in zip(readings, digits.target, strict=False)]) >= 0.93
 
 

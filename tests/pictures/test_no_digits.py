@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from edgesoft.inference.batches import UNKNOWN, read_pictures
+from edgesoft.inference.batches import UNKNOWN, classify
 from edgesoft.training import outliers
 from tests.pictures.disguises import encoded
 
@@ -36,7 +36,7 @@ def printed(character, font):
 
 def answered(classifier, pictures):
     """Share of the pictures that get another answer than "unknown"."""
-    readings = list(read_pictures(classifier, (("", picture) for picture in pictures)))
+    readings = list(classify(classifier, (("", picture) for picture in pictures)))
     return np.mean([reading.label != UNKNOWN for reading in readings])
 
 
