@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from edgesoft.version import __version__
 
-__all__ = ["Classifier", "EdgesoftError", "__version__", "export", "load", "train"]
+__all__ = ["Classifier", "EdgesoftError", "__version__", "export", "load", "resume", "train", "verify"]
 
 if TYPE_CHECKING:
-    from edgesoft.api import export, train
+    from edgesoft.api import export, resume, train, verify
     from edgesoft.errors import EdgesoftError
     from edgesoft.inference.classifier import Classifier, load
 
@@ -20,8 +20,7 @@ _HOMES = {
     "Classifier": "edgesoft.inference.classifier",
     "load": "edgesoft.inference.classifier",
     "EdgesoftError": "edgesoft.errors",
-    "export": "edgesoft.api",
-    "train": "edgesoft.api",
+    **dict.fromkeys(("export", "resume", "train", "verify"), "edgesoft.api"),
 }
 
 

@@ -1,36 +1,48 @@
-"""Training and export from Python: what `edgesoft.train` and `edgesoft.export` are."""
+"""What the commands do, from Python: one function a command. The command line parses, calls one of these, and prints.
+
+Nothing heavy is imported until a function is called: `verify` runs where torch is not installed.
+"""
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgesoft.data.arrays import from_arrays
-from edgesoft.data.dataset import Dataset
-from edgesoft.data.load import load_dataset
-from edgesoft.data.settings import DataSettings, parse_size
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
-from edgesoft.exporting import export as exporting
-from edgesoft.exporting.export import QuantizeSettings
-from edgesoft.exporting.gate import Gate
-from edgesoft.exporting.publish import publish
-from edgesoft.exporting.results import ExportResult
-from edgesoft.training import train as training
-from edgesoft.training.results import Epoch, TrainResult
-from edgesoft.training.runs import RunFolder, checkpoint_in, new_run
-from edgesoft.training.settings import TrainSettings, parse_hidden, suited
-from edgesoft.training.settings_file import stored_options
 
-_DATA = frozenset(field.name for field in fields(DataSettings)) - {"source", "split_seed"}
-_TRAINING = frozenset(field.name for field in fields(TrainSettings))
+if TYPE_CHECKING:
+    from edgesoft.data.dataset import Dataset
+    from edgesoft.data.settings import DataSettings
+    from edgesoft.exporting.results import ExportResult
+    from edgesoft.inference.providers import Choice
+    from edgesoft.inference.verify import VerifyReport
+    from edgesoft.training.results import Epoch, TrainResult
+    from edgesoft.training.settings import TrainSettings
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who wants to know how a training goes on; each is called as its name says."""
+
+    on_picture: Callable[[int, int], object] = _ignore
+    """While a folder is read: the number of pictures read so far, and of all."""
+    on_start: Callable[[Dataset, TrainSettings], object] = _ignore
+    """When the data are there: what they are, and the settings with their defaults resolved."""
+    on_batch: Callable[[int, float], object] = _ignore
+    """After each step: the number of steps so far, and the loss of the batch in nats."""
+    on_epoch: Callable[[Epoch], object] = _ignore
+    """After each epoch."""
 
 
 def train(
-    data: Any,
+    data: Any = None,
     y: Any = None,
     *,
     validation: tuple[Any, Any] | None = None,
@@ -39,7 +51,9 @@ def train(
     feature_names: Sequence[str] | None = None,
     name: str = "model",
     output: str | Path | None = None,
-    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    config: str | Path | None = None,
+    on_epoch: Callable[[Epoch], object] = _ignore,
+    watcher: Watcher | None = None,
     **settings: Any,
 ) -> TrainResult:
     """Train a classifier, as `edgesoft train` does.
@@ -49,7 +63,7 @@ def train(
     data
         What the command line takes as its source (a known name, a folder, a file); or the inputs themselves, as a numpy array, a
         torch tensor or nested lists: uint8 `[n, height, width]` or `[n, height, width, 3]` for pictures, raw grey levels from 0 to
-        255; numbers `[n, features]` for tables, in any unit.
+        255; numbers `[n, features]` for tables, in any unit. None takes what `config` says, else MNIST.
     y
         With inputs: `[n]` their labels, words or integers.
     validation, test
@@ -62,8 +76,12 @@ def train(
         With inputs: name of the model.
     output
         Folder of the run; None takes `runs/<name>`, or the next free number.
+    config
+        A settings file; `settings` win over it.
     on_epoch
         Called after each epoch.
+    watcher
+        Who wants to know more than `on_epoch` tells.
     settings
         Everything else that `edgesoft train --help` lists, under the same name: `target="species"`, `hidden=(64, 32)`, `epochs=20`,
         `head="sigmoid"`, `seed=1`. What is not given suits the data.
@@ -88,36 +106,63 @@ def train(
     >>> x = numpy.random.default_rng(0).normal(size=(60, 2))
     >>> run = edgesoft.train(x, x[:, 0] > 0, epochs=5, output="runs/example")  # doctest: +SKIP
     """
-    chosen = _checked(settings)
-    data_settings = {key: value for key, value in chosen.items() if key in _DATA}
-    config = {key: value for key, value in chosen.items() if key in _TRAINING}
-    TrainSettings(**{"batch_norm": False, **config})  # a wrong number is refused before the data are read
-    seed = config.get("seed", TrainSettings.seed)
-    if isinstance(data, str | os.PathLike):
-        if (
-            y is not None
-            or validation is not None
-            or test is not None
-            or labels is not None
-            or feature_names is not None
-        ):
-            raise UsageError(
-                f"{data}: brings its own labels and splits. Leave out y, validation, test, labels and feature_names"
-            )
-        dataset = load_dataset(DataSettings(**{"source": os.fspath(data), "split_seed": seed, **data_settings}))
+    from edgesoft.data.load import load_dataset
+    from edgesoft.training import train as training
+    from edgesoft.training.runs import RunFolder, new_run
+    from edgesoft.training.settings import TrainSettings, suited
+
+    watcher = Watcher(on_epoch=on_epoch) if watcher is None else watcher
+    chosen, learning = _settings(settings, None if config is None else Path(config))
+    TrainSettings(**{"batch_norm": False, **learning})  # a wrong number is refused before the data are read
+    chosen.setdefault("split_seed", learning.get("seed", TrainSettings.seed))
+    given = {"y": y, "validation": validation, "test": test, "labels": labels, "feature_names": feature_names}
+    if data is None or isinstance(data, str | os.PathLike):
+        if data is not None:
+            chosen["source"] = os.fspath(data)
+        wanted = _data_settings(chosen)
+        foreign = [argument for argument, value in given.items() if value is not None]
+        if foreign:
+            raise UsageError(f"{wanted.source}: brings its own labels and splits. Leave out {', '.join(foreign)}")
+        dataset = load_dataset(wanted, on_picture=watcher.on_picture)
     else:
-        if y is None:
-            raise UsageError("inputs without labels: expected train(x, y), or the name of a data set")
-        given = {"train": (data, y), "validation": validation, "test": test}
-        options = DataSettings(**{"split_seed": seed, **data_settings})
-        options.refuse("arrays", "target", "ignore_columns", "size", "colour", "root", "download")
-        splits = {part: pair for part, pair in given.items() if pair is not None}
-        dataset = from_arrays(splits, options, name=name, labels=labels, feature_names=feature_names)
+        dataset = _from_arrays(data, _data_settings(chosen), name=name, **given)
     folder = new_run(dataset.name) if output is None else RunFolder(Path(output))
     if folder.is_used():
-        raise EdgesoftError(f"{output}: already holds a run. Choose another output")
-    resolved = TrainSettings(**{**suited(len(dataset.train), dataset.input.kind), **config})
-    return training.train(dataset, resolved, folder, on_epoch=on_epoch)
+        raise EdgesoftError(
+            f"{output}: already holds a run. Choose another output, or continue that run: edgesoft train --resume {output}"
+        )
+    resolved = TrainSettings(**{**suited(len(dataset.train), dataset.input.kind), **learning})
+    watcher.on_start(dataset, resolved)
+    return training.train(dataset, resolved, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
+
+
+def resume(folder: str | Path, *, watcher: Watcher | None = None) -> TrainResult:
+    """Continue an interrupted run, as `edgesoft train --resume` does: the weights come out as if it had never stopped.
+
+    Parameters
+    ----------
+    folder
+        The run's.
+    watcher
+        Who wants to know how it goes on.
+
+    Raises
+    ------
+    EdgesoftError
+        There is nothing to resume, or the data are not those that the run began with.
+    """
+    from edgesoft.data.load import load_dataset
+    from edgesoft.training import train as training
+    from edgesoft.training.resume import stored_settings
+    from edgesoft.training.runs import RunFolder
+    from edgesoft.training.settings_file import stored_data_settings
+
+    watcher = Watcher() if watcher is None else watcher
+    run = RunFolder(Path(folder))
+    settings = stored_settings(run)
+    dataset = load_dataset(stored_data_settings(run), on_picture=watcher.on_picture)
+    watcher.on_start(dataset, settings)
+    return training.train(dataset, settings, run, resume=True, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 
 
 @dataclass(frozen=True)
@@ -125,6 +170,8 @@ class Exported:
     """Files that were published, and what was measured on them."""
 
     result: ExportResult
+    kind: str
+    """What the model takes: "pixels" or "features"."""
     paths: tuple[Path, ...]
     """Float model, INT8 model where one was made, report as JSON and as a page."""
 
@@ -137,21 +184,38 @@ class Exported:
         return self.result._repr_html_()
 
 
+class Int8MissedError(GateMissedError):
+    """No INT8 file holds the gate: only the float file was published.
+
+    Parameters
+    ----------
+    exported
+        What was published all the same.
+    """
+
+    def __init__(self, exported: Exported) -> None:
+        super().__init__(
+            f"no INT8 file holds the gate; {exported.model} is float. Allow more with --max-drop, or train longer"
+        )
+        self.exported = exported
+
+
 def export(
-    run: TrainResult | str | Path,
+    run: TrainResult | str | Path | None = None,
     data: Dataset | str | Path | None = None,
     *,
     quantize: bool = True,
     output: str | Path = "exported",
     name: str | None = None,
-    max_drop: float = 0.1,
+    on_start: Callable[[Path], object] = _ignore,
+    **settings: Any,
 ) -> Exported:
     """Export a trained model to ONNX, prove that it answers like PyTorch, and publish it, as `edgesoft export` does.
 
     Parameters
     ----------
     run
-        What `train` returned; or a run's folder, or a checkpoint in it.
+        What `train` returned; or a run's folder, or a checkpoint in it; None takes the newest run in `runs/`.
     data
         The data that it was trained on, where they have moved; None takes them from `run`.
     quantize
@@ -160,49 +224,141 @@ def export(
         Folder for the files.
     name
         Stem of the files; None takes the data set's name.
-    max_drop
-        Accuracy that INT8 may lose, in percentage points.
+    on_start
+        Called with the checkpoint, before anything is read.
+    settings
+        Everything else that `edgesoft export --help` lists, under the same name: `max_drop=0.5`, `per_channel=True`.
 
     Raises
     ------
     EdgesoftError
         The checkpoint cannot be read, belongs to other data, or the folder cannot be written.
+    UsageError
+        A setting is unknown or out of its range.
     GateMissedError
         The float file does not answer like PyTorch, and nothing was published; or no INT8 file holds its gate, and only the float
-        file was published.
+        file was published (`Int8MissedError`).
     """
+    from edgesoft.data.dataset import Dataset
+    from edgesoft.data.load import load_dataset
+    from edgesoft.exporting import export as exporting
+    from edgesoft.exporting.gate import Gate
+    from edgesoft.exporting.publish import publish
+    from edgesoft.exporting.settings import QuantizeSettings
+    from edgesoft.files import check_writable
+    from edgesoft.settings import read_settings
+    from edgesoft.training.checkpoint import Checkpoint
+    from edgesoft.training.results import TrainResult
+    from edgesoft.training.runs import RunFolder, checkpoint_in, newest_checkpoint
+    from edgesoft.training.settings_file import stored_data_settings
+
+    chosen = read_settings([Gate, QuantizeSettings], settings)
+    gate = Gate(chosen.pop("max_drop", Gate.max_drop))
+    int8 = QuantizeSettings(**chosen)
     if isinstance(run, TrainResult):
-        checkpoint, dataset = run.folder.checkpoint, run.dataset
+        path = run.folder.checkpoint
+        data = run.dataset if data is None else data
     else:
-        checkpoint, dataset = checkpoint_in(Path(run)), None
-    if isinstance(data, Dataset):
-        dataset = data
-    elif dataset is None or data is not None:
-        dataset = load_dataset(stored_options(RunFolder(checkpoint.parent), None if data is None else os.fspath(data)))
-    int8 = QuantizeSettings() if quantize else None
-    result = exporting.export(checkpoint, dataset, gate=Gate(max_drop), int8=int8, name=name)
-    exported = Exported(result, tuple(publish(result, dataset, Path(output))))
+        path = newest_checkpoint() if run is None else checkpoint_in(Path(run))
+    on_start(path)
+    checkpoint = Checkpoint.load(path)  # what cannot be read is said before its data are looked for
+    check_writable(Path(output))
+    if not isinstance(data, Dataset):
+        data = load_dataset(stored_data_settings(RunFolder(path.parent), None if data is None else os.fspath(data)))
+    result = exporting.export(checkpoint, data, gate=gate, int8=int8 if quantize else None, name=name)
+    exported = Exported(result, data.input.kind, tuple(publish(result, data, Path(output))))
     if quantize and result.int8_model is None:
-        raise GateMissedError(
-            f"no INT8 file holds the gate; {exported.model} is float. Allow more with max_drop, or train longer"
-        )
+        raise Int8MissedError(exported)
     return exported
 
 
-def _checked(settings: dict[str, Any]) -> dict[str, Any]:
-    for name in settings:
-        if name not in _DATA | _TRAINING:
-            close = difflib.get_close_matches(name, sorted(_DATA | _TRAINING), 1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(sorted(_DATA | _TRAINING))}"
-            raise UsageError(f"unknown setting {name!r}. {hint}")
-    checked = {name: value for name, value in settings.items() if value is not None}
-    if "size" in checked:
-        size = checked["size"]
-        checked["size"] = parse_size(str(size)) if isinstance(size, int | str) else tuple(size)
-    if "ignore_columns" in checked:
-        columns = checked["ignore_columns"]
-        checked["ignore_columns"] = (columns,) if isinstance(columns, str) else tuple(columns)
-    if "hidden" in checked:
-        hidden = checked["hidden"]
-        checked["hidden"] = parse_hidden(hidden if isinstance(hidden, str) else ",".join(map(str, hidden)) or "none")
-    return checked
+def verify(
+    model: str | Path,
+    *,
+    provider: str = "cpu",
+    device_id: int | None = None,
+    threads: int | None = None,
+    tf32: bool = False,
+    against: str | Path | None = None,
+    data: str | None = None,
+    on_start: Callable[[Choice], object] = _ignore,
+) -> VerifyReport:
+    """Prove that a model file is intact and still answers as PyTorch did, as `edgesoft verify` does.
+
+    Parameters
+    ----------
+    model
+        The `.onnx` file.
+    provider, device_id, threads, tf32
+        Where to replay its examples; see `edgesoft.load`.
+    against
+        A run's folder or a checkpoint: compare with it in PyTorch over the whole test split too.
+    data
+        With `against`: where the data are now; None takes them from the run.
+    on_start
+        Called with the provider that will run, before anything is read.
+
+    Returns
+    -------
+    VerifyReport
+        What was measured and what was found; `passed` says whether nothing was.
+
+    Raises
+    ------
+    EdgesoftError
+        A file cannot be read or is not one that edgesoft wrote.
+    UsageError
+        There is no such provider, or it takes no such option.
+    ProviderUnavailableError
+        The provider cannot run here.
+    """
+    from edgesoft.inference.providers import choose
+    from edgesoft.inference.verify import verify as replay
+
+    choice = choose(provider, device_id=device_id, tf32=tf32)
+    on_start(choice)
+    report = replay(Path(model), choice=choice, threads=threads)
+    if against is None:
+        return report
+    from edgesoft.data.load import load_dataset
+    from edgesoft.exporting.against import verify_against
+    from edgesoft.training.checkpoint import Checkpoint
+    from edgesoft.training.runs import RunFolder, checkpoint_in
+    from edgesoft.training.settings_file import stored_data_settings
+
+    path = checkpoint_in(Path(against))
+    checkpoint = Checkpoint.load(path)  # what cannot be read is said before its data are looked for
+    dataset = load_dataset(stored_data_settings(RunFolder(path.parent), data))
+    return verify_against(report, checkpoint, dataset, threads=threads)
+
+
+def _settings(settings: Mapping[str, Any], config: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of the data and those of the training: the file's, and over them those that were given."""
+    from edgesoft.data.settings import DataSettings
+    from edgesoft.settings import described, read_settings
+    from edgesoft.training.settings import TrainSettings
+    from edgesoft.training.settings_file import read_settings_file
+
+    given = read_settings([DataSettings, TrainSettings], settings)
+    stored = {"data": {}, "training": {}} if config is None else read_settings_file(config)
+    data = {name: value for name, value in given.items() if name in described(DataSettings)}
+    training = {name: value for name, value in given.items() if name in described(TrainSettings)}
+    return {**stored["data"], **data}, {**stored["training"], **training}
+
+
+def _data_settings(chosen: Mapping[str, Any]) -> DataSettings:
+    from edgesoft.data.settings import DataSettings
+
+    return DataSettings(**chosen)
+
+
+def _from_arrays(
+    inputs: Any, settings: DataSettings, *, name: str, y: Any, validation: Any, test: Any, **named: Any
+) -> Dataset:
+    from edgesoft.data.arrays import from_arrays
+
+    if y is None:
+        raise UsageError("inputs without labels: expected train(x, y), or the name of a data set")
+    settings.refuse("arrays", "target", "ignore_columns", "size", "colour", "root", "download")
+    splits = {"train": (inputs, y), "validation": validation, "test": test}
+    return from_arrays({part: pair for part, pair in splits.items() if pair is not None}, settings, name=name, **named)

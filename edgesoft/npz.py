@@ -53,7 +53,12 @@ def read_npz(path: Path, *, limit: int, what: str, advice: str) -> Arrays:
     EdgesoftError
         It cannot be read, is damaged, holds something else than plain arrays, or would unpack to more than `limit`.
     """
-    content, noun = read_bytes(path, limit=limit, what=what), what.partition(" ")[2]
+    return parse_npz(read_bytes(path, limit=limit, what=what), path, limit=limit, what=what, advice=advice)
+
+
+def parse_npz(content: bytes, path: Path, *, limit: int, what: str, advice: str) -> Arrays:
+    """`read_npz` for bytes that have been read; `path` is for the messages only."""
+    noun = what.partition(" ")[2]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             unpacked = sum(item.file_size for item in archive.infolist())

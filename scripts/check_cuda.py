@@ -28,7 +28,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from edgesoft.cli.console import to_json
+from edgesoft.cli.render import to_json
 from edgesoft.data.mnist import load_mnist
 from edgesoft.inference.bench import Call, Candidate, bench
 from edgesoft.inference.classifier import OUTPUTS, Classifier, load, run_bound

@@ -14,11 +14,13 @@ import edgesoft
 from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.load import load_dataset
 from edgesoft.data.settings import DataSettings
-from edgesoft.exporting.export import QuantizeSettings, export
+from edgesoft.exporting.export import export
 from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.publish import publish
 from edgesoft.exporting.results import ExportResult
+from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.inference.classifier import Classifier
+from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
 from edgesoft.training.train import train
@@ -61,7 +63,7 @@ def tiny_checkpoint(tiny_run) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_export(tiny_checkpoint, mnist) -> ExportResult:
-    return export(tiny_checkpoint, mnist, int8=QuantizeSettings())
+    return export(Checkpoint.load(tiny_checkpoint), mnist, int8=QuantizeSettings())
 
 
 @pytest.fixture(scope="session")
@@ -142,4 +144,8 @@ def deep(small, mnist, tmp_path_factory) -> tuple[Path, Dataset, ExportResult]:
     dataset = dataclasses.replace(small, test=mnist.test)
     folder = RunFolder(tmp_path_factory.mktemp("deep"))
     train(dataset, dataclasses.replace(TINY, hidden=TrainSettings.hidden, epochs=3), folder)
-    return folder.checkpoint, dataset, export(folder.checkpoint, dataset, int8=QuantizeSettings(), gate=Gate(100))
+    return (
+        folder.checkpoint,
+        dataset,
+        export(Checkpoint.load(folder.checkpoint), dataset, int8=QuantizeSettings(), gate=Gate(100)),
+    )

@@ -15,7 +15,7 @@ PACKAGE = Path(edgesoft.__file__).parent
 # Lowest first: a module imports from its own room and from those before it, rooms of one line not from each other.
 LEVELS = [
     ("errors", "version"),
-    ("files",),
+    ("files", "settings"),
     ("npz",),
     ("pictures", "tables"),
     ("model",),

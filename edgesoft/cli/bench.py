@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgesoft.cli import options
-from edgesoft.cli.console import say, table, to_json
+from edgesoft.cli.console import say, table
+from edgesoft.cli.render import show
 from edgesoft.errors import EdgesoftError, UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ def command(
     against: Annotated[
         Path | None, typer.Option(help="Time this checkpoint in PyTorch too.", show_default=False)
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page with bars here.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document; times in seconds.")] = False,
 ) -> None:
     """Time model files against each other, and say how far this machine can be trusted.
@@ -43,10 +43,8 @@ def command(
     All take turns in changing order. The first is the one that the others are compared with; it also runs against itself, and no
     difference within that noise is called one.
     """
-    from edgesoft.files import write_atomically
     from edgesoft.inference.bench import bench
     from edgesoft.inference.bench_models import model_candidates, open_models
-    from edgesoft.inference.bench_page import bench_html
     from edgesoft.inference.providers import choose
 
     batches, counts = _numbers(batch, "--batch"), [None] if threads is None else _numbers(threads, "--threads")
@@ -58,10 +56,7 @@ def command(
         candidates += _torch_candidates(against, candidates[0], counts, choices)
     results = bench(candidates, batches, rounds=rounds, on_progress=say)
     machine = _machine(against is not None)
-    print(to_json({"machine": machine, "batches": results}) if as_json else "\n\n".join(map(_text, results)))
-    if html is not None:
-        write_atomically(html, bench_html(results, machine).encode())
-        say(f"written: {html}")
+    show({"machine": machine, "batches": results}, ["\n\n".join(map(_text, results))], as_json=as_json)
 
 
 def _numbers(text: str, option: str) -> list[int]:
@@ -119,8 +114,6 @@ def _machine(with_torch: bool) -> dict[str, str]:
 
 
 def _text(result: BatchResult) -> str:
-    from edgesoft.inference.bench_page import microseconds, verdict
-
     heading = (f"batch {result.batch}", "p50", "p90", "p99", "a second", "ratio", "create", "first call", "memory")
     rows = [
         (
@@ -137,3 +130,21 @@ def _text(result: BatchResult) -> str:
         for timing in result.timings
     ]
     return f"{table([heading, *rows])}\n{verdict(result)}"
+
+
+def verdict(result: BatchResult) -> str:
+    """Who won, or why nobody did, and how far this machine can be trusted."""
+    noise = f"noise {100 * result.noise:.1f} % (the first against itself), rounds spread by {100 * result.spread:.0f} %"
+    if len(result.timings) == 1:
+        return f"one candidate; {noise}"
+    if result.winner is None:
+        return f"no winner: the fastest are closer than this machine can tell; {noise}"
+    return f"fastest: {result.winner}; {noise}"
+
+
+def microseconds(seconds: float) -> str:
+    """12.3 us, 456 us, 7.89 ms, 1.23 s."""
+    for limit, unit, text in ((1e-4, 1e6, "{:.1f} us"), (1e-3, 1e6, "{:.0f} us"), (1.0, 1e3, "{:.2f} ms")):
+        if seconds < limit:
+            return text.format(seconds * unit)
+    return f"{seconds:.2f} s"

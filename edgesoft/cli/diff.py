@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgesoft.cli.console import say, to_json
+from edgesoft.cli.console import say
+from edgesoft.cli.render import show
+
+if TYPE_CHECKING:
+    from edgesoft.inference.diff import ModelDiff
 
 
 def command(
@@ -19,23 +24,29 @@ def command(
     from edgesoft.inference.diff import diff
 
     result = diff(old, new)
-    if as_json:
-        print(to_json(result))
-    else:
-        for name, (before, after) in result.fields.items():
-            for line in _changes(name, before, after):
-                print(line)
-        for change in result.golden_changes:
-            print(
-                f"golden example {change.example} of the {change.carried_by} file ({change.right}): {change.old} -> {change.new}"
-            )
-        print(f"{len(result.golden_changes)} of {result.golden_examples} golden examples answered otherwise")
-        if not result.fields and not result.golden_changes:
-            print("no differences")
+    document = {
+        "old": result.old,
+        "new": result.new,
+        "fields": result.fields,
+        "labels_reordered": result.labels_reordered,
+        "golden_examples": result.golden_examples,
+        "golden_changes": result.golden_changes,
+    }
+    show(document, _lines(result), as_json=as_json)
     if result.labels_reordered:
         say(
             "warning: the same labels stand in another order: an index stored with the old model means another class in the new one"
         )
+
+
+def _lines(result: ModelDiff) -> Iterator[str]:
+    for name, (before, after) in result.fields.items():
+        yield from _changes(name, before, after)
+    for change in result.golden_changes:
+        yield f"golden example {change.example} of the {change.carried_by} file ({change.right}): {change.old} -> {change.new}"
+    yield f"{len(result.golden_changes)} of {result.golden_examples} golden examples answered otherwise"
+    if not result.fields and not result.golden_changes:
+        yield "no differences"
 
 
 def _changes(name: str, before: Any, after: Any) -> list[str]:

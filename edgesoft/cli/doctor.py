@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgesoft.cli.console import to_json
+from edgesoft.cli.render import show
 
 if TYPE_CHECKING:
     from edgesoft.inference.doctor import Diagnosis, Runtime
@@ -30,10 +30,24 @@ def command(
         from edgesoft.training.torch_facts import torch_facts
 
         torch = torch_facts()
-    if as_json:
-        print(to_json({"healthy": diagnosis.healthy, **vars(diagnosis), "torch": torch}))
-    else:
-        print("\n".join(f"{name:<14}{text}".rstrip() for name, text in _lines(diagnosis, torch)))
+    document = {
+        "healthy": diagnosis.healthy,
+        "edgesoft": diagnosis.edgesoft,
+        "python": diagnosis.python,
+        "platform": diagnosis.platform,
+        "processor": diagnosis.processor,
+        "cores": diagnosis.cores,
+        "cpu_features": diagnosis.cpu_features,
+        "packages": diagnosis.packages,
+        "runtime": diagnosis.runtime,
+        "providers": diagnosis.providers,
+        "driver": diagnosis.driver,
+        "driver_version": diagnosis.driver_version,
+        "problems": diagnosis.problems,
+        "torch": torch,
+    }
+    lines = (f"{name:<14}{text}".rstrip() for name, text in _lines(diagnosis, torch))
+    show(document, lines, as_json=as_json)
     if not diagnosis.healthy:
         raise typer.Exit(1)
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgesoft.cli.console import percent, say, table
-from edgesoft.errors import GateMissedError
-from edgesoft.files import check_writable
+from edgesoft.cli.options import with_settings
+from edgesoft.exporting.gate import Gate
+from edgesoft.exporting.settings import QuantizeSettings
 
 if TYPE_CHECKING:
+    from edgesoft.api import Exported
     from edgesoft.exporting.results import ExportResult, StagedModel
 
 
+@with_settings((Gate, None), (QuantizeSettings, None))
 def command(
     checkpoint: Annotated[
         Path | None,
@@ -31,61 +34,44 @@ def command(
     name: Annotated[
         str | None, typer.Option(help="Stem of the files. (default: the data set's name)", show_default=False)
     ] = None,
-    max_drop: Annotated[float, typer.Option(help="Accuracy that INT8 may lose, in percentage points.", min=0)] = 0.1,
-    calibration_samples: Annotated[
-        int | None,
-        typer.Option(help="Calibration examples. (default: the whole training split)", min=1, show_default=False),
-    ] = None,
-    per_channel: Annotated[
-        bool, typer.Option("--per-channel", help="Begin with one weight scale for each output of a layer.")
-    ] = False,
-    eight_bit: Annotated[
-        bool,
-        typer.Option("--eight-bit", help="Allow 8-bit weights: only for devices with VNNI or an ARM CPU."),
-    ] = False,
+    **settings: Any,
 ) -> None:
     """Export a trained model to ONNX, and prove that it answers like PyTorch.
 
     Every file is run over the whole test split before it is published. When INT8 misses its gate, finer ways to quantize are
     tried in turn. A file that misses its gate is not published, and the command ends with exit code 3.
     """
-    from edgesoft.data.load import load_dataset
-    from edgesoft.exporting.export import QuantizeSettings, export
-    from edgesoft.exporting.gate import Gate
-    from edgesoft.exporting.publish import publish
-    from edgesoft.training.checkpoint import Checkpoint
-    from edgesoft.training.runs import RunFolder, checkpoint_in, newest_checkpoint
-    from edgesoft.training.settings_file import stored_options
+    from edgesoft import api
 
-    int8 = QuantizeSettings(calibration_samples, per_channel, eight_bit) if quantize else None
-    checkpoint = newest_checkpoint() if checkpoint is None else checkpoint_in(checkpoint)
-    gate = Gate(max_drop)
-    say(f"exporting {checkpoint}")
-    Checkpoint.load(checkpoint)  # what cannot be read is said before its data are looked for
-    check_writable(output)
-    dataset = load_dataset(stored_options(RunFolder(checkpoint.parent), data))
-    result = export(checkpoint, dataset, gate=gate, int8=int8, name=name)
+    try:
+        exported = api.export(
+            checkpoint,
+            data,
+            quantize=quantize,
+            output=output,
+            name=name,
+            on_start=lambda path: say(f"exporting {path}"),
+            **settings,
+        )
+    except api.Int8MissedError as error:
+        _print(error.exported)
+        raise
+    _print(exported)
+    is_found = output == Path("exported") and len(list(output.glob("*.report.json"))) == 1
+    what = "ROWS.csv" if exported.kind == "features" else "PICTURE"
+    say(f"next:  edgesoft infer {what}{'' if is_found else f' --model {output / exported.result.name}'}")
+
+
+def _print(exported: Exported) -> None:
+    result = exported.result
     print(table([_HEADING, _pytorch_row(result), *map(_row, (result.float_model, *result.attempts))]))
     for attempt in result.attempts:
         if not attempt.passed:
             say(f"not published: {attempt.arithmetic}: {'; '.join(attempt.failures)}")
         for warning in attempt.slower_than(result.float_model):
             say(f"note: {warning}")
-    paths = publish(result, dataset, output)
-    for path in paths:
+    for path in exported.paths:
         print(path)
-    if quantize and result.int8_model is None:
-        raise GateMissedError(
-            f"no INT8 file holds the gate; {paths[0]} is float. Allow more with --max-drop, or train longer"
-        )
-    say(
-        f"next:  edgesoft infer {'ROWS.csv' if dataset.input.kind == 'features' else 'PICTURE'}"
-        + (
-            ""
-            if output == Path("exported") and len(list(output.glob("*.report.json"))) == 1
-            else f" --model {output / result.name}"
-        )
-    )
 
 
 _HEADING = ("", "accuracy", "labels changed", "logits within", "bytes", "batch 1", "batch 256")

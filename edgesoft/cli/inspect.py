@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgesoft.cli.console import percent, printable, say, to_json
+from edgesoft.cli.console import percent, printable, say
+from edgesoft.cli.render import show
 
 if TYPE_CHECKING:
     from edgesoft.inference.inspect import Inspection
@@ -23,15 +25,33 @@ def command(
     from edgesoft.inference.inspect import inspect
 
     inspection = inspect(model)
-    if as_json:
-        print(to_json(inspection))
-    else:
-        for name, text in _lines(inspection):
-            print(f"{name:<16}{printable(text)}")
+    lines = (f"{name:<16}{printable(text)}" for name, text in _lines(inspection))
+    show(_document(inspection), lines, as_json=as_json)
     if inspection.changed_parts:
         say(
             f"warning: {model}: changed after export: the {' and the '.join(inspection.changed_parts)}. Check it: edgesoft verify {model}"
         )
+
+
+def _document(inspection: Inspection) -> dict[str, Any]:
+    return {
+        "path": inspection.path,
+        "card": json.loads(inspection.card.to_json()),
+        "precision": inspection.card.precision,
+        "file_bytes": inspection.file_bytes,
+        "weight_bytes": inspection.weight_bytes,
+        "parameters": inspection.parameters,
+        "activation_bytes": inspection.activation_bytes,
+        "golden_examples": inspection.golden_examples,
+        "inputs": inspection.inputs,
+        "outputs": inspection.outputs,
+        "operators": inspection.operators,
+        "opset": inspection.opset,
+        "ir_version": inspection.ir_version,
+        "producer": inspection.producer,
+        "oldest_runtime": inspection.oldest_runtime,
+        "changed_parts": inspection.changed_parts,
+    }
 
 
 def _lines(inspection: Inspection) -> list[tuple[str, str]]:

@@ -1,10 +1,16 @@
-"""The options that every command with a model takes: where it runs."""
+"""Options that several commands share, and those that are made from the descriptions of settings."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import typer
+
+from edgesoft.settings import Setting, described
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 Provider = Annotated[
     str,
@@ -22,3 +28,41 @@ Threads = Annotated[
 Tf32 = Annotated[
     bool, typer.Option("--tf32", help="Let CUDA round to TF32: faster on large batches, logits differ by about 0.001.")
 ]
+
+
+def with_settings(*groups: tuple[type, str | None]) -> Callable[[Command], Command]:
+    """Give a command an option for each field of settings dataclasses, in place of its `**settings`.
+
+    Parameters
+    ----------
+    groups
+        A dataclass, and the heading that its options stand under in `--help`; None stands for the usual one.
+    """
+
+    def decorate(command: Command) -> Command:
+        own = inspect.signature(command, eval_str=True)
+        named = [item for item in own.parameters.values() if item.kind is not inspect.Parameter.VAR_KEYWORD]
+        generated = [
+            _option(name, item, heading)
+            for kind, heading in groups
+            for name, item in described(kind).items()
+            if item.is_option
+        ]
+        place = 1 if named and named[0].name in ("source", "checkpoint") else 0  # the argument comes first
+        parameters = [*named[:place], *generated, *named[place:]]
+        # Typer reads both.
+        command.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {item.name: item.annotation for item in parameters} | {"return": None}
+        return command
+
+    return decorate
+
+
+def _option(name: str, item: Setting, heading: str | None) -> inspect.Parameter:
+    flags = () if item.flags is None else (item.flags,)
+    text = f"{item.help}." + (f" (default: {item.default})" if item.default else "")
+    option = typer.Option(*flags, help=text, rich_help_panel=heading, show_default=False)
+    kind = item.takes[0]
+    return inspect.Parameter(
+        name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=Annotated[kind | None, option]
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgesoft.cli import options
-from edgesoft.cli.console import percent, say, to_json
+from edgesoft.cli.console import percent, say
+from edgesoft.cli.render import show
 from edgesoft.errors import GateMissedError
 
 if TYPE_CHECKING:
@@ -37,53 +39,58 @@ def command(
 
     The file carries its own examples, so a device needs neither PyTorch nor the data. Exit code 3 when something differs.
     """
-    from edgesoft.inference.providers import choose, int8_warning, resolve
-    from edgesoft.inference.verify import verify
+    from edgesoft import api
+    from edgesoft.inference.providers import int8_warning, resolve
 
-    if resolve(provider) == "auto":
-        choice = choose(provider, device_id=device_id, tf32=tf32)
-        say(f"on {choice.provider} ({choice.reason})")
-    report = verify(model, provider=provider, device_id=device_id, threads=threads, tf32=tf32)
+    is_auto = resolve(provider) == "auto"
+    report = api.verify(
+        model,
+        provider=provider,
+        device_id=device_id,
+        threads=threads,
+        tf32=tf32,
+        against=against,
+        data=data,
+        on_start=lambda choice: say(f"on {choice.provider} ({choice.reason})") if is_auto else None,
+    )
     if (warning := int8_warning(report.precision, report.provider)) is not None:
         say(f"warning: {model}: {warning}")
-    if against is not None:
-        from edgesoft.data.load import load_dataset
-        from edgesoft.exporting.against import verify_against
-        from edgesoft.training.checkpoint import Checkpoint
-        from edgesoft.training.runs import RunFolder, checkpoint_in
-        from edgesoft.training.settings_file import stored_options
-
-        checkpoint = checkpoint_in(against)
-        Checkpoint.load(checkpoint)  # what cannot be read is said before its data are looked for
-        dataset = load_dataset(stored_options(RunFolder(checkpoint.parent), data))
-        report = verify_against(report, checkpoint, dataset, device_id=device_id, threads=threads, tf32=tf32)
-    if as_json:
-        print(to_json({"passed": report.passed, **vars(report)}))
-    else:
-        _print(report)
+    if not as_json:
+        for finding in report.findings:
+            say(f"{finding.stage}: {finding.message}")
+    show(_document(report), _lines(report), as_json=as_json)
     if not report.passed:
         stages = ", ".join(dict.fromkeys(finding.stage for finding in report.findings))
         raise GateMissedError(f"{model}: not verified; what differs: {stages}. Export it again: edgesoft export")
 
 
-def _print(report: VerifyReport) -> None:
-    for finding in report.findings:
-        say(f"{finding.stage}: {finding.message}")
+def _document(report: VerifyReport) -> dict[str, Any]:
+    return {
+        "passed": report.passed,
+        "path": report.path,
+        "precision": report.precision,
+        "provider": report.provider,
+        "examples": report.examples,
+        "reference": report.reference,
+        "expected": report.expected,
+        "findings": report.findings,
+        "against": report.against,
+    }
+
+
+def _lines(report: VerifyReport) -> Iterator[str]:
     if report.expected is not None and report.reference is not None:
-        exact = report.expected.max_logit_difference == 0
-        print(f"golden examples  {report.examples} replayed on {report.provider}")
-        print(
-            f"as exported      {'bit for bit' if exact else f'logits within {report.expected.max_logit_difference:.2g}'}"
-        )
-        print(
-            f"as PyTorch       logits within {report.reference.max_logit_difference:.2g}, "
-            f"{len(report.reference.label_changes)} labels changed"
-        )
+        reference, expected = report.reference, report.expected
+        exact = expected.max_logit_difference == 0
+        yield f"golden examples  {report.examples} replayed on {report.provider}"
+        yield f"as exported      {'bit for bit' if exact else f'logits within {expected.max_logit_difference:.2g}'}"
+        changed = len(reference.label_changes)
+        yield f"as PyTorch       logits within {reference.max_logit_difference:.2g}, {changed} labels changed"
     if report.against is not None:
         parity = report.against
-        print(
+        yield (
             f"test split       {percent(parity.candidate_accuracy or 0)}, PyTorch {percent(parity.reference_accuracy or 0)}; "
             f"logits within {parity.max_logit_difference:.2g}, {len(parity.label_changes)} of {parity.examples:,} labels changed"
         )
     if report.passed:
-        print(f"verified         {report.path}")
+        yield f"verified         {report.path}"

@@ -50,7 +50,7 @@ class _Listing:
 
 
 def load_folder(
-    path: Path, options: DataSettings, *, on_picture: Callable[[int, int], None] = lambda *_: None
+    path: Path, options: DataSettings, *, on_picture: Callable[[int, int], object] = lambda *_: None
 ) -> Dataset:
     """Read a folder of pictures.
 
@@ -146,7 +146,7 @@ def _is_ignored(file: Path) -> bool:
 
 
 def _read_all(
-    listings: Mapping[str, _Listing], spec: PictureInput, on_picture: Callable[[int, int], None]
+    listings: Mapping[str, _Listing], spec: PictureInput, on_picture: Callable[[int, int], object]
 ) -> tuple[dict[str, Split], list[str]]:
     total, done = sum(len(listing.files) for listing in listings.values()), 0
     splits, skipped = {}, []

@@ -19,7 +19,7 @@ from edgesoft.errors import EdgesoftError
 TABLE_FILES = (".csv", ".tsv", ".parquet", ".pq")
 
 
-def load_dataset(options: DataSettings, *, on_picture: Callable[[int, int], None] = lambda *_: None) -> Dataset:
+def load_dataset(options: DataSettings, *, on_picture: Callable[[int, int], object] = lambda *_: None) -> Dataset:
     """Load the data set that `options.source` names.
 
     A known name wins over a folder of that name: write ``./mnist`` for the folder.

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgesoft.errors import UsageError
+from edgesoft.settings import check, described, setting
 
 LARGEST_SIDE = 1024
+
+
+def _size(given: str | int | list[int] | tuple[int, ...]) -> tuple[int, int]:
+    """Height and width: of "32", of "WIDTHxHEIGHT", or as they are."""
+    if isinstance(given, list | tuple):
+        if len(given) != 2 or not all(type(side) is int for side in given):
+            raise ValueError
+        return given[0], given[1]
+    parts = str(given).lower().split("x")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts):
+        raise ValueError
+    return int(parts[-1]), int(parts[0])
+
+
+def _columns(given: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    """Names, or one text with commas between them."""
+    if isinstance(given, str):
+        return tuple(name.strip() for name in given.split(","))
+    if not all(isinstance(name, str) for name in given):
+        raise ValueError
+    return tuple(given)
+
+
+def _share(value: float) -> bool:
+    return 0 < value < 1
 
 
 @dataclass(frozen=True)
@@ -18,49 +43,67 @@ class DataSettings:
     Raises
     ------
     UsageError
-        A number is out of its range.
+        A value is out of its range.
     """
 
-    source: str = "mnist"
-    """Name of a known set, folder of pictures, or file: .csv, .tsv, .npz, .parquet."""
-    target: str | None = None
-    """The column of a table that holds the labels."""
-    ignore_columns: tuple[str, ...] = ()
-    """Columns of a table to leave out."""
-    size: tuple[int, int] | None = None
-    """Height and width that pictures are scaled to, in pixels."""
-    colour: bool | None = None
-    """Whether pictures from a folder are read in colour."""
-    val_split: float | None = None
-    """Share of the training examples that is held out to choose the best epoch, where the data bring no validation split."""
-    test_split: float | None = None
-    """Share of all examples that is held out to judge the model, where the data bring no test split."""
-    split_seed: int = 0
-    """Decides which examples are held out."""
-    root: str = "data"
-    """Folder of the files of torchvision's sets."""
-    download: bool = False
-    """Whether torchvision may fetch missing files."""
+    source: str = setting(
+        "mnist",
+        "A known set (mnist, fashion-mnist, ...), a folder with one subfolder a class, or a table: .csv, .tsv, .npz, .parquet",
+        takes=str,
+        is_option=False,
+    )
+    target: str | None = setting(None, "The column that holds the labels", takes=str, shown="")
+    ignore_columns: tuple[str, ...] = setting(
+        (),
+        "Columns to leave out, with commas between them",
+        takes=(str, list, tuple),
+        expected="names of columns",
+        convert=_columns,
+        shown="",
+    )
+    size: tuple[int, int] | None = setting(
+        None,
+        'Pixels that pictures are scaled to: "32" or "64x48" (width x height)',
+        takes=(str, int, list, tuple),
+        expected=f'1 to {LARGEST_SIDE} pixels a side, such as "32", or "64x48" (width x height)',
+        holds=lambda size: all(1 <= side <= LARGEST_SIDE for side in size),
+        convert=_size,
+        shown="32",
+        words="--size",
+    )
+    colour: bool | None = setting(
+        None, "Read pictures from a folder in colour", takes=bool, shown="grey", flags="--colour/--grey"
+    )
+    val_split: float | None = setting(
+        None,
+        "Share of the training examples held out to choose the best epoch",
+        takes=float,
+        expected="a share between 0 and 1, such as 0.15",
+        holds=_share,
+        shown="0.15; 0.1 of 10,000 or more",
+        words="--val-split",
+    )
+    test_split: float | None = setting(
+        None,
+        "Share of all examples held out to judge the model",
+        takes=float,
+        expected="a share between 0 and 1, such as 0.15",
+        holds=_share,
+        shown="0.2",
+        words="--test-split",
+    )
+    split_seed: int = setting(
+        0, "Decides which examples are held out", takes=int, shown="the seed of the training", is_option=False
+    )
+    root: str = setting("data", "Folder of the files of torchvision's sets", takes=str)
+    download: bool = setting(False, "Let torchvision fetch missing files", takes=bool, shown="", flags="--download")
 
     def __post_init__(self) -> None:
-        for name, share in (("val-split", self.val_split), ("test-split", self.test_split)):
-            if share is not None and not 0 < share < 1:
-                raise UsageError(f"--{name} {share}: expected a share between 0 and 1, such as 0.15")
-        if self.size is not None and not all(1 <= side <= LARGEST_SIDE for side in self.size):
-            raise UsageError(f"--size {self.size[1]}x{self.size[0]}: expected 1 to {LARGEST_SIDE} pixels a side")
+        check(self)
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as a JSON object."""
+        """The settings as a JSON object, which `read_settings` reads back."""
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> DataSettings:
-        """Read `to_json`'s object back; raises TypeError when it is not one."""
-        values = dict(document)
-        for name in ("ignore_columns", "size"):
-            if values.get(name) is not None:
-                values[name] = tuple(values[name])
-        return cls(**values)
 
     def refuse(self, what: str, *names: str) -> None:
         """Refuse settings that mean nothing for this kind of source.
@@ -72,19 +115,6 @@ class DataSettings:
         """
         for name in names:
             if getattr(self, name) != getattr(DataSettings, name):
-                option = "grey or --colour" if name == "colour" else name.replace("_", "-")
-                raise UsageError(f"--{option} means nothing for {what}. Leave it out")
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Read a picture size, "32" or "WIDTHxHEIGHT", as (height, width).
-
-    Raises
-    ------
-    UsageError
-        The text has another form.
-    """
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
-        raise UsageError(f'--size {text!r}: expected pixels, such as "32", or "64x48" (width x height)')
-    return int(parts[-1]), int(parts[0])
+                flags = described(DataSettings)[name].flags or f"--{name.replace('_', '-')}"
+                option = " or ".join(reversed(flags.split("/")))
+                raise UsageError(f"{option} means nothing for {what}. Leave it out")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from edgesoft.data.dataset import Dataset
 from edgesoft.exporting.gate import Gate
 from edgesoft.inference.classifier import Classifier
 from edgesoft.inference.parity import compare
-from edgesoft.inference.providers import WITH_DEVICES, choose
 from edgesoft.inference.verify import Finding, VerifyReport
 from edgesoft.model.file import read_model
 from edgesoft.training.checkpoint import Checkpoint
@@ -18,13 +16,11 @@ from edgesoft.training.network import SoftmaxMLP, reference_logits
 
 def verify_against(
     report: VerifyReport,
-    checkpoint: Path,
+    checkpoint: Checkpoint,
     dataset: Dataset,
     gate: Gate = Gate(),
     *,
-    device_id: int | None = None,
     threads: int | None = None,
-    tf32: bool = False,
 ) -> VerifyReport:
     """Add the full comparison with PyTorch to a report.
 
@@ -38,37 +34,29 @@ def verify_against(
         The data to compare on.
     gate
         What the file must hold.
-    device_id, threads, tf32
+    threads
         As for `verify`; the provider is the report's.
-
-    Raises
-    ------
-    EdgesoftError
-        The checkpoint cannot be read, or its inputs are not the model's.
     """
-    trained = Checkpoint.load(checkpoint)
     model = read_model(report.path)
     findings = list(report.findings)
-    if trained.card.labels != model.card.labels:
+    if checkpoint.card.labels != model.card.labels:
         findings.append(
             Finding(
                 "labels",
-                f"the file has {', '.join(model.card.labels)}, the checkpoint {', '.join(trained.card.labels)}",
+                f"the file has {', '.join(model.card.labels)}, the checkpoint {', '.join(checkpoint.card.labels)}",
             )
         )
-    if trained.card.input != model.card.input:
+    if checkpoint.card.input != model.card.input:
         findings.append(
-            Finding("preprocessing", f"the file has {model.card.input}, the checkpoint {trained.card.input}")
+            Finding("preprocessing", f"the file has {model.card.input}, the checkpoint {checkpoint.card.input}")
         )
         return dataclasses.replace(report, findings=tuple(findings))
-    reference = reference_logits(SoftmaxMLP.from_layers(trained.layers), dataset.test.inputs)
+    reference = reference_logits(SoftmaxMLP.from_layers(checkpoint.layers), dataset.test.inputs)
     if reference.shape[1] != model.card.outputs:
         return dataclasses.replace(report, findings=tuple(findings))
     if report.expected is None:  # it could not be replayed either, and the report already says why
         return dataclasses.replace(report, findings=tuple(findings))
-    # With "auto" the report names what was taken, and a CPU has neither devices nor TF32.
-    gpu = report.provider in WITH_DEVICES
-    choice = choose(report.provider, device_id=device_id if gpu else None, tf32=tf32 and report.provider == "cuda")
+    choice = report.choice
     classifier = Classifier(model, choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
     parity = compare(reference, classifier.logits(dataset.test.inputs), model.card.head, dataset.test.targets)
     findings += [Finding("pytorch", failure) for failure in gate.failures(parity, model.card.precision)]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,13 +22,14 @@ from edgesoft.exporting.golden_selection import select_golden
 from edgesoft.exporting.graph import build_graph
 from edgesoft.exporting.quantize import over_unit_range, quantize
 from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
+from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.files import write_atomically
 from edgesoft.inference.bench import interleave
 from edgesoft.inference.classifier import Classifier
 from edgesoft.inference.find_model import INT8_SUFFIX
 from edgesoft.inference.parity import Parity, compare
 from edgesoft.inference.verify import verify
-from edgesoft.model.card import ModelCard, Quantization, Scheme, StatedParity
+from edgesoft.model.card import ModelCard, Quantization, StatedParity
 from edgesoft.model.file import open_model
 from edgesoft.model.golden import Golden
 from edgesoft.model.layers import Layer
@@ -40,30 +39,6 @@ from edgesoft.training.network import SoftmaxMLP, reference_logits
 
 GOLDEN_BYTES = 2**23
 """Most bytes of golden inputs, and of the page with them, in a model file."""
-
-
-@dataclass(frozen=True)
-class QuantizeSettings:
-    """How to make the INT8 file."""
-
-    samples: int | None = None
-    """Calibration examples, taken evenly from the training split; None takes all."""
-    per_channel: bool = False
-    """Begin with one weight scale for each output of a layer."""
-    eight_bit: bool = False
-    """Try 8-bit weights too, for devices with VNNI or an ARM CPU only."""
-
-    def __post_init__(self) -> None:
-        if self.samples is not None and self.samples < 1:
-            raise UsageError(f"calibration samples {self.samples}: expected at least 1")
-
-    def schemes(self) -> list[Scheme]:
-        """The schemes to try, the fastest and most portable first."""
-        attempts = [Scheme(), Scheme(per_channel=True), Scheme(per_channel=True, float_last=True)]
-        if self.eight_bit:
-            attempts[1:1] = [Scheme(weight_bits=8)]
-            attempts[-1:-1] = [Scheme(weight_bits=8, per_channel=True)]
-        return [scheme for scheme in attempts if scheme.per_channel or not self.per_channel]
 
 
 class _Stage:
@@ -156,7 +131,7 @@ class _Stage:
 
 
 def export(
-    checkpoint: Path,
+    checkpoint: Checkpoint,
     dataset: Dataset,
     *,
     gate: Gate = Gate(),
@@ -183,33 +158,32 @@ def export(
     Raises
     ------
     EdgesoftError
-        The checkpoint cannot be read or belongs to other data.
+        The checkpoint belongs to other data.
     GateMissedError
         The float file does not answer like PyTorch.
     """
-    trained = Checkpoint.load(checkpoint)
-    if trained.card.training is None or trained.card.training.data_sha256 != dataset.digest:
+    training = checkpoint.card.training
+    if training is None or training.data_sha256 != dataset.digest:
         raise EdgesoftError(
-            f"{checkpoint}: was trained on other data than {dataset.name} holds now. Train again: edgesoft train"
+            f"{checkpoint.path}: was trained on other data than {dataset.name} holds now. Train again: edgesoft train"
         )
     # A checkpoint may come from anywhere, and its name must not lead out of the folder either.
-    name = trained.card.name if name is None else name
+    name = checkpoint.card.name if name is None else name
     if not re.fullmatch(r"\w[\w.-]*", name) or name.endswith(INT8_SUFFIX.removesuffix(".onnx")):
         raise UsageError(
             f"name {name!r}: expected letters, digits, '.', '_' and '-', and no '.int8' at the end, because files are named after it"
         )
-    trained = dataclasses.replace(trained, card=dataclasses.replace(trained.card, name=name))
+    trained = dataclasses.replace(checkpoint, card=dataclasses.replace(checkpoint.card, name=name))
     with tempfile.TemporaryDirectory() as folder:
         stage = _Stage(trained, dataset, gate, Path(folder))
         float_model = stage.measure(trained.layers, "float32")
         if not float_model.passed:
             raise GateMissedError(
-                f"{checkpoint}: the float file does not answer like PyTorch: {'; '.join(float_model.failures)}"
+                f"{checkpoint.path}: the float file does not answer like PyTorch: {'; '.join(float_model.failures)}"
             )
         attempts = _attempts(stage, trained, dataset, int8) if int8 else []
         timed = stage.time([float_model, *attempts])
-    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    return ExportResult(trained.card.name, digest, timed[0], tuple(timed[1:]), stage.reference)
+    return ExportResult(name, checkpoint.sha256, timed[0], tuple(timed[1:]), stage.reference)
 
 
 def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
@@ -223,8 +197,8 @@ def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8]
 def _attempts(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeSettings) -> list[StagedModel]:
     """Try one scheme after the other until one passes."""
     inputs = dataset.train.inputs
-    if config.samples is not None and config.samples < len(inputs):
-        inputs = inputs[np.linspace(0, len(inputs) - 1, config.samples).astype(int)]
+    if config.calibration_samples is not None and config.calibration_samples < len(inputs):
+        inputs = inputs[np.linspace(0, len(inputs) - 1, config.calibration_samples).astype(int)]
     maxima = activation_maxima(trained.layers, inputs)
     layers = over_unit_range(trained.layers, inputs)
     attempts: list[StagedModel] = []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edgesoft.errors import UsageError
 from edgesoft.inference.parity import Parity
 from edgesoft.model.card import Precision
+from edgesoft.settings import check, setting
 
 FLOAT_TOLERANCE = 1e-4
 """Largest logit difference that float arithmetic in another order may cause; measured on MNIST: 1e-5."""
@@ -21,12 +21,16 @@ One example may always change: among fewer than 200 it says nothing yet about su
 class Gate:
     """What a model must hold to be published."""
 
-    max_drop: float = 0.1
-    """Largest loss of accuracy by INT8, in percentage points."""
+    max_drop: float = setting(
+        0.1,
+        "Accuracy that INT8 may lose, in percentage points",
+        takes=float,
+        expected="percentage points, such as 0.1",
+        holds=lambda value: not math.isnan(value),
+    )
 
     def __post_init__(self) -> None:
-        if math.isnan(self.max_drop):
-            raise UsageError("max drop nan: expected percentage points, such as 0.1")
+        check(self)
 
     def failures(self, parity: Parity, precision: Precision) -> list[str]:
         """Why `parity` misses the gate; empty when it passes."""

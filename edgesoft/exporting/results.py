@@ -71,7 +71,7 @@ class ExportResult:
     """Everything that one export measured."""
 
     name: str
-    checkpoint_sha256: str
+    checkpoint_sha256: str | None
     float_model: StagedModel
     attempts: tuple[StagedModel, ...]
     """The INT8 files in the order tried; only the last one can have passed."""

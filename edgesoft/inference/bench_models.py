@@ -68,5 +68,13 @@ def model_candidates(
 
 
 def _peak_memory(path: Path, choice: Choice, threads: int | None, batch: int) -> int | None:
-    arguments = [str(path), choice.provider, str(choice.device_id), str(threads or 0), str(batch)]
-    return peak_of("edgesoft.inference.memory", arguments)
+    """Of the very session that is timed."""
+    return peak_of(
+        "edgesoft.inference.memory",
+        path=str(path),
+        provider=choice.provider,
+        device_id=choice.device_id,
+        tf32=choice.tf32,
+        threads=threads,
+        batch=batch,
+    )

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
 
 
-def peak_of(module: str, arguments: Sequence[str]) -> int | None:
-    """Run a Python module in its own process; it prints its `own_peak` last. None where the system does not tell.
+def peak_of(module: str, **arguments: object) -> int | None:
+    """Run the `measure` of a Python module in its own process; it prints its `own_peak` last. None where the system does not tell.
+
+    Parameters
+    ----------
+    module
+        Its full name.
+    arguments
+        What `measure` is called with; they travel as JSON.
 
     Raises
     ------
     EdgesoftError
         The process failed.
     """
-    process = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True)  # noqa: S603
+    script = f"import json, sys; from {module} import measure; measure(**json.loads(sys.argv[1]))"
+    # -P: what lies in the current folder must not be taken for a module.
+    command = [sys.executable, "-P", "-c", script, json.dumps(arguments)]
+    process = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
     if process.returncode != 0:
         last = (process.stderr.strip().splitlines() or ["no message"])[-1]
-        raise EdgesoftError(f"the memory of {arguments[0]} cannot be measured: {last}")
+        raise EdgesoftError(f"the memory of {arguments.get('path')} cannot be measured: {last}")
     answer = process.stdout.strip()
     return int(answer) if answer.isdigit() else None
 
@@ -42,18 +52,14 @@ def own_peak() -> int | None:
     return None
 
 
-def _main(path: str, provider: str, device_id: str, threads: str, batch: str) -> None:
+def measure(*, path: str, provider: str, device_id: int, tf32: bool, threads: int | None, batch: int) -> None:
+    """Open a model file, answer one batch of zeros, and print the peak; see `peak_of`."""
     import numpy as np
 
     from edgesoft.inference.classifier import Classifier
     from edgesoft.model.file import open_model
 
     model = open_model(path)
-    classifier = Classifier(model, provider, threads=int(threads) or None, device_id=int(device_id))
-    shape = [int(size) for size in model.inputs[0].shape[1:]]
-    classifier(np.zeros((int(batch), *shape), model.inputs[0].dtype))
+    classifier = Classifier(model, provider, threads=threads, device_id=device_id, tf32=tf32)
+    classifier(np.zeros((batch, *model.card.input.shape), model.card.input.dtype))
     print(own_peak())  # noqa: T201 - the answer to `peak_of`
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

@@ -62,6 +62,9 @@ class Choice:
     """Whether CUDA may round the inputs of a product to 10 bits."""
 
 
+CPU = Choice("cpu", "asked for")
+
+
 def known_providers() -> dict[ProviderName, str]:
     """Short name -> full name of every provider that this version of ONNX Runtime has heard of, cpu first."""
     names = {_short(name): name for name in onnxruntime.get_all_providers()}

@@ -11,7 +11,7 @@ import numpy as np
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError
 from edgesoft.inference.classifier import Classifier, Prediction
 from edgesoft.inference.parity import Parity, compare
-from edgesoft.inference.providers import ProviderName, choose
+from edgesoft.inference.providers import CPU, Choice, ProviderName
 from edgesoft.model.file import GOLDEN_KEY, ModelFile, read_model
 from edgesoft.model.golden import Golden
 from edgesoft.model.heads import probabilities
@@ -44,7 +44,8 @@ class VerifyReport:
 
     path: Path
     precision: str
-    provider: str
+    choice: Choice
+    """Where it was replayed."""
     examples: int
     """Golden examples replayed."""
     reference: Parity | None
@@ -56,24 +57,27 @@ class VerifyReport:
     """The file against a PyTorch checkpoint on a whole test split, where that was asked for."""
 
     @property
+    def provider(self) -> ProviderName:
+        """The provider that replayed it."""
+        return self.choice.provider
+
+    @property
     def passed(self) -> bool:
         """Whether the file is intact and answers as it did."""
         return not self.findings
 
 
-def verify(
-    path: Path, *, provider: str = "cpu", device_id: int | None = None, threads: int | None = None, tf32: bool = False
-) -> VerifyReport:
+def verify(path: Path, *, choice: Choice = CPU, threads: int | None = None) -> VerifyReport:
     """Check a model file against what was recorded inside it at export.
 
     Parameters
     ----------
     path
         The `.onnx` file.
-    provider
-        Where to replay: a provider's name, or "auto".
-    device_id, threads, tf32
-        See `edgesoft.inference.classifier.Classifier`. With TF32 a float model may miss the tolerance.
+    choice
+        Where to replay, as `edgesoft.inference.providers.choose` gives it. With TF32 a float model may miss the tolerance.
+    threads
+        See `edgesoft.inference.classifier.Classifier`.
 
     Raises
     ------
@@ -82,18 +86,16 @@ def verify(
     ProviderUnavailableError
         The provider cannot run here.
     """
-    choice = choose(provider, device_id=device_id, tf32=tf32)
-    chosen = choice.provider
     model = read_model(path)
     findings = [Finding("file", _changed(part)) for part in model.changed_parts()]
     if GOLDEN_KEY not in model.metadata:
         findings.append(Finding("file", "it carries no golden examples, so nothing can be replayed"))
-        return VerifyReport(path, model.card.precision, chosen, 0, None, None, tuple(findings))
+        return VerifyReport(path, model.card.precision, choice, 0, None, None, tuple(findings))
     stage: Stage = "file"
     try:
         golden = Golden.decode(model.metadata[GOLDEN_KEY], path)
         stage = "graph"
-        classifier = Classifier(model, chosen, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
+        classifier = Classifier(model, choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
         stage = "file"
         # Numbers that are not finite belong into the findings, not as numpy's warnings onto the terminal.
         with np.errstate(all="ignore"):
@@ -106,15 +108,15 @@ def verify(
                 findings.append(Finding("labels", _label_change(golden.labels, model.card.labels)))
             findings += _judge_preprocessing(model, golden)
             # Against edited records nothing can be said about the graph.
-            findings += _judge_records(model, golden) or _judge_logits(model, golden, expected, chosen)
+            findings += _judge_records(model, golden) or _judge_logits(model, golden, expected, choice.provider)
             findings += _judge_outputs(model, prediction)
     except ProviderUnavailableError:
         raise  # says nothing about the file
     except EdgesoftError as error:
         # A file that fails at this point is already known to be changed, or cannot keep its own promise.
         findings.append(Finding(stage, str(error).removeprefix(f"{path}: ")))
-        return VerifyReport(path, model.card.precision, chosen, 0, None, None, tuple(findings))
-    return VerifyReport(path, model.card.precision, chosen, len(golden), reference, expected, tuple(findings))
+        return VerifyReport(path, model.card.precision, choice, 0, None, None, tuple(findings))
+    return VerifyReport(path, model.card.precision, choice, len(golden), reference, expected, tuple(findings))
 
 
 def _changed(part: str) -> str:

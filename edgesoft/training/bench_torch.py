@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -104,17 +103,13 @@ def _open(checkpoint: Checkpoint, device: str, *, compiled: bool) -> Call:
 
 
 def _peak_memory(path: Path, threads: int, batch: int) -> int | None:
-    return peak_of(__name__, [str(path), str(threads), str(batch)])
+    return peak_of(__name__, path=str(path), threads=threads, batch=batch)
 
 
-def _main(path: str, threads: str, batch: str) -> None:
-    torch.set_num_threads(int(threads))
+def measure(*, path: str, threads: int, batch: int) -> None:
+    """Open a checkpoint, answer one batch of zeros, and print the peak; see `edgesoft.inference.memory.peak_of`."""
+    torch.set_num_threads(threads)
     checkpoint = Checkpoint.load(Path(path))
-    _open(checkpoint, "cpu", compiled=False)(
-        np.zeros((int(batch), *checkpoint.card.input.shape), checkpoint.card.input.dtype)
-    )
+    kind = checkpoint.card.input
+    _open(checkpoint, "cpu", compiled=False)(np.zeros((batch, *kind.shape), kind.dtype))
     print(own_peak())  # noqa: T201 - the answer to `peak_of`
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

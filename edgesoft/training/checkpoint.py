@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.files import read_bytes
 from edgesoft.model.card import ModelCard
 from edgesoft.model.layers import GreyLevels, Layer, Linear, Relu, Scale
-from edgesoft.npz import Arrays, read_npz, write_npz
+from edgesoft.npz import Arrays, parse_npz, read_npz, write_npz
 
 FILE_NAME = "checkpoint.npz"
 SIZE_LIMIT = 2**30  # bytes
+_WHAT, _ADVICE = "a checkpoint of edgesoft", "Train again: edgesoft train"
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +28,10 @@ class Checkpoint:
     card: ModelCard
     layers: tuple[Layer, ...]
     """Float layers, from the raw inputs to the logits."""
+    path: Path | None = None
+    """The file that it was read from."""
+    sha256: str | None = None
+    """Digest of that file."""
 
     @property
     def linears(self) -> tuple[Linear, ...]:
@@ -54,7 +61,8 @@ class Checkpoint:
         EdgesoftError
             The file cannot be read, is damaged, or is no checkpoint of edgesoft.
         """
-        arrays = read_arrays(path)
+        content = read_bytes(path, limit=SIZE_LIMIT, what=_WHAT)
+        arrays = parse_npz(content, path, limit=SIZE_LIMIT, what=_WHAT, advice=_ADVICE)
         try:
             card = ModelCard.from_json(arrays["card"].tobytes(), path)
             linears = [
@@ -70,12 +78,12 @@ class Checkpoint:
         if isinstance(first, Scale):
             _check_scale(first, card.input.shape, path)
         _check_linears(linears, card, path)
-        return cls(card, stacked(first, linears))
+        return cls(card, stacked(first, linears), path, hashlib.sha256(content).hexdigest())
 
 
 def read_arrays(path: Path) -> Arrays:
     """The arrays of a checkpoint, or of the state that a run is resumed from; raises EdgesoftError as `read_npz` does."""
-    return read_npz(path, limit=SIZE_LIMIT, what="a checkpoint of edgesoft", advice="Train again: edgesoft train")
+    return read_npz(path, limit=SIZE_LIMIT, what=_WHAT, advice=_ADVICE)
 
 
 def stacked(first: Layer, linears: Sequence[Linear]) -> tuple[Layer, ...]:

@@ -18,7 +18,7 @@ from edgesoft.training.settings import TrainSettings
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # AdamW's
 
 
-def stored_config(folder: RunFolder) -> TrainSettings:
+def stored_settings(folder: RunFolder) -> TrainSettings:
     """The settings of the run in `folder`, for resuming it; raises EdgesoftError when there is none."""
     return TrainSettings.from_json(read_run_document(read_arrays(folder.last), folder.last)["config"])
 

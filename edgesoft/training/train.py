@@ -36,7 +36,7 @@ from edgesoft.training.runs import RunFolder
 from edgesoft.training.schedule import one_cycle
 from edgesoft.training.scores import ClassScore, class_scores, macro_f1
 from edgesoft.training.settings import TrainSettings
-from edgesoft.training.settings_file import write_config
+from edgesoft.training.settings_file import write_settings_file
 
 SAVE_SECONDS = 30
 """How often the state that --resume continues from, the metrics and the learning curve reach the disk."""
@@ -52,8 +52,8 @@ def train(
     folder: RunFolder,
     *,
     resume: bool = False,
-    on_batch: Callable[[int, float], None] = _ignore,
-    on_epoch: Callable[[Epoch], None] = _ignore,
+    on_batch: Callable[[int, float], object] = _ignore,
+    on_epoch: Callable[[Epoch], object] = _ignore,
 ) -> TrainResult:
     """Train, choose the best epoch on the validation split, and judge it once on the test split.
 
@@ -147,7 +147,9 @@ class _Run:
         self.epochs: list[Epoch] = []
         self.best: tuple[Epoch, Checkpoint] | None = None
 
-    def fit(self, folder: RunFolder, on_batch: Callable[[int, float], None], on_epoch: Callable[[Epoch], None]) -> None:
+    def fit(
+        self, folder: RunFolder, on_batch: Callable[[int, float], object], on_epoch: Callable[[Epoch], object]
+    ) -> None:
         written = time.monotonic()
         state: Arrays | None = None
         try:
@@ -168,7 +170,7 @@ class _Run:
 
     def _save(self, folder: RunFolder, state: Arrays) -> None:
         write_npz(folder.last, state)
-        write_config(folder, self.config, self.dataset.options)
+        write_settings_file(folder, self.config, self.dataset.options)
         if self.dataset.skipped:
             write_atomically(folder.skipped, ("\n".join(self.dataset.skipped) + "\n").encode("utf-8", "replace"))
 
@@ -188,7 +190,7 @@ class _Run:
         peak = max(self.epochs, key=lambda epoch: epoch.rank)
         return len(self.epochs) - peak.number >= self.config.patience
 
-    def _run_epoch(self, on_batch: Callable[[int, float], None]) -> tuple[Epoch, SoftmaxMLP]:
+    def _run_epoch(self, on_batch: Callable[[int, float], object]) -> tuple[Epoch, SoftmaxMLP]:
         started = time.perf_counter()
         size, examples = self.config.batch_size, len(self.dataset.train)
         # A last batch of one has nothing to be normalised by; its example comes earlier in another epoch.

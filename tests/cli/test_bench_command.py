@@ -23,23 +23,21 @@ def bench(*arguments, flags=()):
     )
 
 
-def test_a_table_for_people(tmp_path):
-    page = tmp_path / "bench.html"
-    process = bench(MODELS, *QUICK, "--html", page)
+def test_a_table_for_people():
+    process = bench(MODELS, *QUICK)
     assert process.returncode == 0, process.stderr
     lines = process.stdout.splitlines()
     assert lines[0].split()[:5] == ["batch", "1", "p50", "p90", "p99"]
     assert lines[2].startswith("mnist.onnx, cpu, 1 thread")
     assert lines[3].startswith("mnist.int8.onnx, cpu, 1 thread")
     assert "noise" in lines[4]
-    assert page.read_text().startswith("<!doctype html>")
 
 
 def test_json_keys_and_nothing_heavy():
     process = bench(MODELS / "mnist.int8.onnx", *QUICK, "--json", flags=("-X", "importtime"))
     assert process.returncode == 0, process.stderr
     document = json.loads(process.stdout)
-    assert set(document) == {"machine", "batches"}
+    assert set(document) == {"schema_version", "machine", "batches"}
     assert set(document["machine"]) == {"processor", "cores", "ONNX Runtime", "date"}
     (batch,) = document["batches"]
     assert set(batch) == {"batch", "timings", "noise", "spread", "winner"}

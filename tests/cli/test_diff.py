@@ -7,7 +7,15 @@ def test_the_json_contract(cli, exported):
     ended = cli("diff", exported / "mnist.onnx", exported / "mnist.int8.onnx", "--json")
     assert (ended.code, ended.err) == (0, "")
     document = json.loads(ended.out)
-    assert list(document) == ["old", "new", "fields", "labels_reordered", "golden_examples", "golden_changes"]
+    assert list(document) == [
+        "schema_version",
+        "old",
+        "new",
+        "fields",
+        "labels_reordered",
+        "golden_examples",
+        "golden_changes",
+    ]
     assert document["fields"]["precision"] == ["float32", "int8"]
     for change in document["golden_changes"]:
         assert list(change) == ["carried_by", "example", "right", "old", "new"]

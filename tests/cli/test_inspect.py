@@ -10,7 +10,8 @@ def test_the_json_contract(cli, model):
     assert (ended.code, ended.err) == (0, "")
     document = json.loads(ended.out)
     assert list(document) == [
-        "path", "card", "file_bytes", "weight_bytes", "parameters", "activation_bytes", "golden_examples", "inputs",
+        "schema_version", "path", "card", "precision", "file_bytes", "weight_bytes", "parameters", "activation_bytes", "golden_examples",
+        "inputs",
         "outputs", "operators", "opset", "ir_version", "producer", "oldest_runtime", "changed_parts",
     ]  # fmt: skip
     assert set(document["card"]) >= {

@@ -23,7 +23,7 @@ def test_the_json_contract(cli, model):
     ended = cli("verify", model, "--json")
     report = json.loads(ended.out)
     assert list(report) == [
-        "passed", "path", "precision", "provider", "examples", "reference", "expected", "findings", "against"
+        "schema_version", "passed", "path", "precision", "provider", "examples", "reference", "expected", "findings", "against"
     ]  # fmt: skip
     assert report["passed"] is True
     assert set(report["expected"]) == set(report["reference"]) == PARITY

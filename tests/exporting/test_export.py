@@ -13,8 +13,9 @@ import pytest
 
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.exporting import export as export_module
-from edgesoft.exporting.export import QuantizeSettings, export
+from edgesoft.exporting.export import export
 from edgesoft.exporting.gate import Gate
+from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.inference.verify import verify
 from edgesoft.model.card import Scheme
 from edgesoft.model.layers import Linear
@@ -67,7 +68,7 @@ def test_one_wrong_weight_in_the_float_graph_misses_the_gate(small_checkpoint, s
     with pytest.raises(
         GateMissedError, match="the float file does not answer like PyTorch: largest logit difference"
     ) as caught:
-        export(small_checkpoint, small)
+        export(Checkpoint.load(small_checkpoint), small)
     assert caught.value.exit_code == 3
 
 
@@ -84,7 +85,7 @@ def test_a_wrong_output_that_is_no_logit_is_refused(small_checkpoint, small, mon
 
     monkeypatch.setattr(export_module, "build_graph", wrong)
     with pytest.raises(EdgesoftError, match="does not fit together at Mul 'scaled_logits'"):
-        export(small_checkpoint, small)
+        export(Checkpoint.load(small_checkpoint), small)
 
 
 def test_the_ladder():
@@ -102,7 +103,9 @@ def test_the_ladder():
 
 
 def test_every_rung_is_measured_in_order_until_none_is_left(small_checkpoint, small):
-    result = export(small_checkpoint, small, int8=QuantizeSettings(samples=100), gate=Gate(-100))
+    result = export(
+        Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings(calibration_samples=100), gate=Gate(-100)
+    )
     assert [attempt.arithmetic for attempt in result.attempts] == [
         f"INT8, {scheme}" for scheme in QuantizeSettings().schemes()
     ]
@@ -113,7 +116,9 @@ def test_every_rung_is_measured_in_order_until_none_is_left(small_checkpoint, sm
 
 def test_the_first_rung_that_passes_is_the_last_tried(small_checkpoint, small, monkeypatch):
     """A gate between the attempts: what the first misses and the second holds."""
-    all_rungs = export(small_checkpoint, small, int8=QuantizeSettings(samples=100), gate=Gate(-100)).attempts
+    all_rungs = export(
+        Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings(calibration_samples=100), gate=Gate(-100)
+    ).attempts
     differences = [attempt.parity.max_logit_difference for attempt in all_rungs]
     second = next(index for index in range(1, 3) if differences[index] < differences[0])
 
@@ -122,7 +127,7 @@ def test_the_first_rung_that_passes_is_the_last_tried(small_checkpoint, small, m
         return ["too far"] if too_far else []
 
     monkeypatch.setattr(Gate, "failures", failures)
-    result = export(small_checkpoint, small, int8=QuantizeSettings(samples=100))
+    result = export(Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings(calibration_samples=100))
     assert [attempt.passed for attempt in result.attempts] == [False] * second + [True]
     assert result.int8_model is result.attempts[-1]
 
@@ -131,14 +136,16 @@ def test_a_bad_calibration_misses_the_gate_for_real(small_checkpoint, small):
     """Ranges from one blank picture: the activations of all others are cut off."""
     blank = dataclasses.replace(small, train=dataclasses.replace(small.train, inputs=small.train.inputs * 0))
     path = trained_on(blank, small_checkpoint, small_checkpoint.with_name("blank.npz"))
-    result = export(path, blank, int8=QuantizeSettings())
+    result = export(Checkpoint.load(path), blank, int8=QuantizeSettings())
     # Behind the only hidden layer stands a float layer on the last attempt, so that one does not depend on the calibration.
     assert [attempt.passed for attempt in result.attempts[:2]] == [False, False]
     assert "labels changed, allowed" in result.attempts[0].failures[-1]
 
 
 def test_calibration_settings_are_in_the_card(small_checkpoint, small, tmp_path):
-    result = export(small_checkpoint, small, int8=QuantizeSettings(samples=50), gate=Gate(100))
+    result = export(
+        Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings(calibration_samples=50), gate=Gate(100)
+    )
     path = tmp_path / "m.onnx"
     path.write_bytes(result.attempts[0].content)
     from edgesoft.model.file import open_model
@@ -149,7 +156,7 @@ def test_calibration_settings_are_in_the_card(small_checkpoint, small, tmp_path)
     assert verify(path).passed
 
 
-@pytest.mark.parametrize("config", [{"samples": 0}, {"samples": -5}], ids=str)
+@pytest.mark.parametrize("config", [{"calibration_samples": 0}, {"calibration_samples": -5}], ids=str)
 def test_settings_that_make_no_sense(config):
     with pytest.raises(UsageError, match="expected"):
         QuantizeSettings(**config)
@@ -158,20 +165,20 @@ def test_settings_that_make_no_sense(config):
 @pytest.mark.parametrize("name", ["", "a/b", "../a", ".hidden", "a b", "a\n", "-", "x.int8", "a\0"])
 def test_a_name_that_is_no_file_name_is_refused(small_checkpoint, small, name, tmp_path):
     with pytest.raises(UsageError, match="because files are named after it"):
-        export(small_checkpoint, small, name=name)
+        export(Checkpoint.load(small_checkpoint), small, name=name)
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b"])
 def test_a_checkpoint_cannot_choose_the_folder(small_checkpoint, small, tmp_path, name):
     with pytest.raises(UsageError, match="because files are named after it"):
-        export(change_card(small_checkpoint, tmp_path / "c.npz", name=name), small)
+        export(Checkpoint.load(change_card(small_checkpoint, tmp_path / "c.npz", name=name)), small)
 
 
 def test_other_data_are_refused(small_checkpoint, mnist, tmp_path):
     with pytest.raises(EdgesoftError, match="was trained on other data"):
-        export(small_checkpoint, mnist)
+        export(Checkpoint.load(small_checkpoint), mnist)
     with pytest.raises(EdgesoftError, match="no such file"):
-        export(tmp_path / "missing.npz", mnist)
+        export(Checkpoint.load(tmp_path / "missing.npz"), mnist)
 
 
 def test_plain_softmax_regression(small, tmp_path):
@@ -181,7 +188,7 @@ def test_plain_softmax_regression(small, tmp_path):
 
     folder = RunFolder(tmp_path)
     train(small, dataclasses.replace(TINY, hidden=()), folder)
-    result = export(folder.checkpoint, small, int8=QuantizeSettings(), gate=Gate(100))
+    result = export(Checkpoint.load(folder.checkpoint), small, int8=QuantizeSettings(), gate=Gate(100))
     for number, candidate in enumerate((result.float_model, *result.attempts)):
         (tmp_path / f"{number}.onnx").write_bytes(candidate.content)
         assert verify(tmp_path / f"{number}.onnx").passed
@@ -193,12 +200,14 @@ from pathlib import Path
 import edgesoft
 from edgesoft.data.dataset import Split
 from edgesoft.data.mnist import load_mnist
-from edgesoft.exporting.export import QuantizeSettings, export
+from edgesoft.exporting.export import export
+from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.exporting.gate import Gate
+from edgesoft.training.checkpoint import Checkpoint
 whole = load_mnist()
 cut = lambda split, count: Split(split.inputs[:count], split.targets[:count])
 small = dataclasses.replace(whole, train=cut(whole.train, 2000), validation=cut(whole.validation, 500), test=cut(whole.test, 1000))
-result = export(Path(sys.argv[1]), small, int8=QuantizeSettings(), gate=Gate(100))
+result = export(Checkpoint.load(Path(sys.argv[1])), small, int8=QuantizeSettings(), gate=Gate(100))
 contents = [result.float_model.content, result.attempts[0].content]
 print(json.dumps([str(Path(edgesoft.__file__).parent), [hashlib.sha256(content).hexdigest() for content in contents]]))
 """
@@ -208,7 +217,7 @@ def test_the_same_bytes_wherever_and_whenever(small_checkpoint, small, tmp_path)
     copy = tmp_path / "somewhere else" / "edgesoft"
     shutil.copytree(ROOT / "edgesoft", copy, ignore=shutil.ignore_patterns("__pycache__"))
     os.utime(copy / "__init__.py", (0, 0))
-    result = export(small_checkpoint, small, int8=QuantizeSettings(), gate=Gate(100))
+    result = export(Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings(), gate=Gate(100))
     here = [hashlib.sha256(content).hexdigest() for content in (result.float_model.content, result.attempts[0].content)]
     process = subprocess.run(
         [sys.executable, "-c", EXPORT, small_checkpoint],
@@ -226,7 +235,9 @@ def test_the_same_bytes_wherever_and_whenever(small_checkpoint, small, tmp_path)
 
 
 def test_another_checkpoint_gives_other_bytes(small_checkpoint, small, tmp_path):
-    one = export(small_checkpoint, small).float_model.content
-    other = export(change_card(small_checkpoint, tmp_path / "c.npz", metrics={"x": 1}), small).float_model.content
+    one = export(Checkpoint.load(small_checkpoint), small).float_model.content
+    other = export(
+        Checkpoint.load(change_card(small_checkpoint, tmp_path / "c.npz", metrics={"x": 1})), small
+    ).float_model.content
     assert one != other
-    assert one == export(small_checkpoint, small).float_model.content
+    assert one == export(Checkpoint.load(small_checkpoint), small).float_model.content

@@ -8,11 +8,13 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from edgesoft.exporting.export import QuantizeSettings, export
+from edgesoft.exporting.export import export
 from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.quantize import over_unit_range, quantize
+from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.model.card import Scheme
 from edgesoft.model.layers import UNIT_SCALE, GreyLevels, Linear, Quantize, QuantizedLinear, Relu, Scale
+from edgesoft.training.checkpoint import Checkpoint
 
 
 def integer_reference(content, inputs, kind=np.float64):
@@ -51,8 +53,8 @@ def test_integers_give_the_files_bits_on_all_test_images(deep):
 
 def test_per_channel_too(deep):
     path, dataset, _ = deep
-    small = dataclasses.replace(QuantizeSettings(samples=500), per_channel=True)
-    attempt = export(path, dataset, int8=small, gate=Gate(100)).attempts[0]
+    small = dataclasses.replace(QuantizeSettings(calibration_samples=500), per_channel=True)
+    attempt = export(Checkpoint.load(path), dataset, int8=small, gate=Gate(100)).attempts[0]
     assert "per channel" in attempt.arithmetic
     np.testing.assert_array_equal(attempt.logits, integer_reference(attempt.content, dataset.test.inputs))
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgesoft.cli.bench import microseconds, verdict
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.inference import bench as module
+from edgesoft.inference import bench_models
 from edgesoft.inference.bench import Candidate, bench, median_interval
 from edgesoft.inference.bench_models import examples_of, model_candidates, open_models
-from edgesoft.inference.bench_page import bench_html, microseconds, verdict
 from edgesoft.inference.memory import own_peak
 from edgesoft.inference.providers import Choice
 
@@ -161,11 +162,26 @@ def test_models_are_measured_for_real():
         assert 0 < timing.create < 5
         assert 0 < timing.first_call < 5
         assert timing.peak_memory is None or 20e6 < timing.peak_memory < 150e6
-    page = bench_html([result], {"processor": "<one & two>"})
-    assert page.count("<rect") == 2
-    assert "&lt;one &amp; two&gt;" in page
-    assert "<script" not in page
-    assert "http" not in page
+
+
+def test_the_memory_is_that_of_the_session_that_is_timed(monkeypatch):
+    asked = []
+    monkeypatch.setattr(bench_models, "peak_of", lambda _, **arguments: asked.append(arguments))
+    (model,) = open_models([EXPORTED / "mnist.onnx"])
+    (candidate,) = model_candidates([model], [Choice("cuda", "asked for", device_id=1, tf32=True)], [None])
+    candidate.peak_memory(7)
+    expected = {"path": str(model.path), "provider": "cuda", "device_id": 1, "tf32": True, "threads": None, "batch": 7}
+    assert asked == [expected]
+
+
+def test_what_lies_in_the_current_folder_is_not_run(tmp_path, monkeypatch):
+    for name in ("json", "numpy", "edgesoft"):
+        (tmp_path / f"{name}.py").write_text("open('owned', 'w')")
+    monkeypatch.chdir(tmp_path)
+    (model,) = open_models([EXPORTED / "mnist.onnx"])
+    (candidate,) = model_candidates([model], [Choice("cpu", "asked for")], [1])
+    candidate.peak_memory(1)
+    assert not (tmp_path / "owned").exists()
 
 
 def test_a_folder_without_models_is_refused(tmp_path):

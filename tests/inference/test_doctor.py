@@ -45,6 +45,7 @@ def test_the_json_has_these_keys():
     document = json.loads(process.stdout)
     assert set(document) == {
         *(
+            "schema_version",
             "healthy",
             "edgesoft",
             "python",

@@ -294,7 +294,7 @@ def test_a_card_larger_than_any_card_is_not_parsed(model, spoiled):
 
 def test_an_unknown_provider_is_a_usage_error(model):
     with pytest.raises(UsageError, match="unknown provider 'bogus'"):
-        verify(model, provider="bogus")
+        edgesoft.verify(model, provider="bogus")
 
 
 def test_a_small_temperature_raises_no_false_alarm(model, spoiled):

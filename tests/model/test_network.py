@@ -5,10 +5,12 @@ import pytest
 
 import edgesoft
 from edgesoft.errors import EdgesoftError
-from edgesoft.exporting.export import QuantizeSettings, export
+from edgesoft.exporting.export import export
+from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.model.file import open_model
 from edgesoft.model.heads import probabilities
 from edgesoft.model.network import BATCH_SIZE, read_network
+from edgesoft.training.checkpoint import Checkpoint
 from tests import edits
 
 
@@ -36,13 +38,12 @@ def test_per_channel_and_a_float_last_layer(tiny_checkpoint, small, mnist, tmp_p
     import dataclasses
 
     from edgesoft.exporting.gate import Gate
-    from edgesoft.training.checkpoint import Checkpoint
 
     trained = Checkpoint.load(tiny_checkpoint)
     training = dataclasses.replace(trained.card.training, data_sha256=small.digest)
     card = dataclasses.replace(trained.card, training=training)
     dataclasses.replace(trained, card=card).save(tmp_path / "c.npz")
-    result = export(tmp_path / "c.npz", small, gate=Gate(-100), int8=QuantizeSettings(eight_bit=True))
+    result = export(Checkpoint.load(tmp_path / "c.npz"), small, gate=Gate(-100), int8=QuantizeSettings(eight_bit=True))
     assert len(result.attempts) == 5
     for number, attempt in enumerate(result.attempts):
         path = tmp_path / f"{number}.onnx"

@@ -11,9 +11,10 @@ from edgesoft.data.arrays import from_arrays
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import GateMissedError, UsageError
 from edgesoft.exporting.against import verify_against
-from edgesoft.exporting.export import QuantizeSettings, export
+from edgesoft.exporting.export import export
 from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.publish import publish
+from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.inference.classifier import Classifier
 from edgesoft.inference.inspect import inspect
 from edgesoft.inference.parity import compare
@@ -21,6 +22,7 @@ from edgesoft.inference.verify import verify
 from edgesoft.model.file import open_model
 from edgesoft.model.heads import Sigmoid, Softmax, probabilities
 from edgesoft.model.network import read_network
+from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.results import TrainResult
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
@@ -67,7 +69,7 @@ def published(request, tmp_path_factory) -> tuple[TrainResult, Path, Path]:
     dataset, config = CASES[request.param]
     folder = tmp_path_factory.mktemp("run")
     result = train(dataset, config, RunFolder(folder))
-    exported = export(result.folder.checkpoint, dataset, gate=LOOSE, int8=QuantizeSettings())
+    exported = export(Checkpoint.load(result.folder.checkpoint), dataset, gate=LOOSE, int8=QuantizeSettings())
     paths = publish(exported, dataset, folder / "exported")
     assert exported.int8_model is not None, [attempt.failures for attempt in exported.attempts]
     return result, paths[0], paths[1]
@@ -151,7 +153,7 @@ def test_verify_and_verify_against_hold(published):
     for path in paths:
         report = verify(path)
         assert report.findings == ()
-        full = verify_against(report, result.folder.checkpoint, result.dataset, LOOSE)
+        full = verify_against(report, Checkpoint.load(result.folder.checkpoint), result.dataset, LOOSE)
         assert full.findings == ()
         assert full.against.examples == len(result.dataset.test)
 
@@ -164,7 +166,9 @@ def test_a_threshold_moves_the_answers_not_the_probabilities(tmp_path):
             hidden=(), epochs=6, lr=0.1, batch_size=32, threads=1, head="sigmoid", threshold=threshold
         )
         result = train(dataset, config, RunFolder(tmp_path / str(threshold)))
-        path = publish(export(result.folder.checkpoint, dataset), dataset, tmp_path / str(threshold))[0]
+        path = publish(export(Checkpoint.load(result.folder.checkpoint), dataset), dataset, tmp_path / str(threshold))[
+            0
+        ]
         prediction = Classifier(open_model(path), "cpu")(dataset.test.inputs)
         assert (prediction.indices == (prediction.probabilities[:, 1] > threshold)).all()
         recalls.append(float((prediction.indices[dataset.test.targets == 1] == 1).mean()))
@@ -198,7 +202,7 @@ def test_a_table_quantizes_each_feature_over_its_own_range(tmp_path):
     """One feature of the three is five orders of magnitude above another: with one common range the small ones would be lost."""
     dataset = table(3)
     result = train(dataset, TrainSettings(hidden=(16,), epochs=15, batch_size=32, threads=1), RunFolder(tmp_path))
-    exported = export(result.folder.checkpoint, dataset, gate=LOOSE, int8=QuantizeSettings())
+    exported = export(Checkpoint.load(result.folder.checkpoint), dataset, gate=LOOSE, int8=QuantizeSettings())
     parity = exported.int8_model.parity
     assert parity.reference_accuracy - parity.candidate_accuracy <= 0.02
 
@@ -211,7 +215,9 @@ def test_the_gate_decides_for_tables_too(tmp_path):
     damaged[0, 0] = 300  # one weight that swallows the range of all the others
     layers = (first, dataclasses.replace(linear, weight=damaged), *rest)
     dataclasses.replace(result.checkpoint, layers=layers).save(result.folder.checkpoint)
-    exported = export(result.folder.checkpoint, dataset, gate=Gate(max_drop=0.0), int8=QuantizeSettings())
+    exported = export(
+        Checkpoint.load(result.folder.checkpoint), dataset, gate=Gate(max_drop=0.0), int8=QuantizeSettings()
+    )
     assert not exported.attempts[0].passed
     assert GateMissedError.exit_code == 3
 

@@ -10,7 +10,7 @@ from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 from edgesoft.npz import write_npz
 from edgesoft.training.checkpoint import Checkpoint, read_arrays
 from edgesoft.training.network import SoftmaxMLP, reference_logits
-from edgesoft.training.resume import stored_config
+from edgesoft.training.resume import stored_settings
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.schedule import one_cycle
 from edgesoft.training.settings import TrainSettings
@@ -99,7 +99,7 @@ def test_resumed_it_ends_with_the_same_bits(small, tmp_path, stop):
     assert result.interrupted
     assert len(result.epochs) < CONFIG.epochs
     assert not same(whole, parts) or result.best.number == uninterrupted.best.number
-    resumed = train(small, stored_config(parts), parts, resume=True)
+    resumed = train(small, stored_settings(parts), parts, resume=True)
     assert not resumed.interrupted
     assert same(whole, parts)
     assert whole.checkpoint.read_bytes() == parts.checkpoint.read_bytes()
@@ -230,7 +230,7 @@ def test_a_damaged_training_state_is_one_clear_error(small, interrupted, change,
     change(arrays)
     write_npz(interrupted.last, arrays)
     with pytest.raises(EdgesoftError, match=match) as caught:
-        train(small, stored_config(interrupted), interrupted, resume=True)
+        train(small, stored_settings(interrupted), interrupted, resume=True)
     assert "\n" not in str(caught.value)
 
 
@@ -244,7 +244,7 @@ def test_nothing_to_resume(small, folder):
     with pytest.raises(EdgesoftError, match="no such file"):
         train(small, CONFIG, folder, resume=True)
     with pytest.raises(EdgesoftError, match="no such file"):
-        stored_config(folder)
+        stored_settings(folder)
 
 
 def test_the_learning_rate_goes_up_and_down():

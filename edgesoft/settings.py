@@ -1,0 +1,139 @@
+"""Settings, described once.
+
+A dataclass of settings gives every field its default, its range and a sentence of help. That description is all there is: the command
+line's options, the checks of settings files and of the Python API, and the table in README.md are made from it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from edgesoft.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What there is to know about one field."""
+
+    help: str
+    """One sentence, with the unit, and without a full stop."""
+    takes: tuple[type, ...]
+    """The types that a settings file or a caller may give; the first is the command line's."""
+    expected: str
+    """The range, in words."""
+    holds: Callable[[Any], bool]
+    """Whether a value is in the range."""
+    convert: Callable[[Any], Any]
+    """What was given -> the value; raises ValueError when it has another form."""
+    default: str
+    """The default, in words."""
+    words: str | None
+    """What messages call it; None: its name."""
+    flags: str | None
+    """How the option is written; None: "--" and the name."""
+    is_option: bool
+    """Whether the command line has it."""
+
+
+def setting(
+    default: Any,
+    sentence: str,
+    *,
+    takes: type | tuple[type, ...],
+    expected: str = "yes or no",
+    holds: Callable[[Any], bool] = lambda _: True,
+    convert: Callable[[Any], Any] = lambda value: value,
+    shown: str | None = None,
+    words: str | None = None,
+    flags: str | None = None,
+    is_option: bool = True,
+) -> Any:
+    """A field of a settings dataclass; see `Setting`.
+
+    `sentence` is its help, and `shown` its default in words, where the value does not say it.
+    """
+    default_words = f"{default:g}" if isinstance(default, float) else str(default)
+    taken = takes if isinstance(takes, tuple) else (takes,)
+    item = Setting(
+        sentence, taken, expected, holds, convert, default_words if shown is None else shown, words, flags, is_option
+    )
+    return field(default=default, metadata={"setting": item})
+
+
+def described(kind: type) -> dict[str, Setting]:
+    """Name -> what there is to know, in the order of the fields."""
+    return {item.name: item.metadata["setting"] for item in fields(kind)}
+
+
+def check(settings: Any) -> None:
+    """Hold every field to its range; None is always a default.
+
+    Raises
+    ------
+    UsageError
+        A value is out of its range.
+    """
+    for name, item in described(type(settings)).items():
+        value = getattr(settings, name)
+        if value is not None and not item.holds(value):
+            raise _out_of_range(name, item, value)
+
+
+def read_settings(kinds: Sequence[type], given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """Settings from outside, checked and in the form that the dataclasses take; what is None was not given.
+
+    Parameters
+    ----------
+    kinds
+        The dataclasses that they may belong to.
+    given
+        Name -> value. A dash in a name stands for an underscore.
+    where
+        What the messages begin with.
+
+    Raises
+    ------
+    UsageError
+        A name is unknown, or a value has a wrong type or form.
+    """
+    known = {name: item for kind in kinds for name, item in described(kind).items()}
+    found: dict[str, Any] = {}
+    for spelt, value in given.items():
+        name = spelt.replace("-", "_")
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(known)}"
+            raise UsageError(f"{where}unknown setting {spelt!r}. {hint}")
+        if value is None:
+            continue
+        item = known[name]
+        # An integer is a number; True is none.
+        is_number = float in item.takes and type(value) is int
+        if not is_number and not (isinstance(value, item.takes) and isinstance(value, bool) == (bool in item.takes)):
+            wanted = " or ".join(kind.__name__ for kind in item.takes)
+            raise UsageError(f"{where}{spelt} is {value!r}, expected {wanted}")
+        try:
+            found[name] = float(value) if is_number else item.convert(value)
+        except (ValueError, OverflowError):
+            raise _out_of_range(name, item, value) from None
+    return found
+
+
+def markdown(kinds: Mapping[str, type]) -> str:
+    """A table of all settings, for README.md: heading of the group -> dataclass."""
+    rows = ["| setting | | default | |", "|---|---|---|---|"]
+    for heading, kind in kinds.items():
+        rows += [
+            f"| {heading if index == 0 else ''} | `{name}` | {item.default} | {item.help} |"
+            for index, (name, item) in enumerate(described(kind).items())
+        ]
+    return "\n".join(rows)
+
+
+def _out_of_range(name: str, item: Setting, value: Any) -> UsageError:
+    shown = repr(value) if isinstance(value, str) else str(value)
+    words = item.words or name.replace("_", " ")
+    return UsageError(f"{words} {shown if len(shown) <= 80 else shown[:77] + '...'}: expected {item.expected}")
