@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the whole test suite on a fresh clone; arguments go to pytest.
+# Runs the whole test suite on a fresh clone, a process a core; arguments go to pytest.
 set -euo pipefail
 source "$(dirname "$0")/environment.sh"
-python -m pytest "$@"
+export OMP_NUM_THREADS=1 # the processes share the cores already
+python -m pytest --numprocesses auto "$@"

@@ -1,6 +1,7 @@
 """The same from Python: `edgesoft.train` and `edgesoft.export`."""
 
 import dataclasses
+import hashlib
 import subprocess
 import sys
 
@@ -9,8 +10,16 @@ import pytest
 import torch
 
 import edgesoft
+from edgesoft import files
 from edgesoft.data.arrays import from_arrays
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
+from edgesoft.inference import providers
+from edgesoft.inference.batches import classify
+from edgesoft.model.file import GOLDEN_KEY, open_model
+from edgesoft.model.golden import Golden
+from edgesoft.model.network import read_network
+from edgesoft.pictures import PictureSpec, encode_png, read_picture
+from edgesoft.training import checkpoint as checkpoint_module
 
 QUICK = {"hidden": (8,), "epochs": 15, "lr": 0.02, "batch_size": 16, "threads": 1}
 
@@ -101,6 +110,24 @@ def test_notebooks_show_tables(tmp_path):
     assert "INT8, 7-bit weights per tensor" in exported._repr_html_()
 
 
+def test_whatever_is_shown_at_a_prompt_is_short(tmp_path, mnist, ready):
+    run = edgesoft.train(*blobs(2), output=tmp_path, **QUICK)
+    exported = edgesoft.export(run, output=tmp_path / "exported")
+    model = open_model(exported.model)
+    golden = Golden.decode(model.metadata[GOLDEN_KEY], "a test")
+    (reading,) = classify(ready, [("a digit", encode_png(mnist.test.inputs[0]))])
+    shown = [
+        run, run.dataset, run.dataset.train, run.checkpoint, exported, exported.result, exported.result.float_model,
+        *exported.result.attempts, model, golden, read_network(model), edgesoft.load(exported.model), mnist, mnist.test,
+        read_picture(encode_png(mnist.test.inputs[0]), PictureSpec()), reading, edgesoft.verify(exported.model),
+    ]  # fmt: skip
+    for item in shown:
+        assert len(repr(item)) < 1000, type(item)
+        assert type(item).__name__ in repr(item)
+    short = [item for item in shown if len(repr(item)) < 250]
+    assert len(short) >= len(shown) - 4  # a reading shows its probabilities, a report its figures
+
+
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
@@ -156,3 +183,76 @@ def test_importing_edgesoft_imports_nothing_heavy():
     code = "import sys, edgesoft; print(sorted({'torch', 'numpy', 'onnx', 'onnxruntime'} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The files that are read as a checkpoint, in their order."""
+    paths = []
+
+    def read(path, **named):
+        paths.append(path)
+        return files.read_bytes(path, **named)
+
+    monkeypatch.setattr(checkpoint_module, "read_bytes", read)
+    return paths
+
+
+def test_a_checkpoint_is_read_once(tmp_path, monkeypatch, reads):
+    monkeypatch.chdir(tmp_path)
+    x, y = blobs(2)
+    np.savez("blobs.npz", x=x, y=y)
+    run = edgesoft.train("blobs.npz", output="run", **QUICK)
+    assert not reads
+    exported = edgesoft.export("run", quantize=False)
+    assert reads == [run.folder.checkpoint]
+    assert edgesoft.verify(exported.model, against="run").against.examples == len(run.dataset.test)
+    assert len(reads) == 2
+    assert exported.result.checkpoint_sha256 == hashlib.sha256(run.folder.checkpoint.read_bytes()).hexdigest()
+
+
+def test_cuda_is_looked_for_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, y = blobs(2)
+    np.savez("blobs.npz", x=x, y=y)
+    exported = edgesoft.export(edgesoft.train("blobs.npz", output="run", **QUICK), quantize=False)
+    probes, find = [], providers.find_driver
+    monkeypatch.setattr(providers, "find_driver", lambda: probes.append(1) or find())
+    choices = []
+    report = edgesoft.verify(exported.model, provider="auto", against="run", on_start=choices.append)
+    assert report.passed
+    assert [choice.provider for choice in choices] == [report.provider]
+    assert len(probes) == 1
+
+
+def test_an_unreadable_checkpoint_is_said_before_its_data_are_looked_for(tmp_path):
+    (tmp_path / "c.npz").write_bytes(b"junk")
+    with pytest.raises(EdgesoftError, match="c.npz: damaged, or no checkpoint"):
+        edgesoft.export(tmp_path / "c.npz", data="nowhere")
+
+
+def test_a_settings_file_and_settings_that_win_over_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, y = blobs(2)
+    np.savez("blobs.npz", x=x, y=y)
+    (tmp_path / "a.toml").write_text(
+        '[data]\nsource = "blobs.npz"\n[training]\nepochs = 3\nhidden = [5]\nthreads = 1\n'
+    )
+    run = edgesoft.train(config="a.toml", epochs=2)
+    assert (run.dataset.name, run.settings.hidden, len(run.epochs)) == ("blobs", (5,), 2)
+
+
+def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, y = blobs(2)
+    np.savez("blobs.npz", x=x, y=y)
+    whole = edgesoft.train("blobs.npz", output="whole", **QUICK)
+
+    def stop(epoch):
+        if epoch.number == 4:
+            raise KeyboardInterrupt
+
+    assert edgesoft.train("blobs.npz", output="part", on_epoch=stop, **QUICK).interrupted
+    resumed = edgesoft.resume("part")
+    assert not resumed.interrupted
+    assert resumed.folder.checkpoint.read_bytes() == whole.folder.checkpoint.read_bytes()

@@ -16,7 +16,7 @@ PACKAGE = Path(edgesoft.__file__).parent
 LEVELS = [
     ("errors", "version"),
     ("files", "settings"),
-    ("npz",),
+    ("npz", "pages"),
     ("pictures", "tables"),
     ("model",),
     ("inference",),

@@ -17,7 +17,7 @@ from edgesoft.model.inputs import InputKind
 from edgesoft.model.layers import Layer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """n labelled examples."""
 
@@ -29,8 +29,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def __repr__(self) -> str:
+        return f"Split({len(self):,} x {self.inputs.dtype} {list(self.inputs.shape[1:])})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """A data set. Training learns from `train`, chooses by `validation`, and is judged once by `test`."""
 
@@ -62,6 +65,10 @@ class Dataset:
         fit = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model"
         train, validation, test = (splits[part] for part in ("train", "validation", "test"))
         return cls(fit, tuple(labels), spec, train, validation, test, tuple(warnings), tuple(skipped))
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items())
+        return f"Dataset({self.name!r}, {len(self.labels)} classes, {counts})"
 
     @property
     def splits(self) -> dict[str, Split]:

@@ -12,13 +12,13 @@ from edgesoft.exporting.calibration import Reliability
 from edgesoft.inference.parity import Parity
 from edgesoft.model.card import Precision
 from edgesoft.model.heads import Logits
-from edgesoft.training.notebook import export_html
+from edgesoft.pages import render
 
 BENCH_BATCHES = (1, 256)
 """Batch sizes at which the files of one export are timed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StagedModel:
     """One staged model file and what was measured on it."""
 
@@ -43,6 +43,9 @@ class StagedModel:
     latencies: dict[int, list[float]]
     """Batch size -> seconds a call, one CPU thread, measured in turns with the other files of the same export."""
 
+    def __repr__(self) -> str:
+        return f"StagedModel({self.arithmetic!r}, {len(self.content):,} bytes, {'held' if self.passed else 'missed'})"
+
     @property
     def passed(self) -> bool:
         """Whether it may be published."""
@@ -66,7 +69,7 @@ class StagedModel:
         return warnings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExportResult:
     """Everything that one export measured."""
 
@@ -83,5 +86,24 @@ class ExportResult:
         """The INT8 file that passed; None when none was asked for or none passed."""
         return self.attempts[-1] if self.attempts and self.attempts[-1].passed else None
 
+    def __repr__(self) -> str:
+        tried = ", ".join(f"{model.arithmetic} {'held' if model.passed else 'missed'}" for model in self.attempts)
+        return f"ExportResult({self.name!r}, float32 held{', ' if tried else ''}{tried})"
+
     def _repr_html_(self) -> str:
-        return export_html(self)
+        pytorch = f"{100 * (self.float_model.parity.reference_accuracy or 0.0):.2f} %"
+        rows = [["PyTorch", pytorch, "", "", "", "", ""]]
+        rows += [
+            [
+                model.arithmetic,
+                f"{100 * (model.parity.candidate_accuracy or 0.0):.2f} %",
+                f"{len(model.parity.label_changes)} of {model.parity.examples:,}",
+                f"{model.parity.max_logit_difference:.2g}",
+                f"{len(model.content):,}",
+                f"{model.microseconds(1):.1f} us",
+                "held" if model.passed else "; ".join(model.failures),
+            ]
+            for model in (self.float_model, *self.attempts)
+        ]
+        heading = ["", "accuracy", "labels changed", "logits within", "bytes", "batch 1", "gate"]
+        return render("notebook.html", name=self.name, lines=[], place=None, heading=heading, rows=rows)

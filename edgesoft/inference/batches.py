@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class Reading:
     """Probability of the class that the model answers, also when `label` is `UNKNOWN`."""
     probabilities: NDArray[np.float32]
     """float32 `[classes]`."""
-    inputs: NDArray[Any]
+    inputs: NDArray[Any] = field(repr=False)
     """What the model was fed: uint8 pixels, or float32 features."""
     warnings: tuple[str, ...]
     rejected: bool

@@ -49,7 +49,7 @@ class Tensor:
     """Raw little-endian elements, row by row."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelFile:
     """What an edgesoft `.onnx` file says about itself, before anything runs it."""
 
@@ -67,6 +67,9 @@ class ModelFile:
     digests: Mapping[str, str]
     """Part ("weights", "graph", "labels and preprocessing", "golden examples") -> SHA-256 of its bytes as they are now."""
     card: ModelCard
+
+    def __repr__(self) -> str:
+        return f"ModelFile({str(self.path)!r}, {len(self.content):,} bytes, {len(self.nodes)} nodes)"
 
     def changed_parts(self) -> tuple[str, ...]:
         """The parts whose bytes differ from the digests that were sealed into the file at export."""

@@ -30,7 +30,7 @@ _EXAMPLES = ("inputs", "targets", "reference", "expected")
 _PAGES = ("page", "page_seen")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Golden:
     """n recorded examples."""
 
@@ -86,6 +86,9 @@ class Golden:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def __repr__(self) -> str:
+        return f"Golden({len(self)} x {self.inputs.dtype} {list(self.inputs.shape[1:])}, {len(self.labels)} classes)"
 
 
 def _unpack(content: bytes) -> dict[str, Any]:

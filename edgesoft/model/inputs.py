@@ -39,6 +39,10 @@ class InputKind(Protocol):
         """Shape of one input, without the batch."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What each number of an input is called; none of a picture's."""
+
+    @property
     def at_once(self) -> int:
         """How many inputs are best classified in one call."""
 
@@ -70,6 +74,11 @@ class PictureInput(PictureSpec):
     """Pictures: raw grey levels or colours, uint8."""
 
     is_picture: ClassVar[bool] = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """None."""
+        return ()
 
     @property
     def at_once(self) -> int:
@@ -122,6 +131,11 @@ class TableInput(TableSpec):
     """Rows of a table: features in the units of the file, float32."""
 
     is_picture: ClassVar[bool] = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features'."""
+        return self.features
 
     @property
     def at_once(self) -> int:

@@ -18,13 +18,16 @@ from edgesoft.model.layers import LAYERS, Layer, Linear, MisfitError, QuantizedL
 BATCH_SIZE = 256
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """What computes the answer of one model."""
 
     layers: tuple[Layer, ...]
     """From the raw inputs to the logits."""
     head: Head
+
+    def __repr__(self) -> str:
+        return f"Network({', '.join(type(layer).__name__ for layer in self.layers)}; {self.head.describe()})"
 
     @property
     def products(self) -> tuple[Linear | QuantizedLinear, ...]:

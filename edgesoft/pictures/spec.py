@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, ClassVar
 
 from edgesoft.errors import EdgesoftError
@@ -118,7 +118,7 @@ class PictureSpec:
 class Seen:
     """One normalised picture."""
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] = field(repr=False)
     """uint8 `[height, width]`, or `[height, width, 3]` for a colour model."""
     warnings: tuple[str, ...] = ()
     """Short sentences with stable wording, for text and JSON."""

@@ -78,11 +78,6 @@ def confusion_matrix(
     return _render(figure, kind)
 
 
-def count_confusion(targets: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """int64 `[classes, classes]`: row = right class, column = answered class."""
-    return np.bincount(targets * classes + predicted, minlength=classes**2).reshape(classes, classes)
-
-
 def reliability(before: Reliability, after: Reliability, *, title: str) -> bytes:
     """Accuracy against confidence, without and with the temperature, as an SVG."""
     figure = Figure(figsize=(5, 4.4), layout="constrained")

@@ -21,7 +21,7 @@ SIZE_LIMIT = 2**30  # bytes
 _WHAT, _ADVICE = "a checkpoint of edgesoft", "Train again: edgesoft train"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Checkpoint:
     """The trained layers and what they are."""
 
@@ -32,6 +32,10 @@ class Checkpoint:
     """The file that it was read from."""
     sha256: str | None = None
     """Digest of that file."""
+
+    def __repr__(self) -> str:
+        where = f", {str(self.path)!r}" if self.path is not None else ""
+        return f"Checkpoint({self.card.name!r}, {sum(layer.weight.size + layer.bias.size for layer in self.linears):,} parameters{where})"
 
     @property
     def linears(self) -> tuple[Linear, ...]:

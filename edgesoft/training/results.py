@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgesoft.data.dataset import Dataset
+from edgesoft.inference.parity import wilson_interval
+from edgesoft.pages import render
 from edgesoft.training.checkpoint import Checkpoint
-from edgesoft.training.notebook import training_html
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.scores import ClassScore
 from edgesoft.training.settings import TrainSettings
@@ -33,7 +34,7 @@ class Epoch:
         return (self.validation_accuracy, -self.validation_loss)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainResult:
     """A finished or interrupted run."""
 
@@ -55,5 +56,33 @@ class TrainResult:
         """Whether patience ended the run before its last epoch."""
         return not self.interrupted and len(self.epochs) < self.settings.epochs
 
+    def __repr__(self) -> str:
+        how = "interrupted" if self.interrupted else "finished"
+        accuracy = f"{100 * self.best.validation_accuracy:.2f} %"
+        return (
+            f"TrainResult({str(self.folder.path)!r}, {how}, {len(self.epochs)} epochs, validation accuracy {accuracy})"
+        )
+
     def _repr_html_(self) -> str:
-        return training_html(self)
+        best, metrics = self.best, self.checkpoint.card.metrics
+        lines = [f"validation accuracy {_percent(best.validation_accuracy)}, epoch {best.number} of {len(self.epochs)}"]
+        if "test" in metrics:
+            low, high = wilson_interval(metrics["test"]["accuracy"], metrics["test"]["examples"])
+            interval = f"95 % interval {100 * low:.2f} to {100 * high:.2f}"
+            lines.append(f"test accuracy {_percent(metrics['test']['accuracy'])}, {interval}")
+        rows = [
+            [score.label, _percent(score.precision), _percent(score.recall), _percent(score.f1), f"{score.examples:,}"]
+            for score in self.scores
+        ]
+        return render(
+            "notebook.html",
+            name=self.checkpoint.card.name,
+            lines=lines,
+            place=f"checkpoint {self.folder.checkpoint}",
+            heading=["class", "precision", "recall", "F1", "examples"],
+            rows=rows,
+        )
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f} %"

@@ -23,6 +23,11 @@ class ClassScore:
     examples: int
 
 
+def count_confusion(targets: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """int64 `[classes, classes]`: row = right class, column = answered class."""
+    return np.bincount(targets * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
 def class_scores(matrix: NDArray[np.int64], labels: Sequence[str]) -> tuple[ClassScore, ...]:
     """Score every class.
 

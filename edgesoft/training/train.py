@@ -34,7 +34,7 @@ from edgesoft.training.results import Epoch, TrainResult
 from edgesoft.training.resume import pack, read_run_document, unpack
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.schedule import one_cycle
-from edgesoft.training.scores import ClassScore, class_scores, macro_f1
+from edgesoft.training.scores import ClassScore, class_scores, count_confusion, macro_f1
 from edgesoft.training.settings import TrainSettings
 from edgesoft.training.settings_file import write_settings_file
 
@@ -299,7 +299,7 @@ class _Run:
         if not interrupted:
             test, labels = self.dataset.test, self.dataset.labels
             predicted = self.card.head.predict(reference_logits(SoftmaxMLP.from_layers(checkpoint.layers), test.inputs))
-            matrix = charts.count_confusion(test.targets, predicted, len(labels))
+            matrix = count_confusion(test.targets, predicted, len(labels))
             scores = class_scores(matrix, labels)
             metrics["test"] = {
                 "accuracy": float((predicted == test.targets).mean()),

@@ -182,7 +182,7 @@ def test_parquet_needs_pyarrow(tmp_path):
 
 
 def test_parquet_reads_like_csv(tmp_path):
-    pytest.importorskip("pyarrow", reason="Parquet needs pyarrow, which is optional")
+    pytest.importorskip("pyarrow", reason="Parquet needs pyarrow: pip install pyarrow")
     from pyarrow import csv, parquet
 
     expected = load(write(tmp_path, rows()))

@@ -6,12 +6,13 @@ from PIL import Image
 
 from edgesoft.training import charts
 from edgesoft.training.results import Epoch
+from edgesoft.training.scores import count_confusion
 
 
 def test_a_hand_counted_confusion_matrix():
-    matrix = charts.count_confusion(np.array([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 0, 2, 2]), 3)
+    matrix = count_confusion(np.array([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 0, 2, 2]), 3)
     assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
-    assert charts.count_confusion(np.array([0]), np.array([0]), 4).shape == (4, 4)
+    assert count_confusion(np.array([0]), np.array([0]), 4).shape == (4, 4)
 
 
 @pytest.mark.parametrize("labels", [("0", "1"), ("$", "$\\frac{$"), ("日本", "<b>"), ("a_b^c", "x" * 90)], ids=str)
