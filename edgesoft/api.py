@@ -1,7 +1,4 @@
-"""What the commands do, from Python: one function a command. The command line parses, calls one of these, and prints.
-
-Nothing heavy is imported until a function is called: `verify` runs where torch is not installed.
-"""
+"""What the commands do, from Python: one function a command. Nothing heavy is imported until it is called."""
 
 from __future__ import annotations
 
@@ -19,26 +16,11 @@ if TYPE_CHECKING:
     from edgesoft.exporting.results import ExportResult
     from edgesoft.inference.providers import Choice
     from edgesoft.inference.verify import VerifyReport
-    from edgesoft.training.results import Epoch, TrainResult
-    from edgesoft.training.settings import TrainSettings
+    from edgesoft.training.results import Epoch, TrainResult, Watcher
 
 
 def _ignore(*_: object) -> None:
     pass
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """Who wants to know how a training goes on; each is called as its name says."""
-
-    on_picture: Callable[[int, int], object] = _ignore
-    """While a folder is read: the number of pictures read so far, and of all."""
-    on_start: Callable[[Dataset, TrainSettings], object] = _ignore
-    """When the data are there: what they are, and the settings with their defaults resolved."""
-    on_batch: Callable[[int, float], object] = _ignore
-    """After each step: the number of steps so far, and the loss of the batch in nats."""
-    on_epoch: Callable[[Epoch], object] = _ignore
-    """After each epoch."""
 
 
 def train(
@@ -108,6 +90,7 @@ def train(
     """
     from edgesoft.data.load import load_dataset
     from edgesoft.training import train as training
+    from edgesoft.training.results import Watcher
     from edgesoft.training.runs import RunFolder, new_run
     from edgesoft.training.settings import TrainSettings, suited
 
@@ -153,6 +136,7 @@ def resume(folder: str | Path, *, watcher: Watcher | None = None) -> TrainResult
     """
     from edgesoft.data.load import load_dataset
     from edgesoft.training import train as training
+    from edgesoft.training.results import Watcher
     from edgesoft.training.resume import stored_settings
     from edgesoft.training.runs import RunFolder
     from edgesoft.training.settings_file import stored_data_settings

@@ -80,6 +80,61 @@ def test_imports_go_one_way(file):
             assert top not in HEAVY, f"{file.name} imports {name}"
 
 
+def graph():
+    """Module -> the modules of this package that it imports anywhere: within functions, and for types only, too."""
+    names = {file: ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts) for file in modules()}
+    known = {name.removesuffix(".__init__") for name in names.values()}
+    found = {}
+    for file, name in names.items():
+        wanted = set()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                wanted |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                wanted |= (inner & known) or {node.module}
+        found[name.removesuffix(".__init__")] = (wanted & known) - {name.removesuffix(".__init__")}
+    return found
+
+
+def circle(edges):
+    """A row of modules that import each other in a loop; None when there is none."""
+    done, path = set(), []
+
+    def visit(name):
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return None
+        path.append(name)
+        for other in sorted(edges.get(name, ())):
+            if (found := visit(other)) is not None:
+                return found
+        done.add(path.pop())
+        return None
+
+    return next((found for name in sorted(edges) if (found := visit(name)) is not None), None)
+
+
+def test_no_import_runs_in_a_circle_or_upwards_not_even_for_types():
+    edges = graph()
+    assert len(edges) > 90
+    assert circle(edges) is None
+    rooms = {name: name.split(".")[1] for name in edges if "." in name}
+    upward = [
+        (name, other)
+        for name, others in edges.items()
+        for other in others
+        if rooms.get(name) in LEVEL and rooms.get(other) in LEVEL and LEVEL[rooms[other]] > LEVEL[rooms[name]]
+    ]
+    assert upward == []
+
+
+def test_a_circle_is_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == ["a", "b", "c", "a"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}}) is None
+
+
 def test_the_check_can_fail(tmp_path):
     file = tmp_path / "bad.py"
     file.write_text(

@@ -41,10 +41,10 @@ def command(
     Every file is run over the whole test split before it is published. When INT8 misses its gate, finer ways to quantize are
     tried in turn. A file that misses its gate is not published, and the command ends with exit code 3.
     """
-    from edgesoft import api
+    from edgesoft.api import Int8MissedError, export
 
     try:
-        exported = api.export(
+        exported = export(
             checkpoint,
             data,
             quantize=quantize,
@@ -53,7 +53,7 @@ def command(
             on_start=lambda path: say(f"exporting {path}"),
             **settings,
         )
-    except api.Int8MissedError as error:
+    except Int8MissedError as error:
         _print(error.exported)
         raise
     _print(exported)

@@ -17,9 +17,8 @@ from edgesoft.settings import described
 from edgesoft.training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from edgesoft.api import Watcher
     from edgesoft.data.dataset import Dataset
-    from edgesoft.training.results import TrainResult
+    from edgesoft.training.results import TrainResult, Watcher
 
 SHOWN_CLASSES = 20
 SHOWN_FILES = 10
@@ -47,15 +46,16 @@ def command(
     What is not set suits the data, and is written to config.json. Writes the best weights, metrics and pictures to
     runs/<name>/. Ctrl-C keeps the best weights so far.
     """
-    from edgesoft import api
+    from edgesoft.api import resume as go_on
+    from edgesoft.api import train
 
     chosen = {name: value for name, value in settings.items() if value is not None}
     with _Talk(chosen, quiet=quiet) as talk:
         if resume is not None:
             _refuse_beside_resume({"source": source, "config": config, "output": output, **chosen})
-            result = api.resume(resume, watcher=talk.watcher())
+            result = go_on(resume, watcher=talk.watcher())
         else:
-            result = api.train(source, config=config, output=output, watcher=talk.watcher(), **chosen)
+            result = train(source, config=config, output=output, watcher=talk.watcher(), **chosen)
     _print(result)
     if result.settings.head == "sigmoid":
         say(f"the sigmoid gives the probability of {result.dataset.labels[1]!r}")
@@ -97,7 +97,7 @@ class _Talk:
 
     def watcher(self) -> Watcher:
         """What the training tells this talk."""
-        from edgesoft.api import Watcher
+        from edgesoft.training.results import Watcher
 
         return Watcher(
             on_picture=self._reading.on_picture,

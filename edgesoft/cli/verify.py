@@ -39,11 +39,11 @@ def command(
 
     The file carries its own examples, so a device needs neither PyTorch nor the data. Exit code 3 when something differs.
     """
-    from edgesoft import api
+    from edgesoft.api import verify
     from edgesoft.inference.providers import int8_warning, resolve
 
     is_auto = resolve(provider) == "auto"
-    report = api.verify(
+    report = verify(
         model,
         provider=provider,
         device_id=device_id,

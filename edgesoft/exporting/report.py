@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgesoft.data.dataset import Dataset
+from edgesoft.exporting.charts import reliability
 from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
 from edgesoft.inference.parity import LabelChange, wilson_interval
 from edgesoft.model.inputs import InputKind
 from edgesoft.pages import render
 from edgesoft.pictures import encode_png
-from edgesoft.training import charts
+from edgesoft.training.charts import confusion_matrix
 from edgesoft.training.scores import count_confusion
 
 SHOWN_CHANGES = 60
@@ -130,7 +131,7 @@ def _per_class(models: Sequence[StagedModel], dataset: Dataset) -> list[Row]:
 
 def _confusion(model: StagedModel, dataset: Dataset) -> str:
     matrix = count_confusion(dataset.test.targets, model.predictions, len(dataset.labels))
-    return _inline(charts.confusion_matrix(matrix, dataset.labels, title=model.arithmetic, kind="svg"))
+    return _inline(confusion_matrix(matrix, dataset.labels, title=model.arithmetic, kind="svg"))
 
 
 def _confidence(models: Sequence[StagedModel], compared: Sequence[StagedModel]) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def _confidence(models: Sequence[StagedModel], compared: Sequence[StagedModel]) 
         ]
         for model in models
     ]
-    pictures = [_inline(charts.reliability(model.unscaled, model.scaled, title=model.arithmetic)) for model in compared]
+    pictures = [_inline(reliability(model.unscaled, model.scaled, title=model.arithmetic)) for model in compared]
     return {"rows": rows, "pictures": pictures}
 
 

@@ -1,6 +1,11 @@
 """What logits mean: how many there are, which probabilities and which answer they give, and the nodes that say so in a graph.
 
 edgesoft classifies and does not regress: every head answers one of the card's labels, with a probability for each of them.
+
+Each head is defined here once: `outputs` (how many logits tell so many classes apart), `class_logits` (logits as one a class, whose
+softmax are the probabilities at temperature 1), `predict` (the answered class), `write` (the nodes that make `probabilities` and `label`
+of `logits`), `kind` (its name in the card and on the command line), `operators` (what its nodes may be), `regression` (what a network
+without hidden layers is called) and `is_even` (whether the answer is always the most probable class).
 """
 
 from __future__ import annotations
@@ -8,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,51 +23,12 @@ from edgesoft.model.graph import GraphWriter
 Logits = NDArray[np.float32]
 
 
-class Head(Protocol):
-    """What every head knows about itself."""
-
-    kind: ClassVar[str]
-    """Its name in the card and on the command line."""
-    operators: ClassVar[tuple[str, ...]]
-    """The ONNX operators that it may become."""
-    regression: ClassVar[str]
-    """What a network without hidden layers is called: "softmax" regression."""
-
-    @property
-    def temperature(self) -> float:
-        """What the logits are divided by before they become probabilities."""
-
-    @property
-    def is_even(self) -> bool:
-        """Whether the answer is always the most probable class."""
-
-    def at(self, temperature: float) -> Self:
-        """The same head at another temperature."""
-
-    def outputs(self, classes: int) -> int:
-        """How many logits tell `classes` classes apart; raises ValueError when this head cannot."""
-
-    def class_logits(self, logits: Logits) -> Logits:
-        """Logits `[n, outputs]` as `[n, classes]`, one a class, whose softmax are the probabilities at temperature 1."""
-
-    def predict(self, logits: Logits) -> NDArray[np.int64]:
-        """The class int64 `[n]` that logits `[n, outputs]` answer."""
-
-    def write(self, graph: GraphWriter) -> None:
-        """Add the nodes that make `probabilities` and `label` of `logits`."""
-
-    def describe(self) -> str:
-        """A few words for people."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The numbers as a JSON object, with `kind`."""
-
-
 @dataclass(frozen=True)
 class Softmax:
     """One logit a class; the largest is the answer."""
 
     temperature: float = 1.0
+    """What the logits are divided by before they become probabilities."""
 
     kind: ClassVar[str] = "softmax"
     regression: ClassVar[str] = "softmax"
@@ -177,7 +143,9 @@ class Sigmoid:
         return {"kind": self.kind, "temperature": self.temperature, "threshold": self.threshold}
 
 
-HEADS: Mapping[str, type[Softmax] | type[Sigmoid]] = {head.kind: head for head in (Softmax, Sigmoid)}
+Head = Softmax | Sigmoid
+
+HEADS: Mapping[str, type[Head]] = {head.kind: head for head in (Softmax, Sigmoid)}
 """Kind -> head."""
 
 

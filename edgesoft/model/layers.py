@@ -5,11 +5,12 @@ Float and integer layers stand side by side: quantizing replaces the ones by the
 
 Each layer is defined here once:
 
-* `output_shape`: its shape rule. Only one row for each input comes out of a layer, never more, so that no file can make a runtime
-  allocate what it does not hold.
+* `output_shape`: its shape rule, which raises MisfitError. Only one row for each input comes out of a layer, never more, so that no
+  file can make a runtime allocate what it does not hold.
 * `apply`: its numpy rule. Layers in integers are computed in integers, with the same few roundings as ONNX Runtime's QGemm, so that a
   single changed weight cannot hide behind a tolerance.
-* `operators`, `write` and `read`: the nodes that it becomes in an ONNX graph, and the way back.
+* `operators`, `write` and `read`: the nodes that it becomes in an ONNX graph, and the way back. `read` need not check how
+  the nodes are joined: whoever reads a file writes the layers again and compares.
 
 PyTorch's network (training/network.py) and ONNX Runtime share nothing with these rules: they are what the rules are held against.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,29 +54,6 @@ Value = Array | Integers
 
 class MisfitError(ValueError):
     """A layer cannot take what it is given, or has parameters that no such layer has."""
-
-
-class Layer(Protocol):
-    """What every layer knows about itself."""
-
-    operators: ClassVar[tuple[str, ...]]
-    """The ONNX operators that it becomes, in their order."""
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Shape of one output for one input of `shape`; raises MisfitError."""
-
-    def apply(self, x: Value) -> Value:
-        """Outputs for inputs `[n, ...]`."""
-
-    def write(self, graph: GraphWriter, x: str) -> str:
-        """Add its nodes and constants to a graph; takes and returns the names of its input and output."""
-
-    @classmethod
-    def read(cls, nodes: Sequence[Node], constants: Constants) -> Self:
-        """The layer that nodes with `operators` describe; raises KeyError or IndexError where a constant is missing.
-
-        It need not check how the nodes are joined: whoever reads a file writes the layers again and compares.
-        """
 
 
 def to_float(value: Value) -> Array:
@@ -329,6 +307,8 @@ class QuantizedLinear:
         weight, bias = nodes[0].inputs, nodes[1].inputs
         return cls(constants[weight[0]], constants[weight[1]], constants[bias[0]], constants[bias[1]])
 
+
+Layer = GreyLevels | Scale | Quantize | QuantizedLinear | Linear | Relu
 
 LAYERS: tuple[type[Layer], ...] = (GreyLevels, Scale, Quantize, QuantizedLinear, Linear, Relu)
 """Every kind of layer; no two begin with the same operators."""

@@ -15,7 +15,6 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from edgesoft.exporting.calibration import Reliability
     from edgesoft.training.results import Epoch
 
 LONGEST_LABEL = 24  # letters beside a picture; the rest is cut off
@@ -38,7 +37,7 @@ def learning_curve(epochs: Sequence[Epoch]) -> bytes:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    return _render(figure)
+    return draw(figure)
 
 
 def confusion_matrix(
@@ -75,24 +74,7 @@ def confusion_matrix(
         for row, column in np.argwhere(matrix > 0):
             colour = "white" if share[row, column] > 0.4 else "black"
             axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
-    return _render(figure, kind)
-
-
-def reliability(before: Reliability, after: Reliability, *, title: str) -> bytes:
-    """Accuracy against confidence, without and with the temperature, as an SVG."""
-    figure = Figure(figsize=(5, 4.4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="honest")
-    for bins, colour, name in ((before, ORANGE, "temperature 1"), (after, BLUE, "as published")):
-        filled = bins.counts > 0
-        axes.plot(bins.confidences[filled], bins.accuracies[filled], color=colour, linewidth=1, alpha=0.6)
-        # The area of a dot shows how many answers it stands for.
-        size = 12 + 180 * np.sqrt(bins.counts[filled] / bins.counts.sum())
-        axes.scatter(bins.confidences[filled], bins.accuracies[filled], s=size, color=colour, alpha=0.8, label=name)
-    axes.set(title=title, xlabel="confidence", ylabel="share that is right", xlim=(0, 1.03), ylim=(0, 1.03))
-    axes.grid(alpha=0.25)
-    axes.legend(frameon=False, loc="upper left", markerscale=0.5)
-    return _render(figure, "svg")
+    return draw(figure, kind)
 
 
 def _drawable(labels: Sequence[str]) -> list[str]:
@@ -104,9 +86,10 @@ def _drawable(labels: Sequence[str]) -> list[str]:
     ]
 
 
-def _render(figure: Figure, kind: Literal["png", "svg"] = "png") -> bytes:
+def draw(figure: Figure, kind: Literal["png", "svg"] = "png") -> bytes:
+    """The bytes of a figure: the same numbers give the same ones."""
     buffer = io.BytesIO()
-    # Without date and random element names, the same numbers give the same bytes.
+    # Without date and random element names.
     # An SVG keeps its text, which a browser writes in any script; a PNG shows a box where the font has no such letter.
     with mpl.rc_context({"svg.hashsalt": "edgesoft", "svg.fonttype": "none"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)

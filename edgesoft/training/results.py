@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgesoft.data.dataset import Dataset
@@ -32,6 +33,24 @@ class Epoch:
     def rank(self) -> tuple[float, float]:
         """Orders epochs by validation accuracy, and equal ones by validation loss."""
         return (self.validation_accuracy, -self.validation_loss)
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who wants to know how a training goes on; each is called as its name says."""
+
+    on_picture: Callable[[int, int], object] = _ignore
+    """While a folder is read: the number of pictures read so far, and of all."""
+    on_start: Callable[[Dataset, TrainSettings], object] = _ignore
+    """When the data are there: what they are, and the settings with their defaults resolved."""
+    on_batch: Callable[[int, float], object] = _ignore
+    """After each step: the number of steps so far, and the loss of the batch in nats."""
+    on_epoch: Callable[[Epoch], object] = _ignore
+    """After each epoch."""
 
 
 @dataclass(frozen=True, repr=False)

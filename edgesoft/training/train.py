@@ -16,8 +16,6 @@ import torch
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import check_writable, write_atomically
-from edgesoft.model.card import ModelCard, Training
-from edgesoft.model.heads import Sigmoid, Softmax
 from edgesoft.model.inputs import PictureInput
 from edgesoft.model.layers import Linear
 from edgesoft.model.network import Network
@@ -29,7 +27,7 @@ from edgesoft.training.distort import distorted
 from edgesoft.training.network import LearningMLP, SoftmaxMLP, check_parameters, reference_logits
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of, with_none_of_them
 from edgesoft.training.outliers import draw_outliers
-from edgesoft.training.provenance import versions
+from edgesoft.training.provenance import card_of
 from edgesoft.training.results import Epoch, TrainResult
 from edgesoft.training.resume import pack, read_run_document, unpack
 from edgesoft.training.runs import RunFolder
@@ -130,7 +128,7 @@ class _Run:
         if config.outliers and isinstance(dataset.input, PictureInput):
             self.outliers = torch.from_numpy(draw_outliers(dataset.input, dataset.labels, config.seed)).to(self.device)
         self.drawing_seconds = time.perf_counter() - started
-        self.card = _card(dataset, config)
+        self.card = card_of(dataset, config)
         widths = [math.prod(dataset.input.shape), *config.hidden, self.card.outputs]
         plain = SoftmaxMLP(dataset.first_layer, widths)
         plain.initialise(torch.Generator().manual_seed(config.seed))
@@ -336,21 +334,3 @@ class _Run:
         if self.best is None:
             raise AssertionError("only after an epoch is there a best one")
         return self.best
-
-
-def _card(dataset: Dataset, config: TrainSettings) -> ModelCard:
-    return ModelCard(
-        name=dataset.name,
-        labels=dataset.labels,
-        input=dataset.input,
-        hidden=config.hidden,
-        head=Sigmoid(threshold=config.threshold) if config.head == Sigmoid.kind else Softmax(),
-        training=Training(
-            data=dataset.name,
-            data_sha256=dataset.digest,
-            outliers=config.outliers > 0,
-            examples={name: len(split) for name, split in dataset.splits.items()},
-            settings=config.to_json(),
-            versions=versions(),
-        ),
-    )
