@@ -18,8 +18,6 @@ LONGEST_STEM = 200
 """Bytes of a model's name: files are called after it, and the longest that a file system takes is 255 with all that is added."""
 INT8_ENDING = ".int8"
 """At the end of a stem it marks the INT8 file, so that no model's name ends so."""
-STEM = f"letters, digits, '.', '_' and '-', and no '{INT8_ENDING}' at the end, because files are named after it"
-"""What a model's name is made of, in words."""
 BLANKS = " \t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 """What may stand around the cells of a table without being part of them."""
 _SHOWN = 40  # characters of a refused name in a message
@@ -103,8 +101,8 @@ def fault(names: Sequence[object], what: str, plural: str | None = None) -> str 
 
 def quoted(name: object) -> str:
     """A name in a message, cut where it is long."""
-    text = name if isinstance(name, str) else str(name)
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+    text = repr(name[: _SHOWN + 1] if isinstance(name, str | bytes) else name)
+    return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}...{text[0]}"
 
 
 def _codes(name: str) -> str:
@@ -128,9 +126,13 @@ def stem_flaw(name: object) -> str | None:
     if wrong is not None or not isinstance(name, str):
         return wrong
     if len(name.encode()) > LONGEST_STEM:
-        return f"has {len(name.encode())} bytes, more than {LONGEST_STEM}"
+        return f"has {len(name.encode())} bytes, more than {LONGEST_STEM}: files are named after it"
     is_stem = all(map(_in_stem, name)) and name[0] not in "-." and not name.endswith(INT8_ENDING)
-    return None if is_stem else f"is none: expected {STEM}"
+    return (
+        None
+        if is_stem
+        else f"is none for files: expected letters, digits, '.', '_' and '-', and no '{INT8_ENDING}' at the end"
+    )
 
 
 def _in_stem(letter: str) -> bool:

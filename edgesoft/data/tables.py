@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.data.dataset import Dataset, Split
+from edgesoft.data.labels import in_order
 from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import check_classes, check_doubles, divide
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.model.inputs import TableInput
+from edgesoft.names import BLANKS, fault, flaw, quoted, same
 from edgesoft.tables.rows import Record, check_heading, check_record, read_records
 from edgesoft.tables.spec import MISSING, Column, TableError
 
@@ -73,11 +75,12 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
 def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
     if name is None:
         raise UsageError(f"{path}: which column holds the labels? Say --target NAME. There are {_shortened(names)}")
-    if name not in names:
+    alike = [same(known) for known in names]
+    if same(name) not in alike:
         close = difflib.get_close_matches(name, names, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"There are {_shortened(names)}"
         raise UsageError(f"{path}: has no column {name!r}. {hint}")
-    return names.index(name)
+    return alike.index(same(name))
 
 
 def _text_rows(path: Path) -> Rows:
@@ -102,16 +105,22 @@ def _parquet_rows(path: Path) -> Rows:
     def rows() -> Iterator[Record]:
         try:
             with parquet.ParquetFile(path) as file:
-                yield Record(0, list(file.schema_arrow.names))
+                yield Record(0, [name.strip(BLANKS) for name in file.schema_arrow.names])
                 line = 0
                 for batch in file.iter_batches():
                     for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                         line += 1
-                        yield Record(line, ["" if value is None else str(value) for value in values])
+                        yield Record(line, ["" if value is None else _cell(value) for value in values])
         except (ArrowException, OSError) as error:
             raise TableError(f"{path}: cannot be read as Parquet ({' '.join(str(error).split())})") from error
 
     return rows
+
+
+def _cell(value: Any) -> str:
+    """A value as it would stand in a text file; bytes are text that was saved without saying so."""
+    text = value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value)
+    return text.strip(BLANKS)
 
 
 @dataclass
@@ -132,6 +141,8 @@ class _Scan:
     has_fraction: bool = False
     values: set[str] | None = field(default_factory=set)
     """The different values; None when there are more than `MOST_VALUES`."""
+    first_flaw: tuple[int, str] | None = None
+    """The first value that can be no name, and what is wrong with it."""
 
     @property
     def is_numeric(self) -> bool:
@@ -139,7 +150,9 @@ class _Scan:
 
     def see(self, line: int, cell: str) -> None:
         self.rows += 1
-        if self.values is not None:
+        if self.values is not None and cell not in self.values:
+            if cell and self.first_flaw is None and (wrong := flaw(cell)) is not None:
+                self.first_flaw = line, f"{quoted(cell)} {wrong}"
             self.values.add(cell)
             if len(self.values) > MOST_VALUES:
                 self.values = None
@@ -193,7 +206,21 @@ def _labels(scan: _Scan, path: Path) -> tuple[str, ...]:
             f"{path}: column {scan.name!r} holds {many} different {'numbers' if scan.is_numeric else 'values'} in {scan.rows:,} rows. "
             "That is a quantity, not a class. Name the label column: --target NAME"
         )
-    return tuple(sorted(scan.values, key=(lambda text: (float(text), text)) if scan.is_numeric else None))
+    _check_values(scan, path, "label")
+    try:
+        return in_order(scan.values, numeric=scan.is_numeric)
+    except ValueError as error:
+        raise TableError(f"{path}: column {scan.name!r}: {error}. Write one of them in the file") from None
+
+
+def _check_values(scan: _Scan, path: Path, what: str) -> None:
+    """Refuse values that can be no names, or that a reader cannot tell apart."""
+    if scan.first_flaw is not None:
+        line, wrong = scan.first_flaw
+        raise TableError(f"{path}: line {line}: {what} {wrong}, in column {scan.name!r}. Correct it in the file")
+    double = fault(sorted(scan.values or ()), what)
+    if double is not None:
+        raise TableError(f"{path}: column {scan.name!r}: {double}. Correct them in the file")
 
 
 def _check_column(scan: _Scan, path: Path) -> None:
@@ -220,6 +247,8 @@ def _check_column(scan: _Scan, path: Path) -> None:
             f"{path}: text column {scan.name!r} holds {many} different values in {scan.rows:,} rows, such as {scan.first_word[1]!r}: "
             f"these are no categories. Leave it out: --ignore-columns {scan.name}"
         )
+    if not scan.is_numeric:
+        _check_values(scan, path, "value")
 
 
 def _fill(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError
+from edgesoft.escape import json_text
 from edgesoft.exporting.report import report_html
 from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
 from edgesoft.files import reason, write_atomically
@@ -32,7 +32,7 @@ def publish(result: ExportResult, dataset: Dataset, folder: Path) -> list[Path]:
     if result.int8_model is not None:
         files[INT8_SUFFIX] = result.int8_model.content
     # All is made before anything is written: an error on the way then publishes nothing.
-    files[".report.json"] = (json.dumps(report_document(result), indent=2, ensure_ascii=False) + "\n").encode()
+    files[".report.json"] = (json_text(report_document(result), indent=2) + "\n").encode()
     files[".report.html"] = report_html(result, dataset).encode()
     for suffix, content in files.items():
         write_atomically(folder / f"{result.name}{suffix}", content)

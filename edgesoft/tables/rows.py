@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgesoft.files import reason
-from edgesoft.tables.spec import TableError, TableSpec, first_double
+from edgesoft.names import BLANKS, fault, same
+from edgesoft.tables.spec import TableError, TableSpec
 
 _SEPARATORS = ",;\t"
 
@@ -47,7 +48,7 @@ def read_records(path: Path) -> Iterator[Record]:
             reader = csv.reader(file, delimiter=separator, strict=True)
             for cells in reader:
                 if cells:
-                    yield Record(reader.line_num, [cell.strip() for cell in cells])
+                    yield Record(reader.line_num, [cell.strip(BLANKS) for cell in cells])
     except csv.Error as error:
         raise TableError(f"{path}: line {reader.line_num}: {error}. Save the file as CSV again") from error
     except FileNotFoundError:
@@ -73,7 +74,7 @@ def check_record(record: Record, columns: int) -> None:
 
 
 def check_heading(names: Sequence[str], path: Path) -> None:
-    """Refuse a heading with an empty or a double name.
+    """Refuse a heading with a name that is none, or with two that a reader cannot tell apart.
 
     Raises
     ------
@@ -82,8 +83,8 @@ def check_heading(names: Sequence[str], path: Path) -> None:
     """
     if "" in names:
         raise TableError(f"{path}: column {names.index('') + 1} has no name in the first line. Name every column there")
-    if len(set(names)) != len(names):
-        raise TableError(f"{path}: two columns are named {first_double(names)!r}. Rename one of them")
+    if (wrong := fault(names, "column")) is not None:
+        raise TableError(f"{path}: line 1: {wrong}. Rename it")
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,12 @@ class RowFile:
         if first is None:
             raise TableError(f"{path}: the file is empty. Expected rows with the columns {', '.join(wanted)}")
         self._width = len(first.cells)
-        missing = [name for name in wanted if name not in first.cells]
+        heading = [same(name) for name in first.cells]
+        missing = [name for name in wanted if same(name) not in heading]
         self.has_heading = not missing
         if self.has_heading:
             check_heading(first.cells, path)
-            self._places = [first.cells.index(name) for name in wanted]
+            self._places = [heading.index(same(name)) for name in wanted]
         else:
             self._places = list(range(len(wanted)))
             if not self._looks_like_a_row(first.cells):
@@ -128,7 +130,8 @@ class RowFile:
                     f"{path}: the first line has no column {missing[0]!r}, and is no row of {len(wanted)} values either. "
                     f"Expected a heading with {_shortened(wanted)}, or such rows without a heading"
                 )
-        self.unused = [name for name in first.cells if name not in wanted] if self.has_heading else []
+        taken = set(self._places)
+        self.unused = [name for place, name in enumerate(first.cells) if place not in taken] if self.has_heading else []
         """Columns of the file that the model does not take."""
 
     def _looks_like_a_row(self, cells: list[str]) -> bool:

@@ -6,7 +6,6 @@ A numeric column gives its number, in the units of the file. A text column gives
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.names import fault, quoted, same, twins
 
 MOST_FEATURES = 65_536
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
@@ -48,7 +48,7 @@ class TableSpec:
     Raises
     ------
     TableError
-        There is no column, two have one name, or they make more than `MOST_FEATURES` features.
+        There is no column, one has no name or that of another, or they make more than `MOST_FEATURES` features.
     """
 
     columns: tuple[Column, ...]
@@ -59,13 +59,17 @@ class TableSpec:
     dtype: ClassVar[str] = "float32"
 
     def __post_init__(self) -> None:
-        names = [column.name for column in self.columns]
-        if not names:
+        if not self.columns:
             raise TableError("a table without feature columns: expected at least one")
-        if len(set(names)) != len(names):
-            raise TableError(f"two feature columns are named {first_double(names)!r}: expected different names")
         if sum(column.width for column in self.columns) > MOST_FEATURES:
             raise TableError(f"the columns make more than {MOST_FEATURES:,} features: leave some of them out")
+        wrong = fault([column.name for column in self.columns], "column")
+        for column in self.columns:
+            wrong = wrong or fault(column.vocabulary or (), f"the value in column {quoted(column.name)}", "values")
+        if wrong is None and (double := twins(self.features)) is not None:
+            wrong = f"two features are named {quoted(double[0])}"
+        if wrong is not None:
+            raise TableError(f"{wrong}. Rename it in the data")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -99,8 +103,8 @@ class TableSpec:
         for column, cell in zip(self.columns, cells, strict=True):
             if column.vocabulary is None:
                 row[position] = number(cell, column.name)
-            elif cell in column.vocabulary:
-                row[position + column.vocabulary.index(cell)] = 1
+            elif (known := _known(cell, column.vocabulary)) is not None:
+                row[position + known] = 1
             else:
                 notes.append(
                     f"{cell!r} in column {column.name!r} is not among the values seen in training: read as none of them"
@@ -134,7 +138,7 @@ class TableSpec:
 
 
 def _column(item: object) -> Column:
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
         raise TableError("every column in the card's input must have a name")
     vocabulary = item.get("vocabulary")
     if item.get("kind") == "numeric" and set(item) == {"name", "kind"}:
@@ -142,9 +146,15 @@ def _column(item: object) -> Column:
     words = isinstance(vocabulary, list) and all(isinstance(word, str) for word in vocabulary)
     if item.get("kind") != "text" or set(item) != {"name", "kind", "vocabulary"} or not words or not vocabulary:
         raise TableError(f"column {item['name']!r} in the card's input must be numeric, or text with a vocabulary")
-    if len(set(vocabulary)) != len(vocabulary):
-        raise TableError(f"column {item['name']!r} in the card's input has a value twice in its vocabulary")
     return Column(item["name"], tuple(vocabulary))
+
+
+def _known(cell: str, vocabulary: tuple[str, ...]) -> int | None:
+    """The place of a value, however its accents are written."""
+    if cell in vocabulary:
+        return vocabulary.index(cell)
+    known = [same(word) for word in vocabulary] if not cell.isascii() else []
+    return known.index(same(cell)) if same(cell) in known else None
 
 
 def number(cell: str, column: str) -> float:
@@ -164,8 +174,3 @@ def number(cell: str, column: str) -> float:
     if not abs(value) <= _LARGEST:  # NaN fails this too
         raise TableError(f"{cell!r} in column {column!r} is not a finite float32 number")
     return value
-
-
-def first_double(names: Sequence[str]) -> str:
-    """The first name that stands twice."""
-    return next(name for name, count in Counter(names).items() if count > 1)

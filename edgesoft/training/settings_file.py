@@ -12,6 +12,7 @@ from typing import Any
 
 from edgesoft.data.settings import DataSettings
 from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.escape import json_text
 from edgesoft.files import read_bytes, write_atomically
 from edgesoft.settings import read_settings
 from edgesoft.training.runs import RunFolder
@@ -67,7 +68,7 @@ def write_settings_file(folder: RunFolder, settings: TrainSettings, data: DataSe
         "data": None if data is None else data.to_json(),
         "training": settings.to_json(),
     }
-    write_atomically(folder.config, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomically(folder.config, (json_text(document, indent=2) + "\n").encode())
 
 
 def stored_data_settings(folder: RunFolder, source: str | None = None) -> DataSettings:

@@ -15,6 +15,7 @@ import torch
 
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.escape import json_text, printable
 from edgesoft.files import check_writable, write_atomically
 from edgesoft.model.inputs import PictureInput
 from edgesoft.model.layers import Linear
@@ -170,7 +171,7 @@ class _Run:
         write_npz(folder.last, state)
         write_settings_file(folder, self.config, self.dataset.options)
         if self.dataset.skipped:
-            write_atomically(folder.skipped, ("\n".join(self.dataset.skipped) + "\n").encode("utf-8", "replace"))
+            write_atomically(folder.skipped, "".join(f"{printable(line)}\n" for line in self.dataset.skipped).encode())
 
     def _is_as_good(self, epoch: Epoch) -> bool:
         """Whether an epoch is as good as the best so far, within one standard error.
@@ -327,7 +328,7 @@ class _Run:
 
     def _write_history(self, folder: RunFolder, metrics: dict[str, Any]) -> None:
         document = {**metrics, "config": self.config.to_json(), "history": [asdict(epoch) for epoch in self.epochs]}
-        write_atomically(folder.metrics, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+        write_atomically(folder.metrics, (json_text(document, indent=2) + "\n").encode())
         write_atomically(folder.learning_curve, charts.learning_curve(self.epochs))
 
     def _require_best(self) -> tuple[Epoch, Checkpoint]:
