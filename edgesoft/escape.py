@@ -110,7 +110,8 @@ def csv_cell(text: str) -> str:
     unsafe characters, stands as a JSON string; so does text that begins with a double quote, so that a cell that begins with one is
     always JSON. A plain number is no formula.
     """
-    if _NUMBER.fullmatch(text) or not (_FORMULA.search(text) or text.startswith('"') or any(unsafe(text))):
+    is_plain = next(unsafe(text), None) is None and not text.startswith('"') and _FORMULA.search(text) is None
+    if is_plain or _NUMBER.fullmatch(text):
         return text
     quoted = json_text(text)
     return _FORMULA_IN_JSON.sub(lambda match: f"{match[1]}\\u{ord(match[2]):04x}", quoted)

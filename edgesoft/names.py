@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from edgesoft.escape import unsafe, without_shaping
+from edgesoft.escape import printable, unsafe, without_shaping
 
 LONGEST = 500
 """Characters of a name."""
@@ -101,7 +101,7 @@ def fault(names: Sequence[object], what: str, plural: str | None = None) -> str 
 
 def quoted(name: object) -> str:
     """A name in a message, cut where it is long."""
-    text = repr(name[: _SHOWN + 1] if isinstance(name, str | bytes) else name)
+    text = printable(repr(name[: _SHOWN + 1] if isinstance(name, str | bytes) else name))
     return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}...{text[0]}"
 
 

@@ -83,7 +83,7 @@ def _values(values: Any, where: str) -> list[Label]:
         if array.dtype.kind == "f":
             _check_whole(array, where)
         cells = array.reshape(-1).tolist()
-    except ValueError:  # a list of lists that differ in length, or four bytes that are no character
+    except (ValueError, SystemError):  # a list of lists that differ in length, or four bytes that are no character
         raise EdgesoftError(f"{where}: expected labels in one row, words or integers") from None
     return [_value(cell, f"{where}: the label in row {row}") for row, cell in enumerate(cells)]
 
@@ -104,15 +104,24 @@ def _check_whole(array: NDArray[Any], where: str) -> None:
 def _value(cell: Any, where: str) -> Label:
     if getattr(cell, "ndim", None) == 0:  # numpy's numbers, and torch's in a list
         cell = cell.item()
-    if isinstance(cell, float | np.floating) and cell.is_integer() and abs(cell) <= 2**53:
-        return int(cell)
-    if isinstance(cell, bool | int):
-        return cell
     if isinstance(cell, str):
         return str(cell)  # not a subclass, whose equality may be anything
-    hint = ": decode them, labels.astype(str)" if isinstance(cell, bytes) else ""
-    shown = quoted(cell) if isinstance(cell, float | bytes | None) else type(cell).__name__
-    raise EdgesoftError(f"{where} is {shown}. Expected words or integers{hint}")
+    if isinstance(cell, bool):
+        return cell
+    hint = ""
+    if isinstance(cell, int | float | np.floating):
+        number: Any = cell
+        limit = 2**64 if isinstance(cell, int) else 2**53
+        if abs(number) < limit and number == int(number):
+            return int(number)
+        hint = ": a quantity is no class"
+    if isinstance(cell, bytes):
+        hint = ": decode them, labels.astype(str)"
+    raise EdgesoftError(f"{where} is {_shown(cell)}. Expected words or integers{hint}")
+
+
+def _shown(cell: Any) -> str:
+    return quoted(cell) if isinstance(cell, float | bytes | None) else type(cell).__name__
 
 
 def named(names: Any, what: str, plural: str, origin: object) -> list[str]:
