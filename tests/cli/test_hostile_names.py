@@ -181,16 +181,16 @@ def test_odd_but_good_names_go_all_the_way(run, tmp_path):
     """Every script, formulas, markup, and a class that is called as what is rejected is: trained, exported and answered."""
     labels = [label for label in GOOD if len(label) < 20]
     generator = np.random.default_rng(0)
-    rows = [["x⁠".strip("\u2060"), "=y", "شكل", "Art"]]
-    for index in range(len(labels) * 8):
+    rows = [["x", "=e\u0301", "شكل", "Art"]]
+    for index in range(len(labels) * 5):
         number = index % len(labels)
         rows.append(
-            [f"{number + generator.normal(0, 0.01):.4f}", f"{(number * 7) % 11}", GOOD[number % 5], labels[number]]
+            [f"{number + generator.normal(0, 0.01):.4f}", f"{(number * 7) % 11}", GOOD[number % 8], labels[number]]
         )
     path = write(tmp_path / "شكل e\u0301.csv", rows)
-    trained = run("train", path, "--target", "Art", "--epochs", "2", "--hidden", "8", "--threads", "1", "-q")
+    trained = run("train", path, "--target", "Art", "--epochs", "1", "--hidden", "8", "--threads", "1", "-q")
     assert trained.code == 0, trained.err
-    assert run("export", "--quantize", "--max-drop", "100").code in (0, 3)
+    assert run("export").code == 0
     (model,) = (file for file in (tmp_path / "exported").glob("*.onnx") if ".int8." not in file.name)
     assert model.stem == "شكل-é"
     shown = json.loads(run("inspect", model, "--json").out)
@@ -203,13 +203,16 @@ def test_odd_but_good_names_go_all_the_way(run, tmp_path):
         assert len(answers) == len(rows) - 1
         assert all(answer["rejected"] is (reject == "1") for answer in answers)
         assert all((answer["label"] == "unknown") >= answer["rejected"] for answer in answers)
-        rows_back = list(csv.DictReader(io.StringIO(run("infer", path, "--csv", *options).out)))
-        cells = [json.loads(row["label"]) if row["label"].startswith('"') else row["label"] for row in rows_back]
-        assert cells == [answer["label"] for answer in answers]
-        assert run("infer", path, *options).code == 0
+    text = run("infer", path, "--csv", *options).out
+    cells = [row["label"] for row in csv.DictReader(io.StringIO(text))]
+    assert set(cells) == {"unknown"}
+    assert run("infer", path, *options).code == 0
     # The accents of a heading and of a value may be written in the other way.
-    turned = write(tmp_path / "turned.csv", [[cell.replace("e\u0301", "é") for cell in row] for row in rows[:3]])
-    assert run("infer", turned, "--model", model, "-q").err.count("not among") == 0
+    assert "e\u0301" in rows[0][1] and "e\u0301" in rows[7]
+    turned = [[cell.replace("e\u0301", "é") for cell in row] for row in rows[:9]]
+    assert run("infer", write(tmp_path / "a.csv", turned), "--model", model, "-q").err.count("not among") == 0
+    turned[7][2] = "è"
+    assert run("infer", write(tmp_path / "a.csv", turned), "--model", model, "-q").err.count("not among") == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
@@ -223,20 +226,8 @@ def test_data_and_runs_in_a_folder_that_is_not_utf_8(run, tmp_path):
             )
         (odd / "photos\udcff" / name / "broken\x1b\n.png").write_bytes(b"nothing")
     run_folder = odd / "run"
-    trained = run(
-        "train",
-        odd / "photos\udcff",
-        "--output",
-        run_folder,
-        "--epochs",
-        "1",
-        "--hidden",
-        "4",
-        "--size",
-        "6",
-        "--threads",
-        "1",
-    )
+    options = ["--epochs", "1", "--hidden", "4", "--size", "6", "--threads", "1"]
+    trained = run("train", odd / "photos\udcff", "--output", run_folder, *options)
     assert trained.code == 0, trained.err
     assert json.loads((run_folder / "config.json").read_text())["data"]["source"] == str(odd / "photos\udcff")
     skipped = (run_folder / "skipped.txt").read_text(encoding="utf-8")

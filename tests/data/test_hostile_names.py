@@ -26,7 +26,7 @@ def refused(path, **options):
 
 def write(path, rows):
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+        csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
     return path
 
 
