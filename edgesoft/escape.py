@@ -11,6 +11,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 # Unicode's default ignorable code points that shape their neighbours: joiners, and selectors of a letter's variant. Right behind or
@@ -26,35 +27,42 @@ _NEVER = (
     "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
     "\ufdd0-\ufdef" + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
 )
-_SUSPECT = re.compile(f"[{_NEVER}{_JOINERS}{_SELECTORS}]")
-_SHAPING = re.compile(f"[{_JOINERS}{_SELECTORS}]")
-_SELECTOR = re.compile(f"[{_SELECTORS}]")
 # A flag such as Scotland's is a black flag and its code in tags, which show nothing by themselves.
-_FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f")
+_FLAG = "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f"
 
 
 def unsafe(text: str) -> Iterator[int]:
     """The places of the characters that must not be shown as they are."""
-    if text.isascii() and text.isprintable():
+    if text.isascii():  # most text, for which no pattern is made
+        yield from (
+            (place for place, letter in enumerate(text) if not letter.isprintable()) if not text.isprintable() else ()
+        )
         return
     flags: list[range] | None = None
-    for match in _SUSPECT.finditer(text):
+    for match in _one_of(_NEVER + _JOINERS + _SELECTORS).finditer(text):
         place = match.start()
-        if _SHAPING.match(match[0]):
+        if _one_of(_JOINERS + _SELECTORS).match(match[0]):
             if _shapes(text, place):
                 continue
         elif "\U000e0020" <= match[0] <= "\U000e007f":
-            flags = [range(*flag.span()) for flag in _FLAG.finditer(text)] if flags is None else flags
+            flags = [range(*flag.span()) for flag in re.finditer(_FLAG, text)] if flags is None else flags
             if any(place in flag for flag in flags):
                 continue
         yield place
 
 
+@cache
+def _one_of(letters: str) -> re.Pattern[str]:
+    """Made when it is first needed: a command that shows ASCII only starts without."""
+    return re.compile(f"[{letters}]")
+
+
 def _shapes(text: str, place: int) -> bool:
     """Whether a joiner or selector has something to shape."""
     before, after = text[place - 1 : place], text[place + 1 : place + 2]
-    is_selector = bool(_SELECTOR.match(text[place]))
-    if not before or before.isspace() or (_SHAPING.match(before) and (is_selector or not _SELECTOR.match(before))):
+    is_selector, follows_selector = (bool(_one_of(_SELECTORS).match(letter)) for letter in (text[place], before))
+    follows_joiner = bool(_one_of(_JOINERS).match(before))
+    if not before or before.isspace() or follows_joiner or (is_selector and follows_selector):
         return False
     return is_selector or _may_join(before) or _may_join(after)
 
@@ -69,7 +77,7 @@ _JOINING = frozenset({"Lo", "Lm", "Mn", "Mc", "Me", "So", "Sk", "Sm", "Sc", "Co"
 
 def without_shaping(text: str) -> str:
     """`text` without joiners and selectors."""
-    return _SHAPING.sub("", text)
+    return _one_of(_JOINERS + _SELECTORS).sub("", text)
 
 
 def printable(text: str, *, lines: bool = False) -> str:
@@ -110,17 +118,14 @@ def csv_cell(text: str) -> str:
     unsafe characters, stands as a JSON string; so does text that begins with a double quote, so that a cell that begins with one is
     always JSON. A plain number is no formula.
     """
-    is_plain = next(unsafe(text), None) is None and not text.startswith('"') and _FORMULA.search(text) is None
-    if is_plain or _NUMBER.fullmatch(text):
+    is_plain = next(unsafe(text), None) is None and not text.startswith('"')
+    if (is_plain and not re.search(rf"(?:^|;)\s*[{_SIGNS}]", text)) or re.fullmatch(_NUMBER, text):
         return text
-    quoted = json_text(text)
-    return _FORMULA_IN_JSON.sub(lambda match: f"{match[1]}\\u{ord(match[2]):04x}", quoted)
+    return re.sub(rf"((?:^\"|;)\s*)([{_SIGNS}])", lambda match: f"{match[1]}\\u{ord(match[2]):04x}", json_text(text))
 
 
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_NUMBER = r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"  # the last four are their wide forms, which count too
-_FORMULA = re.compile(rf"(?:^|;)\s*[{_SIGNS}]")
-_FORMULA_IN_JSON = re.compile(rf"((?:^\"|;)\s*)([{_SIGNS}])")
 
 
 def escaped_in_json(text: str) -> str:
