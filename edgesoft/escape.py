@@ -64,12 +64,13 @@ def _shapes(text: str, place: int) -> bool:
     follows_joiner = bool(_one_of(_JOINERS).match(before))
     if not before or before.isspace() or follows_joiner or (is_selector and follows_selector):
         return False
-    return is_selector or _may_join(before) or _may_join(after)
+    return is_selector or follows_selector or _may_join(before) or _may_join(after)
 
 
 def _may_join(letter: str) -> bool:
     """Letters of scripts without capitals, marks, and symbols; but no Latin letter, digit or punctuation."""
-    return bool(letter) and unicodedata.category(letter) in _JOINING
+    is_shown = bool(letter) and not _one_of(_NEVER + _JOINERS + _SELECTORS).match(letter)
+    return is_shown and unicodedata.category(letter) in _JOINING
 
 
 _JOINING = frozenset({"Lo", "Lm", "Mn", "Mc", "Me", "So", "Sk", "Sm", "Sc", "Co", "Cn"})
