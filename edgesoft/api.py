@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -263,6 +264,7 @@ def verify(
     device_id: int | None = None,
     threads: int | None = None,
     tf32: bool = False,
+    sha256: str | None = None,
     against: str | Path | None = None,
     data: str | None = None,
     on_start: Callable[[Choice], object] = _ignore,
@@ -275,6 +277,8 @@ def verify(
         The `.onnx` file.
     provider, device_id, threads, tf32
         Where to replay its examples; see `edgesoft.load`.
+    sha256
+        What the SHA-256 of the whole file must be, in hexadecimal; nothing of another file is looked at.
     against
         A run's folder or a checkpoint: compare with it in PyTorch over the whole test split too.
     data
@@ -292,16 +296,20 @@ def verify(
     EdgesoftError
         A file cannot be read or is not one that edgesoft wrote.
     UsageError
-        There is no such provider, or it takes no such option.
+        There is no such provider, or it takes no such option; or `sha256` is none.
+    GateMissedError
+        It is not the file with that SHA-256.
     ProviderUnavailableError
         The provider cannot run here.
     """
     from edgesoft.inference.providers import choose
     from edgesoft.inference.verify import verify as replay
 
+    if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise UsageError(f"sha256 {sha256[:80]!r}: expected the 64 hexadecimal digits of a file's SHA-256")
     choice = choose(provider, device_id=device_id, tf32=tf32)
     on_start(choice)
-    report = replay(Path(model), choice=choice, threads=threads)
+    report = replay(Path(model), choice=choice, threads=threads, sha256=sha256)
     if against is None:
         return report
     from edgesoft.data.load import load_dataset

@@ -1,5 +1,7 @@
 """The second runtime must be right, or it would accuse the wrong one."""
 
+import platform
+
 import numpy as np
 import pytest
 
@@ -7,11 +9,14 @@ import edgesoft
 from edgesoft.errors import EdgesoftError
 from edgesoft.exporting.export import export
 from edgesoft.exporting.settings import QuantizeSettings
+from edgesoft.inference.cpu import features
 from edgesoft.model.file import open_model
 from edgesoft.model.heads import probabilities
 from edgesoft.model.network import BATCH_SIZE, read_network
 from edgesoft.training.checkpoint import Checkpoint
 from tests import edits
+
+SATURATES = platform.machine() in ("x86_64", "AMD64") and not features() & {"avx512_vnni", "avx_vnni"}
 
 
 def test_it_gives_the_int8_files_bits(exported, mnist):
@@ -34,7 +39,10 @@ def test_it_gives_the_float_files_answers(exported, mnist):
 
 
 def test_per_channel_and_a_float_last_layer(tiny_checkpoint, small, mnist, tmp_path):
-    """The attempts of the ladder that the shared model did not need; a gate that nothing holds makes it climb to the top."""
+    """The schemes that the shared model did not need; a gate that nothing holds makes export try them all.
+
+    x86 without VNNI saturates with weights of 8 bits, as the card's `same_bits_everywhere` says: there nobody promises equal bits.
+    """
     import dataclasses
 
     from edgesoft.exporting.gate import Gate
@@ -50,6 +58,8 @@ def test_per_channel_and_a_float_last_layer(tiny_checkpoint, small, mnist, tmp_p
         path.write_bytes(attempt.content)
         logits = read_network(open_model(path)).logits(small.test.inputs)
         difference = np.abs(logits - attempt.logits).max()
+        if "8-bit" in attempt.arithmetic and SATURATES:
+            continue
         assert difference <= (1e-4 if "float" in attempt.arithmetic else 0), attempt.arithmetic
 
 
