@@ -72,9 +72,9 @@ class ModelFile:
         return f"ModelFile({str(self.path)!r}, {len(self.content):,} bytes, {len(self.nodes)} nodes)"
 
     def changed_parts(self) -> tuple[str, ...]:
-        """The parts whose bytes differ from the digests that were sealed into the file at export."""
-        sealed = parse_digests(self.metadata[DIGEST_KEY], self.path)
-        return tuple(part for part, digest in self.digests.items() if sealed.get(part) != digest)
+        """The parts whose bytes differ from the digests that were written into the file at export."""
+        stated = parse_digests(self.metadata[DIGEST_KEY], self.path)
+        return tuple(part for part, digest in self.digests.items() if stated.get(part) != digest)
 
 
 def open_model(path: str | Path) -> ModelFile:
@@ -148,17 +148,17 @@ def parse_model(content: bytes, path: Path) -> ModelFile:
 
 
 def parse_digests(text: str, origin: object) -> dict[str, str]:
-    """Read the sealed digests: one "part: hex" a line.
+    """Read the digests inside a file: one "part: hex" a line.
 
     Raises
     ------
     EdgesoftError
         The text has another form.
     """
-    seal = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
-    if not seal:
+    digests = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    if not digests:
         raise EdgesoftError(f"{origin}: the digest inside the file is damaged. Export the model again: edgesoft export")
-    return seal
+    return digests
 
 
 def format_digests(digests: Mapping[str, str]) -> str:
