@@ -135,8 +135,6 @@ def choose(asked: str, *, device_id: int | None = None, tf32: bool = False) -> C
 
 def obstacle(provider: ProviderName, device_id: int = 0) -> Obstacle | None:
     """Why a provider cannot run here, with the cure; None when nothing is known to stand in the way."""
-    if provider == "cpu":
-        return None
     if provider not in compiled_providers():
         return _not_compiled(provider)
     if provider in ("cuda", "tensorrt"):

@@ -27,7 +27,6 @@ from edgesoft.inference.providers import (
 )
 from edgesoft.inference.runtime import onnxruntime
 
-InferenceSession = onnxruntime.InferenceSession
 EXPORTED = Path(__file__).resolve().parents[2] / "exported"
 
 
@@ -168,43 +167,6 @@ def test_a_model_that_the_runtime_cannot_read_is_one_line(capfd):
         open_session(b"no model", "cpu", threads=1, origin="here")
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
-
-
-def on_the_cpu(content, options, **_):
-    """What ONNX Runtime does by itself when a provider does not start."""
-    return InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
-class Claims:
-    """A session that says it has CUDA, although every one of its products runs on the CPU."""
-
-    def __init__(self, *arguments, **_):
-        self.session = on_the_cpu(*arguments)
-        self.get_provider_graph_assignment_info = self.session.get_provider_graph_assignment_info
-
-    def get_providers(self):
-        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
-
-
-def test_a_session_that_fell_back_is_refused(monkeypatch):
-    monkeypatch.setattr(onnxruntime, "InferenceSession", on_the_cpu)
-    with pytest.raises(
-        ProviderUnavailableError, match=r"^provider cuda did not start: ONNX Runtime took cpu instead\. "
-    ):
-        open_session(providers._TINY, "cuda", threads=1, origin="here")
-    assert open_session(providers._TINY, "cpu", threads=1, origin="here").get_providers() == ["CPUExecutionProvider"]
-    assert trial("cuda").cause == "provider cuda did not start: ONNX Runtime took cpu instead"
-
-
-@pytest.mark.skipif(
-    not hasattr(InferenceSession, "get_provider_graph_assignment_info"), reason="this ONNX Runtime does not tell"
-)
-def test_a_session_whose_products_run_elsewhere_is_refused(monkeypatch):
-    monkeypatch.setattr(onnxruntime, "InferenceSession", Claims)
-    with pytest.raises(
-        ProviderUnavailableError, match=r"takes none of the matrix products of here; .* run them on cpu\. .* cpu$"
-    ):
-        open_session(providers._TINY, "cuda", threads=1, origin="here")
 
 
 @pytest.mark.parametrize(
