@@ -27,8 +27,7 @@ _DAMAGE = (
     KeyError,
     EOFError,
     OSError,
-    NotImplementedError,  # compressed as numpy never does
-    RuntimeError,  # encrypted
+    RuntimeError,  # encrypted, or compressed as numpy never does (NotImplementedError)
     MemoryError,  # the header of an array promises more than there is
     OverflowError,
 )

@@ -61,7 +61,7 @@ class JsonAnswers:
         }
 
     def write(self, reading: Reading | Unreadable) -> None:
-        """Write the keys of DESIGN's contract, or path and error."""
+        """Write one object: the answer and what gave it, or path and error."""
         if isinstance(reading, Unreadable):
             document: dict[str, Any] = {"path": reading.path, "error": reading.error}
         else:

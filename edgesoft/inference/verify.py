@@ -54,7 +54,7 @@ class VerifyReport:
     reference: Parity | None
     """This machine's answers against PyTorch's; None when nothing could be replayed."""
     expected: Parity | None
-    """This machine's answers against those of this very file in the workshop."""
+    """This machine's answers against those of this very file at export."""
     findings: tuple[Finding, ...]
     against: Parity | None = None
     """The file against a PyTorch checkpoint on a whole test split, where that was asked for."""

@@ -72,9 +72,9 @@ class ModelFile:
         return f"ModelFile({str(self.path)!r}, {len(self.content):,} bytes, {len(self.nodes)} nodes)"
 
     def changed_parts(self) -> tuple[str, ...]:
-        """The parts whose bytes differ from the digests that were sealed into the file at export."""
-        sealed = parse_digests(self.metadata[DIGEST_KEY], self.path)
-        return tuple(part for part, digest in self.digests.items() if sealed.get(part) != digest)
+        """The parts whose bytes differ from the digests that were written into the file at export."""
+        stated = parse_digests(self.metadata[DIGEST_KEY], self.path)
+        return tuple(part for part, digest in self.digests.items() if stated.get(part) != digest)
 
 
 def open_model(path: str | Path) -> ModelFile:
@@ -161,7 +161,7 @@ def parse_model(content: bytes, path: Path) -> ModelFile:
 
 
 def parse_digests(text: str, origin: object) -> dict[str, str]:
-    """Read the sealed digests: one "part: hex" a line.
+    """Read the digests inside a file: one "part: hex" a line.
 
     Raises
     ------

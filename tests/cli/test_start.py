@@ -41,7 +41,7 @@ def imported(process):
     ],
     ids=lambda arguments: " ".join([arguments[0], *(word for word in map(str, arguments) if word == "--json")]),
 )
-def test_a_device_command_imports_no_other_command_and_nothing_of_the_workshop(arguments):
+def test_a_device_command_imports_no_other_command_and_nothing_of_training(arguments):
     process = run(*map(str, arguments))
     assert process.returncode == 0, process.stderr[-1000:]
     modules = imported(process)
