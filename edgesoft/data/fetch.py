@@ -24,6 +24,8 @@ class _StaySafe(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str) -> Any:
         """As the base class, with https only."""
+        if not newurl.startswith("https://"):
+            fp.close()
         _check(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -69,6 +71,8 @@ def fetch(address: str, path: Path, *, sha256: str, limit: int) -> None:
             )
         partial.replace(path)
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         # An error of the network hides its reason within; one of the disk has none.
         inner = getattr(error, "reason", None) or error
         said = reason(inner) if isinstance(inner, OSError) else " ".join(str(inner).split())
