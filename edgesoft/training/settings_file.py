@@ -57,6 +57,10 @@ def read_settings_file(path: Path) -> dict[str, dict[str, Any]]:
         if not isinstance(table, dict):
             raise UsageError(f"{path}: {name}: expected a table of settings")
         found[name] = read_settings([kind], table, f"{path}: {name}: ")
+    if found["data"].pop("download", False):
+        raise UsageError(
+            f"{path}: data: download: a file may not reach the network, only --download on the command line may. Take it out"
+        )
     return found
 
 
@@ -71,14 +75,14 @@ def write_settings_file(folder: RunFolder, settings: TrainSettings, data: DataSe
 
 
 def stored_data_settings(folder: RunFolder, source: str | None = None) -> DataSettings:
-    """Where the data of a run came from.
+    """Where the data of a run came from: what to read, never what to fetch.
 
     Parameters
     ----------
     folder
         The run's.
     source
-        Where they are now, if they have moved; what else the run says about them stays.
+        Where they are now, if they have moved (of a known set: the folder of its archives); what else the run says about them stays.
 
     Raises
     ------
@@ -86,8 +90,18 @@ def stored_data_settings(folder: RunFolder, source: str | None = None) -> DataSe
         The run does not say, because its folder has no settings file or because it was trained on arrays.
     """
     data = read_settings_file(folder.config)["data"] if folder.config.exists() else {}
+    given = {}
     if source is not None:
-        data["source"] = source
+        from edgesoft.data.named_sets import SETS
+
+        is_root = data.get("source") in SETS and source not in SETS and Path(source).is_dir()
+        given = {"root" if is_root else "source": source}
+    data |= given
+    for name in {"source", "root"} - set(given):
+        if str(data.get(name)).startswith(("//", "\\\\")):
+            raise EdgesoftError(
+                f"{folder.path}: its data are on another machine ({data[name]}). To read them there: --data PATH"
+            )
     if "source" not in data:
         raise EdgesoftError(f"{folder.path}: does not say which data it was trained on. Name them: --data SOURCE")
     return DataSettings(**data)
