@@ -19,9 +19,9 @@ def lecture(seed: int) -> tuple[float, float]:
     from PIL import Image
     from torch import nn
     from torch.utils.data import DataLoader, Dataset
-    from torchvision_import import import_torchvision
 
     from edgesoft.data.mnist import load_mnist
+    from edgesoft.data.torchvision_import import import_torchvision
     from edgesoft.model.layers import GreyLevels
     from edgesoft.training.network import SoftmaxMLP
 

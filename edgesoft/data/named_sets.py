@@ -1,26 +1,26 @@
-"""Known sets of small pictures, by name.
+"""Known sets of small pictures, by name; torchvision's own code reads the files.
 
-They lie where torchvision keeps them, so that what it has fetched is found. Only the archives are read, as their publishers made them,
-and only those whose SHA-256 is the one that stands here: neither unpacked files, which nobody can check, nor the pickles that old
-versions of torchvision left behind. The numbers are those of torchvision's own prototype of these sets (pytorch/vision,
-torchvision/prototype/datasets/_builtin), and of NIST's archive as its many users report it.
+They lie where torchvision keeps them, so that what it has fetched is found. But only archives as their publishers made them are taken,
+by the SHA-256 that stands here, and torchvision is handed a folder that holds nothing but what was unpacked of them: neither unpacked
+files, which nobody can check, nor the pickles that its old versions left behind are ever read. The numbers are those of torchvision's
+own prototype of these sets (pytorch/vision, torchvision/prototype/datasets/_builtin), and of NIST's archive as its many users report it.
 """
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import hashlib
 import string
+import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.settings import DataSettings
@@ -42,9 +42,6 @@ _BALANCED = (*string.digits, *string.ascii_uppercase, *"abdefghnqrt")
 LARGEST = 2**30
 """Bytes; the largest archive, EMNIST's, has 562 MB."""
 
-Reader = Callable[[Sequence[bytes]], tuple[Split, Split]]
-"""The archives of a set, in their order -> its training part and its test part."""
-
 
 @dataclass(frozen=True)
 class Archive:
@@ -65,49 +62,11 @@ class NamedSet:
     folder: str
     """Where the archives lie, below the root."""
     archives: tuple[Archive, ...]
-    read: Reader
-
-
-def read_idx(content: bytes) -> NDArray[np.uint8] | NDArray[np.int64]:
-    """The array in an IDX file: zero, zero, element type, dimensions, sizes as big-endian 32-bit integers, elements."""
-    kind, dimensions = content[2], content[3]
-    shape = np.frombuffer(content, ">i4", dimensions, offset=4)
-    stored, given = {8: ("u1", np.uint8), 12: (">i4", np.int64)}[kind]
-    return np.frombuffer(content, stored, offset=4 + 4 * dimensions).reshape(shape).astype(given)
-
-
-def _read_idx_files(archives: Sequence[bytes]) -> tuple[Split, Split]:
-    """Pixels and targets of the training part, then of the test part, a file each."""
-    pixels, targets, test_pixels, test_targets = (read_idx(gzip.decompress(archive)) for archive in archives)
-    return Split(pixels, _first_column(targets)), Split(test_pixels, _first_column(test_targets))
-
-
-def _first_column(targets: NDArray[np.generic]) -> NDArray[np.int64]:
-    """QMNIST's other columns tell who wrote the digit."""
-    return (targets if targets.ndim == 1 else targets[:, 0]).astype(np.int64)
-
-
-def _read_emnist(archives: Sequence[bytes], *, name: str, first: int = 0) -> tuple[Split, Split]:
-    """One of the sets in EMNIST's one archive; `first` is the number of its first class."""
-    kinds = [f"{part}-{kind}-ubyte.gz" for part in ("train", "test") for kind in ("images-idx3", "labels-idx1")]
-    with zipfile.ZipFile(BytesIO(archives[0])) as everything:
-        parts = _read_idx_files([everything.read(f"gzip/emnist-{name}-{kind}") for kind in kinds])
-    # The files hold columns where others hold rows.
-    train, test = (Split(np.ascontiguousarray(part.inputs.transpose(0, 2, 1)), part.targets - first) for part in parts)
-    return train, test
-
-
-def _read_usps(archives: Sequence[bytes]) -> tuple[Split, Split]:
-    """A line an example: its class, counted from 1, and 256 grey levels from -1 to 1, each after its number and a colon."""
-    train, test = map(_read_usps_part, archives)
-    return train, test
-
-
-def _read_usps_part(archive: bytes) -> Split:
-    rows = [line.split() for line in bz2.decompress(archive).decode().splitlines()]
-    levels = np.array([[cell.partition(":")[2] for cell in row[1:]] for row in rows]).astype(np.float32)
-    pixels = ((levels + 1) / 2 * 255).astype(np.uint8).reshape(-1, 16, 16)
-    return Split(pixels, np.array([int(row[0]) - 1 for row in rows]))
+    loader: str
+    """torchvision's class."""
+    train: Mapping[str, Any]
+    """Its arguments for the training part."""
+    test: Mapping[str, Any]
 
 
 def _archives(base: str, numbers: Mapping[str, str]) -> tuple[Archive, ...]:
@@ -119,10 +78,17 @@ def _four(base: str, *numbers: str) -> tuple[Archive, ...]:
     return _archives(base, dict(zip(names, numbers, strict=True)))
 
 
-_EMNIST = _archives(
-    "https://biometrics.nist.gov/cs_links/EMNIST",
-    {"gzip.zip": "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e"},
-)
+_BY_FLAG = ({"train": True}, {"train": False})
+
+
+def _emnist(split: str, labels: Sequence[str]) -> NamedSet:
+    archives = _archives(
+        "https://biometrics.nist.gov/cs_links/EMNIST",
+        {"gzip.zip": "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e"},
+    )
+    parts = ({"split": split, **flag} for flag in _BY_FLAG)
+    return NamedSet(tuple(labels), _LETTERS, "EMNIST/raw", archives, "EMNIST", *parts)
+
 
 SETS: dict[str, NamedSet] = {
     "fashion-mnist": NamedSet(
@@ -136,7 +102,8 @@ SETS: dict[str, NamedSet] = {
             "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
             "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
         ),
-        _read_idx_files,
+        "FashionMNIST",
+        *_BY_FLAG,
     ),
     "kmnist": NamedSet(
         ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
@@ -149,7 +116,8 @@ SETS: dict[str, NamedSet] = {
             "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
             "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
         ),
-        _read_idx_files,
+        "KMNIST",
+        *_BY_FLAG,
     ),
     "qmnist": NamedSet(
         _DIGITS,
@@ -164,13 +132,13 @@ SETS: dict[str, NamedSet] = {
                 "qmnist-test-labels-idx2-int.gz": "9fbcbe594c3766fdf4f0b15c5165dc0d1e57ac604e01422608bb72c906030d06",
             },
         ),
-        _read_idx_files,
+        "QMNIST",
+        {"what": "train"},
+        {"what": "test"},
     ),
-    "emnist-letters": NamedSet(
-        tuple(string.ascii_uppercase), _LETTERS, "EMNIST/raw", _EMNIST, partial(_read_emnist, name="letters", first=1)
-    ),
-    "emnist-balanced": NamedSet(_BALANCED, _LETTERS, "EMNIST/raw", _EMNIST, partial(_read_emnist, name="balanced")),
-    "emnist-digits": NamedSet(_DIGITS, _LETTERS, "EMNIST/raw", _EMNIST, partial(_read_emnist, name="digits")),
+    "emnist-letters": _emnist("letters", string.ascii_uppercase),
+    "emnist-balanced": _emnist("balanced", _BALANCED),
+    "emnist-digits": _emnist("digits", _DIGITS),
     "usps": NamedSet(
         _DIGITS,
         _USPS,
@@ -182,7 +150,8 @@ SETS: dict[str, NamedSet] = {
                 "usps.t.bz2": "a9c0164e797d60142a50604917f0baa604f326e9a689698763793fa5d12ffc4e",
             },
         ),
-        _read_usps,
+        "USPS",
+        *_BY_FLAG,
     ),
 }
 """Name on the command line -> how it is loaded."""
@@ -211,7 +180,7 @@ def load_named_set(name: str, options: DataSettings) -> Dataset:
 
         for archive in described.archives:
             fetch(archive.address, folder / archive.name, sha256=archive.sha256, limit=LARGEST)
-    train, test = described.read(_read_archives(name, described, folder))
+    train, test = _read(name, described, _read_archives(name, described, folder))
     parts = divide(train.targets, options, has_validation=False, has_test=True)
     splits = {part: Split(train.inputs[chosen], train.targets[chosen]) for part, chosen in parts.items()} | {
         "test": test
@@ -220,8 +189,9 @@ def load_named_set(name: str, options: DataSettings) -> Dataset:
     return Dataset.of(name, described.labels, described.spec, splits, warnings=notes)
 
 
-def _read_archives(name: str, described: NamedSet, folder: Path) -> list[bytes]:
-    contents = []
+def _read_archives(name: str, described: NamedSet, folder: Path) -> dict[str, bytes]:
+    """Name -> bytes of every archive, each the one that was published."""
+    contents = {}
     for archive in described.archives:
         path = folder / archive.name
         try:
@@ -236,5 +206,55 @@ def _read_archives(name: str, described: NamedSet, folder: Path) -> list[bytes]:
                 f"{path}: is not {name} as it was published (its SHA-256 is another). "
                 f"Remove it, and fetch it again: edgesoft train {name} --download"
             )
-        contents.append(content)
+        contents[archive.name] = content
     return contents
+
+
+def _read(name: str, described: NamedSet, archives: Mapping[str, bytes]) -> tuple[Split, Split]:
+    """The training part and the test part."""
+    try:
+        from edgesoft.data.torchvision_import import import_torchvision
+
+        loader = getattr(import_torchvision().datasets, described.loader)
+    except ImportError as error:
+        raise EdgesoftError(
+            f"{name}: needs torchvision ({error}). Install it: pip install 'edgesoft[train]'"
+        ) from error
+    try:
+        with tempfile.TemporaryDirectory(prefix="edgesoft-") as root:
+            folder = Path(root) / described.folder
+            folder.mkdir(parents=True, exist_ok=True)
+            for archive, content in archives.items():
+                for file, inner in _unpack(archive, content, described.train.get("split")):
+                    (folder / file).write_bytes(inner)
+            train, test = (
+                _split(loader(root=root, **arguments), described) for arguments in (described.train, described.test)
+            )
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise EdgesoftError(
+            f"{name}: its archives cannot be unpacked and read ({said}). Name another folder: TMPDIR=FOLDER"
+        ) from error
+    return train, test
+
+
+def _unpack(archive: str, content: bytes, split: str | None) -> list[tuple[str, bytes]]:
+    """Name and bytes of each file that torchvision takes; `split` is the one of EMNIST's sets that is wanted."""
+    if archive.endswith(".gz"):
+        return [(archive.removesuffix(".gz"), gzip.decompress(content))]
+    if not archive.endswith(".zip"):
+        return [(archive, content)]  # torchvision reads USPS packed
+    with zipfile.ZipFile(BytesIO(content)) as members:
+        wanted = [item for item in members.namelist() if f"emnist-{split}-" in item and item.endswith(".gz")]
+        return [(Path(item).stem, gzip.decompress(members.read(item))) for item in wanted]
+
+
+def _split(loaded: Any, described: NamedSet) -> Split:
+    pixels, targets = np.asarray(loaded.data).astype(np.uint8), np.asarray(loaded.targets).astype(np.int64)
+    if described.loader == "QMNIST":
+        targets = targets[:, 0]  # the other columns tell who wrote the digit
+    if described.loader == "EMNIST":
+        pixels = np.ascontiguousarray(pixels.transpose(0, 2, 1))  # the files hold columns where others hold rows
+    if described.train.get("split") == "letters":
+        targets = targets - 1  # counted from 1 in the files
+    return Split(pixels, targets)
