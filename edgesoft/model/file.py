@@ -22,6 +22,7 @@ from edgesoft.model.graph import Node, TensorSpec
 from edgesoft.model.heads import HEADS
 from edgesoft.model.layers import LAYERS
 from edgesoft.model.protobuf import ForeignError, Message
+from edgesoft.transaction import settle
 
 SIZE_LIMIT = 256 * 2**20  # bytes; 60 million float weights, far beyond a small classifier
 MOST_GRAPH_FIELDS = 10_000
@@ -104,6 +105,7 @@ def read_model(path: str | Path) -> ModelFile:
         The file cannot be read, is no ONNX file, or is no edgesoft model.
     """
     path = Path(path)
+    settle(path.parent)
     content = read_bytes(path, limit=SIZE_LIMIT, what="a model file (.onnx)")
     try:
         return parse_model(content, path)
