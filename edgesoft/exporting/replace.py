@@ -11,13 +11,12 @@ from edgesoft.files import read_bytes
 from edgesoft.inference.find_model import INT8_SUFFIX
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile, read_model
+from edgesoft.pages import GENERATOR
 from edgesoft.transaction import settle
 
 MODEL_SUFFIXES = (".onnx", INT8_SUFFIX)
 JSON_SUFFIX, HTML_SUFFIX = ".report.json", ".report.html"
 REPORT_LIMIT = 2**28  # bytes
-GENERATOR = '<meta name="generator" content="edgesoft">'
-"""By which edgesoft knows its pages again."""
 
 
 def check_replaceable(folder: Path, name: str, card: ModelCard, accuracies: Mapping[str, float] | None = None) -> None:
