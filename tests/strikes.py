@@ -6,6 +6,8 @@ import sys
 import warnings
 
 KILLED = 9
+KILLS = 100 if os.environ.get("NIGHTLY") == "1" else 6
+"""How often a test kills at a random moment."""
 STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.scandir", "fcntl.flock", "fsync"}
 """Audit events of the calls that look at files or change them, and fsync, which has none."""
 
