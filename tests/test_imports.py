@@ -16,7 +16,7 @@ PACKAGE = Path(edgesoft.__file__).parent
 LEVELS = [
     ("errors", "version"),
     ("files", "settings"),
-    ("npz", "pages"),
+    ("npz", "pages", "transaction"),
     ("pictures", "tables"),
     ("model",),
     ("inference",),

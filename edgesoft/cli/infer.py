@@ -139,19 +139,21 @@ def _write(
 
     page = SeenPage(save_seen) if save_seen is not None else None
     all_read = True
-    for count, reading in enumerate(readings, start=1):
-        answers.write(reading)
-        on_answer(count)
-        if isinstance(reading, Unreadable):
-            all_read = False
-            continue
-        if show:
-            for line in draw(reading.inputs).splitlines():
-                say(line)
+    try:
+        for count, reading in enumerate(readings, start=1):
+            answers.write(reading)
+            on_answer(count)
+            if isinstance(reading, Unreadable):
+                all_read = False
+                continue
+            if show:
+                for line in draw(reading.inputs).splitlines():
+                    say(line)
+            if page is not None:
+                page.add(reading)
+    finally:  # the page shows what was seen, also when the answers cannot be written
         if page is not None:
-            page.add(reading)
-    if page is not None:
-        page.finish()
+            page.finish()
     return all_read
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.settings import DataSettings
-from edgesoft.data.splits import check_classes, check_doubles, divide
+from edgesoft.data.splits import MOST_CLASSES, check_classes, check_doubles, divide
 from edgesoft.data.tables import check_features
 from edgesoft.errors import EdgesoftError
 from edgesoft.model.inputs import InputKind, PictureInput, TableInput
@@ -20,7 +20,6 @@ from edgesoft.tables.spec import Column
 
 NPZ_LIMIT = 4 * 2**30
 """Largest `.npz` file, and largest sum of its arrays, in bytes."""
-MOST_CLASSES = 1000
 
 _INPUTS = ("x", "X", "inputs", "features", "images", "data")
 _TARGETS = ("y", "Y", "targets", "target", "labels")

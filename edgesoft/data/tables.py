@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.settings import DataSettings
-from edgesoft.data.splits import check_classes, check_doubles, divide
+from edgesoft.data.splits import MOST_CLASSES, check_classes, check_doubles, divide
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.model.inputs import TableInput
 from edgesoft.tables.rows import Record, check_heading, check_record, read_records
@@ -27,8 +27,8 @@ FILE_LIMIT = 2 * 2**30
 """Largest text file read, in bytes."""
 MEMORY_LIMIT = 4 * 2**30
 """Largest array made, in bytes."""
-MOST_VALUES = 1000
-"""Different values that a text column or the label column may have."""
+MOST_VALUES = MOST_CLASSES
+"""Different values that a text column may have, as many as the label column."""
 MOSTLY = 0.9
 """From this share of numbers on, a column with a few words is a column of numbers with mistakes."""
 

@@ -167,12 +167,7 @@ def export(
         raise EdgesoftError(
             f"{checkpoint.path}: was trained on other data than {dataset.name} holds now. Train again: edgesoft train"
         )
-    # A checkpoint may come from anywhere, and its name must not lead out of the folder either.
-    name = checkpoint.card.name if name is None else name
-    if not re.fullmatch(r"\w[\w.-]*", name) or name.endswith(INT8_SUFFIX.removesuffix(".onnx")):
-        raise UsageError(
-            f"name {name!r}: expected letters, digits, '.', '_' and '-', and no '.int8' at the end, because files are named after it"
-        )
+    name = stem_of(checkpoint, name)
     trained = dataclasses.replace(checkpoint, card=dataclasses.replace(checkpoint.card, name=name))
     with tempfile.TemporaryDirectory() as folder:
         stage = _Stage(trained, dataset, gate, Path(folder))
@@ -184,6 +179,17 @@ def export(
         attempts = _attempts(stage, trained, dataset, int8) if int8 else []
         timed = stage.time([float_model, *attempts])
     return ExportResult(name, checkpoint.sha256, timed[0], tuple(timed[1:]), stage.reference)
+
+
+def stem_of(checkpoint: Checkpoint, name: str | None) -> str:
+    """What the files are named after; a UsageError when that makes no file name."""
+    # A checkpoint may come from anywhere, and its name must not lead out of the folder either.
+    name = checkpoint.card.name if name is None else name
+    if not re.fullmatch(r"\w[\w.-]*", name) or name.endswith(INT8_SUFFIX.removesuffix(".onnx")):
+        raise UsageError(
+            f"name {name!r}: expected letters, digits, '.', '_' and '-', and no '.int8' at the end, because files are named after it"
+        )
+    return name
 
 
 def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:

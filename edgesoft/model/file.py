@@ -22,6 +22,7 @@ from edgesoft.model.graph import Node, TensorSpec
 from edgesoft.model.heads import HEADS
 from edgesoft.model.layers import LAYERS
 from edgesoft.model.protobuf import ForeignError, Message
+from edgesoft.transaction import settle
 
 SIZE_LIMIT = 256 * 2**20  # bytes; 60 million float weights, far beyond a small classifier
 MOST_GRAPH_FIELDS = 10_000
@@ -113,6 +114,7 @@ def read_model(path: str | Path, *, sha256: str | None = None) -> ModelFile:
         It is not the file with that SHA-256.
     """
     path = Path(path)
+    settle(path.parent)
     content = read_bytes(path, limit=SIZE_LIMIT, what="a model file (.onnx)")
     if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256.lower():
         raise GateMissedError(

@@ -12,10 +12,11 @@ from typing import Any
 
 from edgesoft.data.settings import DataSettings
 from edgesoft.errors import EdgesoftError, UsageError
-from edgesoft.files import read_bytes, write_atomically
+from edgesoft.files import read_bytes
 from edgesoft.settings import read_settings
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
+from edgesoft.transaction import settle
 
 SCHEMA_VERSION = 1
 SIZE_LIMIT = 2**20  # bytes
@@ -64,14 +65,14 @@ def read_settings_file(path: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def write_settings_file(folder: RunFolder, settings: TrainSettings, data: DataSettings | None) -> None:
-    """Leave the resolved settings in the run's folder; raises EdgesoftError when it cannot be written."""
+def settings_file(settings: TrainSettings, data: DataSettings | None) -> bytes:
+    """The file that holds the resolved settings of a run."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "data": None if data is None else data.to_json(),
         "training": settings.to_json(),
     }
-    write_atomically(folder.config, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def stored_data_settings(folder: RunFolder, source: str | None = None) -> DataSettings:
@@ -89,6 +90,7 @@ def stored_data_settings(folder: RunFolder, source: str | None = None) -> DataSe
     EdgesoftError
         The run does not say, because its folder has no settings file or because it was trained on arrays.
     """
+    settle(folder.path)
     data = read_settings_file(folder.config)["data"] if folder.config.exists() else {}
     given = {}
     if source is not None:
