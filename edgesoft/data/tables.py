@@ -277,7 +277,7 @@ def _divided(
                 )
     inputs = np.ascontiguousarray(np.concatenate(encoded, axis=1), np.float32)
     splits = {name: Split(inputs[part], targets[part]) for name, part in parts.items()}
-    spec = TableInput(tuple(described))
+    spec = TableInput(tuple(described)).fitted(splits["train"].inputs)
     notes += check_doubles(splits) + check_features(splits["train"].inputs, spec.features)
     return Dataset.of(path.stem, labels, spec, splits, warnings=notes)
 

@@ -1,5 +1,6 @@
 """Rows of a table as a device reads them."""
 
+import json
 import re
 from pathlib import Path
 
@@ -17,8 +18,7 @@ SPEC = TableInput((Column("width"), Column("colour", ("green", "red")), Column("
 
 def features(row):
     """The numbers that a row becomes for the model."""
-    values, _ = SPEC.read(row)
-    return values.tolist()
+    return SPEC.read(row).values.tolist()
 
 
 def write(folder: Path, content: str | bytes, name: str = "rows.csv") -> Path:
@@ -28,7 +28,7 @@ def write(folder: Path, content: str | bytes, name: str = "rows.csv") -> Path:
 
 
 def test_a_row_becomes_numbers_and_one_hot_values():
-    features, notes = SPEC.encode(["1.5", "red", "-2e3"])
+    features, notes, _ = SPEC.encode(["1.5", "red", "-2e3"])
     assert features.dtype == np.float32
     assert features.tolist() == [1.5, 0, 1, -2000]
     assert notes == ()
@@ -37,7 +37,7 @@ def test_a_row_becomes_numbers_and_one_hot_values():
 
 
 def test_an_unseen_category_is_none_of_the_known_and_says_so():
-    features, notes = SPEC.encode(["1", "mauve", "2"])
+    features, notes, _ = SPEC.encode(["1", "mauve", "2"])
     assert features.tolist() == [1, 0, 0, 2]
     assert notes == ("'mauve' in column 'colour' is not among the values seen in training: read as none of them",)
 
@@ -71,17 +71,22 @@ def test_the_card_carries_the_columns():
         ({"columns": "width"}, "must have a list of columns"),
         ({"columns": [{"kind": "numeric"}]}, "must have a name"),
         ({"columns": [{"name": "a", "kind": "date"}]}, "must be numeric, or text"),
-        ({"columns": [{"name": "a", "kind": "numeric"}] * 2}, "two feature columns are named 'a'"),
+        ({"columns": [{"name": "a", "kind": "numeric", "range": None}] * 2}, "two feature columns are named 'a'"),
         ({"columns": [{"name": "a", "kind": "text", "vocabulary": ["x", "x"]}]}, "twice in its vocabulary"),
-        ({"columns": [{"name": "a", "kind": "numeric"}], "extra": 1}, "nothing else"),
+        ({"columns": [{"name": "a", "kind": "numeric", "range": None}], "extra": 1}, "nothing else"),
+        ({"columns": [{"name": "a", "kind": "numeric"}]}, "must be numeric, or text"),
+        *(
+            ({"columns": [{"name": "a", "kind": "numeric", "range": ends}]}, "must have a range of two numbers")
+            for ends in ([1.0], [2.0, 1.0], [0.0, float("nan")], [0.0, True], ["0", "1"], {}, 3.0)
+        ),
+        ({"rows": -1}, "must count its training rows"),
+        ({"rows": True}, "must count its training rows"),
     ],
 )
 def test_a_damaged_card_is_refused(change, message):
     text = ModelCard("t", ("a", "b"), SPEC, ()).to_json()
-    import json
-
     document = json.loads(text)
-    document["input"] = {"kind": "features", **change}
+    document["input"] |= change
     with pytest.raises(EdgesoftError, match=message):
         ModelCard.from_json(json.dumps(document), "card")
 
