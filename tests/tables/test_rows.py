@@ -12,6 +12,7 @@ from edgesoft.model.card import ModelCard
 from edgesoft.model.inputs import TableInput
 from edgesoft.tables.rows import RowFile, named_rows, parse_row
 from edgesoft.tables.spec import Column, TableError
+from edgesoft.tables.text import LONGEST_RECORD
 
 SPEC = TableInput((Column("width"), Column("colour", ("green", "red")), Column("height")))
 
@@ -96,7 +97,7 @@ def test_a_heading_may_have_any_order_and_more_columns(tmp_path):
     file = RowFile(path, SPEC)
     assert file.unused == ["label"]
     assert [(row.line, row.cells) for row in file] == [(2, ("2", "red", "1")), (4, ("4", "green", "3"))]
-    assert [name for name, _ in named_rows(file)] == [f"{path}:2", f"{path}:4"]
+    assert [name for name, _ in named_rows(RowFile(path, SPEC))] == [f"{path}:2", f"{path}:4"]
 
 
 def test_rows_without_a_heading_stand_in_the_models_order(tmp_path):
@@ -116,7 +117,7 @@ def test_separators(tmp_path, name, content):
 def test_a_bad_row_does_not_stop_the_next(tmp_path):
     path = write(tmp_path, b"width,colour,height\nx,red,2\n1,red\n1,r\xffd,2\n1,red,2\n")
     rows = list(RowFile(path, SPEC))
-    errors = ["2 cells where the heading has 3", "not UTF-8: save the file as UTF-8"]
+    errors = ["2 cells where the first line has 3", "not UTF-8: save the file as UTF-8"]
     assert [row.error for row in rows] == [None, *errors, None]
     for row, error in zip(
         rows, ["'x' in column 'width' is no number: expected one such as 5.1", *errors], strict=False
@@ -133,7 +134,12 @@ def test_a_bad_row_does_not_stop_the_next(tmp_path):
         ("a,b,c\n1,2,3\n", "the first line has no column 'width'"),
         ("width,colour,height,height\n1,red,2,3\n", "two columns are named 'height'"),
         ("w\0idth,colour,height\n", "binary or UTF-16"),
-        ('width,colour,height\n"1,red,2\n', "line 2: unexpected end of data"),
+        ('"width,colour,height\n1,red,2\n', "line 1: a quote is opened and never closed"),
+        ("width," * 2**16 + "\n", "line 1: more than 65,536 cells"),
+        ("x" * (LONGEST_RECORD + 1), "line 1: a line of more than"),
+        (b"PK\x03\x04", "a zip file or spreadsheet"),
+        (b"\x1f\x8b\x08", "compressed with gzip"),
+        (b"PAR1", "this is Parquet"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, content, message):
