@@ -84,7 +84,7 @@ def from_arrays(
         )
     else:
         features = _feature_names(x, feature_names, origin)
-        spec = TableInput(tuple(map(Column, features)))
+        spec = TableInput(tuple(map(Column, features))).fitted(divided["train"].inputs)
         notes += check_features(divided["train"].inputs, features)
     return Dataset.of(name, names, spec, divided, warnings=notes)
 

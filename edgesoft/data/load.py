@@ -47,6 +47,10 @@ def load_dataset(options: DataSettings, *, on_picture: Callable[[int, int], obje
         dataset = load_named_set(options.source, found)
         return replace(dataset, options=replace(found, download=False))
     found = replace(options, source=str(path.resolve()))
+    if path.is_dir() and path.suffix.lower() in (*TABLE_FILES, ".npz"):
+        raise EdgesoftError(
+            f"{path}: expected a file, but this is a folder. Name a file in it; if these are pictures, rename the folder"
+        )
     if path.is_dir():
         dataset = load_folder(path, options, on_picture=on_picture)
     elif path.suffix.lower() == ".npz":

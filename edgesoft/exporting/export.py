@@ -101,7 +101,7 @@ class _Stage:
         learned_outliers = card.training is not None and card.training.outliers
         rejection = rejection_limits(logits, validation.targets, temperature, learned_outliers=learned_outliers)
         if not card.head.is_even:  # whoever chose another threshold has said already how sure an answer must be
-            rejection = dataclasses.replace(rejection, min_confidence=0.0)
+            rejection = dataclasses.replace(rejection, min_confidence=None)
         return dataclasses.replace(card, head=card.head.at(temperature), rejection=rejection)
 
     def _replay(self, content: bytes) -> list[str]:
@@ -197,7 +197,7 @@ def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8]
     page = dataset.input.page(dataset.test.inputs[golden[len(golden) // 2]])
     if page is None or page.nbytes > GOLDEN_BYTES:
         return None, None
-    return page, dataset.input.read(encode_png(page))[0]
+    return page, dataset.input.read(encode_png(page)).values
 
 
 def _attempts(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeSettings) -> list[StagedModel]:

@@ -150,7 +150,7 @@ def _replay(classifier: Classifier, golden: Golden) -> Prediction:
 def _judge_preprocessing(model: ModelFile, golden: Golden) -> list[Finding]:
     if golden.page is None or golden.page_seen is None:
         return []
-    pixels, _ = model.card.input.read(encode_png(golden.page))
+    pixels = model.card.input.read(encode_png(golden.page)).values
     if pixels.shape != golden.page_seen.shape:
         return [
             Finding(

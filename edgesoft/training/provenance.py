@@ -6,7 +6,8 @@ import platform
 from importlib import metadata
 
 from edgesoft.data.dataset import Dataset
-from edgesoft.model.card import ModelCard, Training
+from edgesoft.errors import EdgesoftError
+from edgesoft.model.card import CARD_LIMIT, ModelCard, Training
 from edgesoft.model.heads import Sigmoid, Softmax
 from edgesoft.training.settings import TrainSettings
 from edgesoft.version import __version__
@@ -15,8 +16,14 @@ LIBRARIES = ("torch", "numpy", "onnx")
 
 
 def card_of(dataset: Dataset, config: TrainSettings) -> ModelCard:
-    """The card, still without metrics."""
-    return ModelCard(
+    """The card, still without metrics.
+
+    Raises
+    ------
+    EdgesoftError
+        Names and values of the data take more room than a model file has for them.
+    """
+    card = ModelCard(
         name=dataset.name,
         labels=dataset.labels,
         input=dataset.input,
@@ -31,6 +38,13 @@ def card_of(dataset: Dataset, config: TrainSettings) -> ModelCard:
             versions=versions(),
         ),
     )
+    size = len(card.to_json().encode())
+    if size > CARD_LIMIT * 3 // 4:  # the export adds what it measures
+        raise EdgesoftError(
+            f"{dataset.name}: the names of its columns, values and classes take {size:,} bytes, and a model file has room for "
+            f"{CARD_LIMIT * 3 // 4:,}. Shorten the names, or leave columns out"
+        )
+    return card
 
 
 def versions() -> dict[str, str]:
