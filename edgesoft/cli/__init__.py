@@ -5,20 +5,22 @@ stdout is data, stderr is talk. `main` is the one place where an error becomes a
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
 import sys
 import warnings
-from typing import Annotated, NoReturn
+from collections.abc import Iterator
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from edgesoft.cli.console import say
+from edgesoft.cli.console import guard, say, unguarded, write
 from edgesoft.cli.signals import interrupted, listen
 from edgesoft.cli.streams import guard_streams
-from edgesoft.errors import EdgesoftError
+from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
 from edgesoft.version import __version__
 
@@ -32,8 +34,28 @@ _PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EACCES, er
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EAGAIN)
 
 
+class _Command(TyperCommand):
+    """A command whose `--help` is drawn by rich, with control codes that are our own."""
+
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        with _unguarded_stdout():
+            super().format_help(ctx, formatter)
+
+
 class _Commands(TyperGroup):
     """Imports a command when it is called, so that `infer` on a device does not pay for `train`."""
+
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        with _unguarded_stdout():
+            super().format_help(ctx, formatter)
+
+    def make_context(self, *arguments: Any, **extra: Any) -> Any:
+        with _in_one_line():
+            return super().make_context(*arguments, **extra)
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        with _in_one_line():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - typer's signature
         return list(COMMANDS)
@@ -46,9 +68,32 @@ class _Commands(TyperGroup):
         return self.commands.get(cmd_name)  # type: ignore[return-value]
 
 
+@contextlib.contextmanager
+def _unguarded_stdout() -> Iterator[None]:
+    with contextlib.redirect_stdout(unguarded(sys.stdout)):
+        yield
+
+
+@contextlib.contextmanager
+def _in_one_line() -> Iterator[None]:
+    """What typer says of a wrong option, in the form of every other error: it would draw a box around what was typed, raw."""
+    try:
+        yield
+    except _TYPER_ERROR as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # it has shown its help
+            raise
+        message, context = " ".join(str(error.format_message()).split()), getattr(error, "ctx", None)
+        command = "edgesoft" if context is None else context.command_path
+        raise UsageError(f"{message}{'' if message[-1:] in '.?' else '.'} See {command} --help") from None
+
+
+# What every error of typer's is, and what typer itself does not hand out.
+_TYPER_ERROR: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
 def _load(name: str) -> TyperCommand:
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    alone.command(name)(importlib.import_module(f"edgesoft.cli.{name}").command)
+    alone.command(name, cls=_Command)(importlib.import_module(f"edgesoft.cli.{name}").command)
     return typer.main.get_command(alone)  # type: ignore[return-value]
 
 
@@ -64,7 +109,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(__version__)
+        write(__version__)
         raise typer.Exit
 
 
@@ -84,8 +129,9 @@ def main() -> NoReturn:
     # Pillow warns of large and odd files. Sizes are checked by ourselves, and what can be decoded is no reason for talk. The filter comes
     # last, so that it never outweighs one that the user has set.
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
+    guard()
     try:
-        app()
+        app(prog_name="edgesoft")
     except EdgesoftError as error:
         say(f"error: {error}")
         _end(error.exit_code)

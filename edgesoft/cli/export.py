@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgesoft.cli.console import percent, say, table
+from edgesoft.cli.console import percent, say, table, write
 from edgesoft.cli.options import with_settings
 from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.settings import PublishSettings, QuantizeSettings
@@ -65,7 +65,7 @@ def command(
 
 def _print(exported: Exported) -> None:
     result = exported.result
-    print(table([_HEADING, _pytorch_row(result), *map(_row, (result.float_model, *result.attempts))]))
+    write(*table([_HEADING, _pytorch_row(result), *map(_row, (result.float_model, *result.attempts))]))
     for attempt in result.attempts:
         if not attempt.passed:
             say(f"not published: {attempt.arithmetic}: {'; '.join(attempt.failures)}")
@@ -73,8 +73,7 @@ def _print(exported: Exported) -> None:
             say(f"note: {warning}")
     if exported.removed is not None:
         say(f"removed {exported.removed}: it belonged to the earlier model")
-    for path in exported.paths:
-        print(path)
+    write(*map(str, exported.paths))
 
 
 _HEADING = ("", "accuracy", "labels changed", "logits within", "bytes", "batch 1", "batch 256")

@@ -65,8 +65,21 @@ def command(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a heading.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="One JSON object a line. A byte of a file's name that is no UTF-8 stands as \\udcXX: os.fsencode gives it back.",
+        ),
+    ] = False,
+    as_csv: Annotated[
+        bool,
+        typer.Option(
+            "--csv",
+            help="CSV with a heading. A cell that begins with a double quote is JSON: text that a spreadsheet would take for a "
+            "formula, or with control characters, stands so.",
+        ),
+    ] = False,
     show: Annotated[bool, typer.Option("--show", help="Draw what the model was fed, on stderr.")] = False,
     save_seen: Annotated[
         Path | None,

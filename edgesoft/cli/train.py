@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgesoft.cli.console import percent, say, table
+from edgesoft.cli.console import percent, say, table, write
 from edgesoft.cli.options import with_settings
 from edgesoft.cli.signals import interrupted
 from edgesoft.data.settings import DataSettings
@@ -144,11 +144,11 @@ def _print(result: TrainResult) -> None:
             [score.label, percent(score.precision), percent(score.recall), percent(score.f1), f"{score.examples:,}"]
             for score in shown
         ]
-        print(table([["class", "precision", "recall", "F1", "examples"], *rows]))
-    print(f"validation accuracy  {percent(best.validation_accuracy)}  (epoch {best.number} of {len(result.epochs)})")
+        write(*table([["class", "precision", "recall", "F1", "examples"], *rows]))
+    write(f"validation accuracy  {percent(best.validation_accuracy)}  (epoch {best.number} of {len(result.epochs)})")
     if result.scores:
         test = result.checkpoint.card.metrics["test"]
         low, high = wilson_interval(test["accuracy"], test["examples"])
         interval = f"95 % interval {100 * low:.2f} to {100 * high:.2f}"
-        print(f"test accuracy        {percent(test['accuracy'])}  ({test['examples']:,} examples, {interval})")
-    print(f"checkpoint           {result.folder.checkpoint}")
+        write(f"test accuracy        {percent(test['accuracy'])}  ({test['examples']:,} examples, {interval})")
+    write(f"checkpoint           {result.folder.checkpoint}")

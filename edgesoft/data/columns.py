@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edgesoft.data.labels import in_order
 from edgesoft.data.splits import MOST_CLASSES
+from edgesoft.names import fault, flaw, quoted
 from edgesoft.tables.spec import MISSING, TableError, parse_number, shown
 
 MOST_VALUES = MOST_CLASSES
@@ -95,6 +97,8 @@ class LabelScan(ColumnScan):
     unlabelled: int = 0
     """Rows whose word says that there is no label."""
     first_unlabelled: int = 0
+    first_flaw: str | None = None
+    """Where the first label stands that can be no name, and what is wrong with it."""
 
     def see(self, line: int, cell: str) -> None:
         """Take one more label into account."""
@@ -103,6 +107,7 @@ class LabelScan(ColumnScan):
             self.first_unlabelled = self.first_unlabelled or line
             self.unlabelled += 1
         if cell not in self.values and len(self.values) <= MOST_VALUES:
+            self.first_flaw = self.first_flaw or _flaw(line, "label", cell)
             self.values[cell] = len(self.values)
             self.has_fraction |= self.words == 0 and not self.missing and not float(cell).is_integer()
         self.codes.append(self.values.get(cell, -1))
@@ -126,7 +131,13 @@ class LabelScan(ColumnScan):
                 f"{path}: column {self.name!r} holds {many} different {'numbers' if self.is_numeric else 'values'} in {self.rows:,} rows. "
                 "That is a quantity, not a class. Name the label column: --target NAME"
             )
-        return tuple(sorted(self.values, key=(lambda text: (float(text), text)) if self.is_numeric else None))
+        wrong = self.first_flaw or fault(sorted(self.values), "label")
+        if wrong is not None:
+            raise TableError(f"{path}: column {self.name!r}: {wrong}. Correct it in the file")
+        try:
+            return in_order(self.values, numeric=self.is_numeric)
+        except ValueError as error:
+            raise TableError(f"{path}: column {self.name!r}: {error}. Write one of them in the file") from None
 
 
 @dataclass
@@ -136,14 +147,17 @@ class Words:
     scan: ColumnScan
     seen: dict[str, bool] = field(default_factory=dict)
     """Value -> whether a training row has it; no more than one beyond `MOST_VALUES`."""
+    first_flaw: str | None = None
+    """Where the first value stands that can be no name, and what is wrong with it."""
 
-    def see(self, cell: str, *, is_training: bool) -> bool:
+    def see(self, line: int, cell: str, *, is_training: bool) -> bool:
         """Take one more cell into account; whether its value was added to those known."""
         if cell in self.seen:
             self.seen[cell] |= is_training
             return False
         if len(self.seen) > MOST_VALUES:
             return False
+        self.first_flaw = self.first_flaw or _flaw(line, "value", cell)
         self.seen[cell] = is_training
         return True
 
@@ -156,12 +170,18 @@ class Words:
         """What is wrong with the column; None where nothing is."""
         rows, kinds = self.scan.rows, len(self.seen)
         if kinds <= min(MOST_VALUES, max(20, rows // 2)):
-            return None
+            wrong = self.first_flaw or fault(sorted(self.seen), "value")
+            return None if wrong is None else f"column {self.scan.name!r}: {wrong}"
         many = f"more than {MOST_VALUES:,}" if kinds > MOST_VALUES else str(kinds)
         return (
             f"text column {self.scan.name!r} holds {many} different values in {rows:,} rows, such as "
             f"{shown(self.scan.first_word[1])}: these are no categories"
         )
+
+
+def _flaw(line: int, what: str, cell: str) -> str | None:
+    wrong = flaw(cell)
+    return None if wrong is None else f"line {line}: {what} {quoted(cell)} {wrong}"
 
 
 def refuse_columns(complaints: Sequence[tuple[str, str]], path: Path) -> None:

@@ -25,6 +25,7 @@ from edgesoft.errors import EdgesoftError
 from edgesoft.files import reason
 from edgesoft.inference.cpu import usable_cores
 from edgesoft.model.inputs import PictureInput
+from edgesoft.names import fault, same
 from edgesoft.pictures import PictureError, read_picture
 
 MEMORY_LIMIT = 2**30
@@ -105,7 +106,8 @@ def _list_files(path: Path) -> tuple[list[str], dict[str, _Listing], list[str]]:
     check_class_count(labels, path)
     notes, listings = [], {}
     for name, root in roots.items():
-        classes = _subfolders(root)
+        known = {same(label): label for label in labels}
+        classes = {known.get(same(folder), folder): place for folder, place in _subfolders(root).items()}
         strange = sorted(set(classes) - set(labels))
         if strange:
             raise EdgesoftError(
@@ -131,11 +133,8 @@ def _subfolders(path: Path) -> dict[str, Path]:
         raise EdgesoftError(f"{path}: no such folder (expected one subfolder a class)") from None
     except OSError as error:
         raise EdgesoftError(f"{path}: cannot be read ({reason(error)})") from error
-    for name in folders:
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise EdgesoftError(f"{path}: the folder {name!r} has a name that is not UTF-8. Rename it") from None
+    if (wrong := fault(sorted(folders), "class", "classes")) is not None:
+        raise EdgesoftError(f"{path}: {wrong}. Rename its folder")
     return folders
 
 

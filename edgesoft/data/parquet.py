@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.names import BLANKS
 from edgesoft.tables.spec import TableError
 from edgesoft.tables.text import LONGEST_CELL, MOST_CELLS, Record
 
@@ -46,7 +47,7 @@ def parquet_rows(path: Path) -> Rows:
                 raise TableError(f"{path}: expected a Parquet file, but this is a folder, pipe or device")
             with parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
                 names = list(file.schema_arrow.names)
-                yield Record(0, names)
+                yield Record(0, [name.strip(BLANKS) for name in names])
                 taken = [place for place in range(len(names)) if place not in left_out]
                 _check(file.metadata, file.schema_arrow, taken, path)
                 yield from _records(path, file.schema_arrow, taken)
@@ -134,4 +135,4 @@ def _cells(column: Any, where: str) -> list[str]:
             )
     elif types.is_temporal(kind):  # Python's own dates end with the year 9999
         column = column.cast(string())
-    return ["" if value is None else str(value).strip() for value in column.to_pylist()]
+    return ["" if value is None else str(value).strip(BLANKS) for value in column.to_pylist()]

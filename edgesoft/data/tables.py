@@ -22,6 +22,7 @@ from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import check_classes, check_doubles, divide
 from edgesoft.errors import UsageError
 from edgesoft.model.inputs import TableInput
+from edgesoft.names import same
 from edgesoft.tables.rows import check_heading
 from edgesoft.tables.spec import MOST_FEATURES, Column, TableError
 from edgesoft.tables.text import Record, read_records
@@ -69,11 +70,12 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
 def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
     if name is None:
         raise UsageError(f"{path}: which column holds the labels? Say --target NAME. There are {_shortened(names)}")
-    if name not in names:
+    alike = [same(known) for known in names]
+    if same(name) not in alike:
         close = difflib.get_close_matches(name, names, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"There are {_shortened(names)}"
         raise UsageError(f"{path}: has no column {name!r}. {hint}")
-    return names.index(name)
+    return alike.index(same(name))
 
 
 def _text_rows(path: Path) -> Rows:
@@ -168,7 +170,7 @@ class _Table:
         try:
             for row, record in enumerate(self._records()):
                 for place, words in watched:
-                    count += words.see(record.cells[place], is_training=bool(is_training[row]))
+                    count += words.see(record.line, record.cells[place], is_training=bool(is_training[row]))
                 if count > 2 * MOST_FEATURES:  # fewer are counted once it is known which of them the training rows have
                     raise TableError(
                         f"{self.path}: its columns of text hold more than {count - 1:,} values. Leave some out"
@@ -200,7 +202,7 @@ class _Table:
                 numbers, cells = inputs[name][position], record.cells
                 numbers[number_starts] = [float(cells[place]) for place in number_places]
                 for place, start, column in text:
-                    word = cells[place]
+                    word = same(cells[place])
                     if word in column.codes:
                         numbers[start + column.codes[word]] = 1
                     else:

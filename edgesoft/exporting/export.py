@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import tempfile
 from collections.abc import Sequence
 from functools import partial
@@ -26,13 +25,13 @@ from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.files import write_atomically
 from edgesoft.inference.bench import interleave
 from edgesoft.inference.classifier import Classifier
-from edgesoft.inference.find_model import INT8_SUFFIX
 from edgesoft.inference.parity import Parity, compare
 from edgesoft.inference.verify import verify
 from edgesoft.model.card import ModelCard, Quantization, StatedParity
 from edgesoft.model.file import open_model
 from edgesoft.model.golden import Golden
 from edgesoft.model.layers import Layer
+from edgesoft.names import quoted, stem_flaw
 from edgesoft.pictures import encode_png
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.network import SoftmaxMLP, reference_logits
@@ -185,10 +184,8 @@ def stem_of(checkpoint: Checkpoint, name: str | None) -> str:
     """What the files are named after; a UsageError when that makes no file name."""
     # A checkpoint may come from anywhere, and its name must not lead out of the folder either.
     name = checkpoint.card.name if name is None else name
-    if not re.fullmatch(r"\w[\w.-]*", name) or name.endswith(INT8_SUFFIX.removesuffix(".onnx")):
-        raise UsageError(
-            f"name {name!r}: expected letters, digits, '.', '_' and '-', and no '.int8' at the end, because files are named after it"
-        )
+    if (wrong := stem_flaw(name)) is not None:
+        raise UsageError(f"name {quoted(name)} {wrong}")
     return name
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from edgesoft.data.dataset import Dataset
+from edgesoft.escape import json_text
 from edgesoft.exporting.replace import HTML_SUFFIX, JSON_SUFFIX, check_replaceable
 from edgesoft.exporting.report import report_html
 from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
@@ -47,7 +47,7 @@ def publish(result: ExportResult, dataset: Dataset, folder: Path, *, overwrite: 
     files: dict[str, bytes | None] = {
         ".onnx": result.float_model.content,
         INT8_SUFFIX: None if result.int8_model is None else result.int8_model.content,
-        JSON_SUFFIX: (json.dumps(report_document(result), indent=2, ensure_ascii=False) + "\n").encode(),
+        JSON_SUFFIX: (json_text(report_document(result), indent=2) + "\n").encode(),
         HTML_SUFFIX: report_html(result, dataset).encode(),
     }
     card = parse_model(result.float_model.content, folder / result.name).card

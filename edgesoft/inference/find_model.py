@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.names import INT8_ENDING
 from edgesoft.transaction import settle
 
 EXPORTED = Path("exported")
-INT8_SUFFIX = ".int8.onnx"
+INT8_SUFFIX = f"{INT8_ENDING}.onnx"
 
 
 def find_model(model: Path | None, *, provider: str) -> Path:

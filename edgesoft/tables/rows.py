@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgesoft.tables.spec import SHOWN, TableError, TableSpec, first_double
+from edgesoft.names import fault, same
+from edgesoft.tables.spec import SHOWN, TableError, TableSpec
 from edgesoft.tables.text import read_records, split_cells
 
 
 def check_heading(names: Sequence[str], path: Path) -> None:
-    """Refuse a heading with an empty or a double name.
+    """Refuse a heading with a name that is none, or with two that a reader cannot tell apart.
 
     Raises
     ------
@@ -20,8 +21,8 @@ def check_heading(names: Sequence[str], path: Path) -> None:
     """
     if "" in names:
         raise TableError(f"{path}: column {names.index('') + 1} has no name in the first line. Name every column there")
-    if len(set(names)) != len(names):
-        raise TableError(f"{path}: two columns are named {first_double(names)!r}. Rename one of them")
+    if (wrong := fault(names, "column")) is not None:
+        raise TableError(f"{path}: line 1: {wrong}. Rename it")
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ class RowFile:
         if self._first is None:
             raise TableError(f"{path}: the file is empty. Expected rows with the columns {shortened(wanted)}")
         cells = self._first.cells
-        place = {name: place for place, name in enumerate(cells)}
-        missing = [name for name in wanted if name not in place]
+        place = {same(name): place for place, name in enumerate(cells)}
+        missing = [name for name in wanted if same(name) not in place]
         self.has_heading = not missing
         if self.has_heading:
             check_heading(cells, path)
-            self._places = [place[name] for name in wanted]
+            self._places = [place[same(name)] for name in wanted]
         else:
             self._places = list(range(len(wanted)))
             if not self._looks_like_a_row(cells):
@@ -68,8 +69,8 @@ class RowFile:
                     f"{path}: the first line has no column {missing[0]!r}, and is no row of {len(wanted)} values either. "
                     f"Expected a heading with {shortened(wanted)}, or such rows without a heading"
                 )
-        known = set(wanted)
-        self.unused = [name for name in cells if name not in known] if self.has_heading else []
+        taken = set(self._places)
+        self.unused = [name for place, name in enumerate(cells) if place not in taken] if self.has_heading else []
         """Columns of the file that the model does not take."""
 
     def _looks_like_a_row(self, cells: list[str]) -> bool:

@@ -7,7 +7,6 @@ A numeric column gives its number, in the units of the file. A text column gives
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.names import fault, quoted, same, twins
 
 MOST_FEATURES = 32_768
 """Their names and ranges fit into a model card."""
@@ -47,8 +47,8 @@ class Column:
 
     @cached_property
     def codes(self) -> Mapping[str, int]:
-        """Value -> its place in the vocabulary."""
-        return {word: place for place, word in enumerate(self.vocabulary or ())}
+        """Value, as names are compared -> its place in the vocabulary."""
+        return {same(word): place for place, word in enumerate(self.vocabulary or ())}
 
     @property
     def width(self) -> int:
@@ -63,7 +63,7 @@ class TableSpec:
     Raises
     ------
     TableError
-        There is no column, two have one name, or they make more than `MOST_FEATURES` features.
+        There is no column, one has no name or that of another, or they make more than `MOST_FEATURES` features.
     """
 
     columns: tuple[Column, ...]
@@ -76,13 +76,17 @@ class TableSpec:
     dtype: ClassVar[str] = "float32"
 
     def __post_init__(self) -> None:
-        names = [column.name for column in self.columns]
-        if not names:
+        if not self.columns:
             raise TableError("a table without feature columns: expected at least one")
-        if len(set(names)) != len(names):
-            raise TableError(f"two feature columns are named {first_double(names)!r}: expected different names")
         if sum(column.width for column in self.columns) > MOST_FEATURES:
             raise TableError(f"the columns make more than {MOST_FEATURES:,} features: leave some of them out")
+        wrong = fault([column.name for column in self.columns], "column")
+        for column in self.columns:
+            wrong = wrong or fault(column.vocabulary or (), f"the value in column {quoted(column.name)}", "values")
+        if wrong is None and (double := twins(self.features)) is not None:
+            wrong = f"two features are named {quoted(double[0])}"
+        if wrong is not None:
+            raise TableError(f"{wrong}. Rename it in the data")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -154,8 +158,8 @@ class TableSpec:
         for column, cell in zip(self.columns, cells, strict=True):
             if column.vocabulary is None:
                 row[position] = number(cell, column.name)
-            elif cell in column.codes:
-                row[position + column.codes[cell]] = 1
+            elif (known := column.codes.get(same(cell))) is not None:
+                row[position + known] = 1
             else:
                 notes.append(
                     f"{shown(cell)} in column {column.name!r} is not among the values seen in training: read as none of them"
@@ -212,7 +216,7 @@ def _to_card(column: Column) -> dict[str, Any]:
 
 
 def _column(item: object) -> Column:
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
         raise TableError("every column in the card's input must have a name")
     vocabulary = item.get("vocabulary")
     if item.get("kind") == "numeric" and set(item) == {"name", "kind", "range"}:
@@ -220,8 +224,6 @@ def _column(item: object) -> Column:
     words = isinstance(vocabulary, list) and all(isinstance(word, str) for word in vocabulary)
     if item.get("kind") != "text" or set(item) != {"name", "kind", "vocabulary"} or not words or not vocabulary:
         raise TableError(f"column {item['name']!r} in the card's input must be numeric, or text with a vocabulary")
-    if len(set(vocabulary)) != len(vocabulary):
-        raise TableError(f"column {item['name']!r} in the card's input has a value twice in its vocabulary")
     return Column(item["name"], tuple(vocabulary))
 
 
@@ -272,8 +274,3 @@ def number(cell: str, column: str) -> float:
 def shown(cell: str) -> str:
     """A cell in quotes, of which only the beginning is shown when it is long."""
     return repr(cell) if len(cell) <= SHOWN else f"{cell[:SHOWN]!r}... ({len(cell):,} characters)"
-
-
-def first_double(names: Sequence[str]) -> str:
-    """The first name that stands twice."""
-    return next(name for name, count in Counter(names).items() if count > 1)

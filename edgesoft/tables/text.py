@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgesoft.files import reason
+from edgesoft.names import BLANKS
 from edgesoft.tables.spec import TableError
 
 LONGEST_RECORD = 4 * 2**20
@@ -229,7 +230,7 @@ def split_cells(text: str, separator: str = ",") -> list[str]:
     longest = max(map(len, cells)) if len(text) > LONGEST_CELL else 0
     if longest > LONGEST_CELL:
         raise TableError(f"a cell of {longest:,} characters: expected at most {LONGEST_CELL:,}")
-    return [cell.strip() for cell in cells]
+    return [cell.strip(BLANKS) for cell in cells]
 
 
 def _first_record(lines: Iterator[str], separator: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgesoft.data.settings import DataSettings
 from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.escape import json_text
 from edgesoft.files import read_bytes
 from edgesoft.settings import read_settings
 from edgesoft.training.runs import RunFolder
@@ -72,7 +73,7 @@ def settings_file(settings: TrainSettings, data: DataSettings | None) -> bytes:
         "data": None if data is None else data.to_json(),
         "training": settings.to_json(),
     }
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+    return (json_text(document, indent=2) + "\n").encode()
 
 
 def stored_data_settings(folder: RunFolder, source: str | None = None) -> DataSettings:

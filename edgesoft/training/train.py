@@ -15,6 +15,7 @@ import torch
 
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.escape import json_text, printable
 from edgesoft.model.inputs import PictureInput
 from edgesoft.model.layers import Linear
 from edgesoft.model.network import Network
@@ -175,7 +176,7 @@ class _Run:
             folder.config.name: settings_file(self.config, self.dataset.options),
         }
         if self.dataset.skipped:
-            files[folder.skipped.name] = ("\n".join(self.dataset.skipped) + "\n").encode("utf-8", "replace")
+            files[folder.skipped.name] = "".join(f"{printable(line)}\n" for line in self.dataset.skipped).encode()
         return files
 
     def _is_as_good(self, epoch: Epoch) -> bool:
@@ -336,7 +337,7 @@ class _Run:
     def _history_files(self, folder: RunFolder, metrics: dict[str, Any]) -> dict[str, bytes]:
         """Name -> content of what people look at."""
         document = {**metrics, "config": self.config.to_json(), "history": [asdict(epoch) for epoch in self.epochs]}
-        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        text = json_text(document, indent=2) + "\n"
         return {folder.metrics.name: text.encode(), folder.learning_curve.name: charts.learning_curve(self.epochs)}
 
     def _require_best(self) -> tuple[Epoch, Checkpoint]:

@@ -72,8 +72,8 @@ def test_the_card_carries_the_columns():
         ({"columns": "width"}, "must have a list of columns"),
         ({"columns": [{"kind": "numeric"}]}, "must have a name"),
         ({"columns": [{"name": "a", "kind": "date"}]}, "must be numeric, or text"),
-        ({"columns": [{"name": "a", "kind": "numeric", "range": None}] * 2}, "two feature columns are named 'a'"),
-        ({"columns": [{"name": "a", "kind": "text", "vocabulary": ["x", "x"]}]}, "twice in its vocabulary"),
+        ({"columns": [{"name": "a", "kind": "numeric", "range": None}] * 2}, "two columns are named 'a'"),
+        ({"columns": [{"name": "a", "kind": "text", "vocabulary": ["x", "x"]}]}, "two values are named 'x'"),
         ({"columns": [{"name": "a", "kind": "numeric", "range": None}], "extra": 1}, "nothing else"),
         ({"columns": [{"name": "a", "kind": "numeric"}]}, "must be numeric, or text"),
         *(
