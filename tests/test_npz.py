@@ -67,6 +67,7 @@ HOSTILE = {
     "a header that is no literal": archive(("x.npy", header("__import__('os').getpid()"))),
     "terabytes": archive(("x.npy", shaped((2**45,)) + b"x")),
     "more than an integer holds": archive(("x.npy", shaped((2**62, 2**62)) + b"x")),
+    "more than any integer holds": archive(("x.npy", shaped((2**70,)) + b"x")),
     "less than nothing": archive(("x.npy", shaped((-1,)) + b"x")),
     "objects": archive(("x.npy", shaped((1,), "|O") + b"cposix\nsystem\n.")),
     "a member that is no array": archive(("x", b"hello"), ("y", b"hello")),

@@ -12,13 +12,14 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from edgesoft.cli.console import guard, say, unguarded, write
+from edgesoft.cli.signals import interrupted, listen
+from edgesoft.cli.streams import guard_streams
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
 from edgesoft.version import __version__
@@ -26,10 +27,11 @@ from edgesoft.version import __version__
 COMMANDS = ("train", "export", "infer", "verify", "inspect", "diff", "bench", "doctor")
 """The commands, in the order of `--help`; each is the function `command` in the module of its name."""
 
-_TRAINING = ("torch", "torchvision", "onnx", "matplotlib")  # what a device leaves out
+_TRAINING = ("torch", "onnx", "matplotlib")  # what a device leaves out
 # What the system says of a path that was given and cannot be used; anything else is our own mistake, and keeps its traceback.
 _PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS)
-INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+# What it says of an output that cannot be written, which has no name.
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EAGAIN)
 
 
 class _Command(TyperCommand):
@@ -122,7 +124,8 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
-    _replace_closed_streams()
+    guard_streams()
+    listen()
     # Pillow warns of large and odd files. Sizes are checked by ourselves, and what can be decoded is no reason for talk. The filter comes
     # last, so that it never outweighs one that the user has set.
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
@@ -140,7 +143,7 @@ def main() -> NoReturn:
         _end(1)
     except KeyboardInterrupt:
         say("interrupted")
-        _end(INTERRUPTED)
+        _end(interrupted())
     except BrokenPipeError:
         # Whoever read our output has enough of it (`| head`).
         os._exit(1)
@@ -151,15 +154,9 @@ def main() -> NoReturn:
     except SystemExit as end:  # how typer ends, also when all went well
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # for which it has no word
             say("interrupted")
+            _end(interrupted())
         _end(end.code if isinstance(end.code, int) else 0)
     _end(0)
-
-
-def _replace_closed_streams() -> None:
-    """Whoever starts us may have closed them, as daemons do; what is printed then goes nowhere, and there is nothing to read."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _explained(error: OSError) -> bool:
@@ -167,7 +164,7 @@ def _explained(error: OSError) -> bool:
     if error.filename is not None and error.errno in _PATH_ERRORS:
         say(f"error: {error.filename}: {reason(error)}. Choose another path")
         return True
-    if error.filename is None and error.errno == errno.ENOSPC:
+    if error.filename is None and error.errno in _OUTPUT_ERRORS:
         _cannot_write(error)
         return True
     return False

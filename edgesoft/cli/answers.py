@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from html import escape
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +21,8 @@ from edgesoft.escape import csv_cell, json_text, printable
 from edgesoft.files import reason, write_atomically
 from edgesoft.inference.batches import Reading, Unreadable
 from edgesoft.inference.classifier import Classifier
+from edgesoft.pages import GENERATOR
+from edgesoft.pictures import encode_png, is_own_png
 
 
 class Answers(Protocol):
@@ -60,7 +65,7 @@ class JsonAnswers:
         }
 
     def write(self, reading: Reading | Unreadable) -> None:
-        """Write the keys of DESIGN's contract, or path and error."""
+        """Write one object: the answer and what gave it, or path and error."""
         if isinstance(reading, Unreadable):
             document: dict[str, Any] = {"path": reading.path, "error": reading.error}
         else:
@@ -119,17 +124,19 @@ class SeenPage:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._count = folder, 0
-        try:
+        self._partial = folder / f".index.html.{os.urandom(4).hex()}.partial"
+        with self._writing():
             folder.mkdir(parents=True, exist_ok=True)
-            self._page = (folder / "index.html").open("w", encoding="utf-8")
-        except OSError as error:
-            raise EdgesoftError(f"{folder}: cannot be written ({reason(error)}). Choose another folder") from error
-        self._page.write(_PAGE_HEAD)
+            foreign = next((entry for entry in sorted(folder.iterdir()) if not _may_replace(entry)), None)
+            if foreign is not None:
+                raise EdgesoftError(
+                    f"{foreign}: was not written by edgesoft, and is not replaced. Choose another folder"
+                )
+            self._page = self._partial.open("x", encoding="utf-8")
+            self._page.write(_PAGE_HEAD)
 
     def add(self, reading: Reading) -> None:
         """Write one picture."""
-        from edgesoft.pictures import encode_png
-
         self._count += 1
         # The path may hold anything; of the new file's name, browsers and file systems must make the same.
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(reading.path).stem)[:60]
@@ -138,17 +145,34 @@ class SeenPage:
         original = Path(reading.path).absolute()
         left = f'<img alt="" src="{escape(original.as_uri())}">' if original.is_file() else "(standard input)"
         tag = "i" if reading.rejected else "b"
-        self._page.write(
+        row = (
             f"<tr><td>{left}</td><td><img alt='' class=seen src=\"{name}\"></td>"
             f"<td><{tag}>{_foreign(reading.label)}</{tag}> {percent(reading.confidence, 1)}</td>"
             f"<td>{_foreign(reading.path)}<br>{_foreign('; '.join(reading.warnings))}</td></tr>\n"
         )
+        with self._writing():
+            self._page.write(row)
 
     def finish(self) -> None:
-        """Close the page."""
-        self._page.write("</table></body></html>\n")
-        self._page.close()
+        """Close the page, and put it in the place of an earlier one."""
+        try:
+            with self._writing():
+                with self._page:
+                    self._page.write("</table></body></html>\n")
+                self._partial.replace(self._folder / "index.html")
+        finally:
+            with suppress(OSError):
+                self._partial.unlink()
         say(f"{self._folder / 'index.html'} shows {self._count} pictures as the model saw them")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise EdgesoftError(
+                f"{self._folder}: cannot be written ({reason(error)}). Choose another folder or free some space"
+            ) from error
 
 
 def _foreign(text: str) -> str:
@@ -156,8 +180,21 @@ def _foreign(text: str) -> str:
     return f"<bdi>{escape(printable(text))}</bdi>"
 
 
-_PAGE_HEAD = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>What the model saw</title><style>
+def _may_replace(path: Path) -> bool:
+    """Whether a file of this folder keeps its name, or is an earlier one of ours."""
+    is_page, is_picture = path.name == "index.html", re.fullmatch(r"\d{5}-.*\.png", path.name) is not None
+    if not is_page and not is_picture:
+        return True
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(2048)
+    return GENERATOR.encode() in head if is_page else is_own_png(head)
+
+
+_PAGE_HEAD = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">{GENERATOR}"""
+_PAGE_HEAD += """<title>What the model saw</title><style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 24px; color: #1d2430; }
 td { padding: 6px 14px; border-bottom: 1px solid #e1e4ea; } img { max-width: 160px; max-height: 160px; }
 img.seen { width: 112px; height: 112px; object-fit: contain; image-rendering: pixelated; background: #000; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,9 +53,13 @@ def command(
     opened = open_models(models)
     _talk(choices, opened)
     candidates = model_candidates(opened, choices, counts)
-    if against is not None:
-        candidates += _torch_candidates(against, candidates[0], counts, choices)
-    results = bench(candidates, batches, rounds=rounds, on_progress=say)
+    with ExitStack() as stack:
+        if against is not None:
+            from edgesoft.training.bench_torch import compiler_folder
+
+            stack.enter_context(compiler_folder())
+            candidates += _torch_candidates(against, candidates[0], counts, choices)
+        results = bench(candidates, batches, rounds=rounds, on_progress=say)
     machine = _machine(against is not None)
     show({"machine": machine, "batches": results}, _text(results), as_json=as_json)
 

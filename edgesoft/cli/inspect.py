@@ -60,8 +60,8 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
     return [
         ("name", card.name),
         ("labels", ", ".join(card.labels)),
-        ("input", ", ".join(_tensor_spec(port) for port in inspection.inputs)),
-        ("outputs", ", ".join(_tensor_spec(port) for port in inspection.outputs)),
+        ("input", ", ".join(_tensor_spec(tensor) for tensor in inspection.inputs)),
+        ("outputs", ", ".join(_tensor_spec(tensor) for tensor in inspection.outputs)),
         ("preprocessing", card.input.describe()),
         ("head", card.head.describe()),
         ("hidden layers", f"{hidden}; {_number(inspection.parameters)} parameters"),
@@ -106,5 +106,5 @@ def _number(count: int | None) -> str:
     return "?" if count is None else f"{count:,}"
 
 
-def _tensor_spec(port: TensorSpec) -> str:
-    return f"{port.name} {port.dtype} [{', '.join(map(str, port.shape))}]"
+def _tensor_spec(tensor: TensorSpec) -> str:
+    return f"{tensor.name} {tensor.dtype} [{', '.join(map(str, tensor.shape))}]"

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.data.dataset import Dataset, Split
-from edgesoft.data.labels import MOST_CLASSES, Label, named, read_labels
+from edgesoft.data.labels import Label, named, read_labels
 from edgesoft.data.settings import DataSettings
-from edgesoft.data.splits import check_classes, check_doubles, divide
+from edgesoft.data.splits import MOST_CLASSES, check_classes, check_doubles, divide
 from edgesoft.data.tables import check_features
 from edgesoft.errors import EdgesoftError
 from edgesoft.model.inputs import InputKind, PictureInput, TableInput
@@ -91,7 +91,7 @@ def from_arrays(
         )
     else:
         features = _feature_names(x, feature_names, origin)
-        spec = TableInput(tuple(map(Column, features)))
+        spec = TableInput(tuple(map(Column, features))).fitted(divided["train"].inputs)
         notes += check_features(divided["train"].inputs, features)
     return Dataset.of(name, names, spec, divided, warnings=notes)
 

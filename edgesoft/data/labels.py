@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from edgesoft.errors import EdgesoftError
 from edgesoft.names import fault, quoted
 
-MOST_CLASSES = 1000
-
 Label = bool | int | str
 
 

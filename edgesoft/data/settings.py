@@ -111,10 +111,10 @@ class DataSettings:
     split_seed: int = setting(
         0, "Decides which examples are held out", takes=int, shown="the seed of the training", is_option=False
     )
-    root: str = setting(
-        "data", "Folder of the files of torchvision's sets", takes=str, expected="a path", holds=_is_path
+    root: str = setting("data", "Folder of the archives of known sets", takes=str, expected="a path", holds=_is_path)
+    download: bool = setting(
+        False, "Fetch the archives of a known set that are missing", takes=bool, shown="", flags="--download"
     )
-    download: bool = setting(False, "Let torchvision fetch missing files", takes=bool, shown="", flags="--download")
 
     def __post_init__(self) -> None:
         check(self)

@@ -20,7 +20,7 @@ from edgesoft.model.inputs import INPUTS, InputKind
 from edgesoft.names import fault, flaw, stem_flaw
 
 SCHEMA_VERSION = 1
-CARD_LIMIT = 2 * 2**20
+CARD_LIMIT = 4 * 2**20
 """Longest card that is read, in bytes: parsed JSON takes many times the memory of its text."""
 Precision = Literal["float32", "int8"]
 
@@ -96,14 +96,17 @@ class Quantization:
 class Rejection:
     """The limits below which an answer is given as unknown."""
 
-    min_confidence: float = 0.0
-    """Probability of the answer; 0 always answers."""
+    min_confidence: float | None = None
+    """Probability of the answer; None where no such limit is known, 0 always answers, however odd the input is."""
     min_energy_score: float | None = None
     """`edgesoft.inference.rejection.energy_score` of the logits; None where it means nothing."""
 
     def __post_init__(self) -> None:
         confidence, energy = self.min_confidence, self.min_energy_score
-        _demand(type(confidence) is float and 0 <= confidence <= 1, "rejection must have a confidence from 0 to 1")
+        _demand(
+            confidence is None or (type(confidence) is float and 0 <= confidence <= 1),
+            "rejection must have a confidence from 0 to 1",
+        )
         _demand(
             energy is None or (type(energy) is float and math.isfinite(energy)), "rejection must have a finite energy"
         )

@@ -1,7 +1,7 @@
 """Golden examples: recorded inputs with the logits they must give, carried inside the model file.
 
-They let a device prove, without PyTorch and without the data set, that its answers are the ones seen in the workshop. The
-block is text (ONNX metadata holds text only): base64 of a zlib stream of the arrays, one after the other, behind a header line.
+They let a device prove, without PyTorch and without the data set, that its answers are the ones seen at export. The block
+is text (ONNX metadata holds text only): base64 of a zlib stream of the arrays, one after the other, behind a header line.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Golden:
     reference: NDArray[np.float32]
     """float32 `[n, classes]`, the logits that PyTorch gave."""
     expected: NDArray[np.float32]
-    """float32 `[n, classes]`, the logits that this very file gave on the CPU of the workshop. An INT8 file gives these bits on any CPU."""
+    """float32 `[n, classes]`, the logits that this very file gave on the CPU at export. An INT8 file gives these bits on any CPU."""
 
     page: NDArray[np.uint8] | None = None
     """uint8 `[height, width]` or `[height, width, 3]`: a picture that is no model input yet; None for tables."""

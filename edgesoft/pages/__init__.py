@@ -13,6 +13,9 @@ from edgesoft.escape import printable
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+GENERATOR = '<meta name="generator" content="edgesoft">'
+"""Stands near the beginning of every page that edgesoft writes as a file: by it edgesoft knows what it may replace."""
+
 
 def render(template: str, **values: Any) -> str:
     """Fill in a template of this folder; raises jinja2's UndefinedError when a value is missing."""
