@@ -17,9 +17,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from edgesoft.cli.console import guard, say, unguarded, write
+from edgesoft.cli.console import say, write
 from edgesoft.cli.signals import interrupted, listen
-from edgesoft.cli.streams import guard_streams
+from edgesoft.cli.streams import guard_streams, unguarded
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
 from edgesoft.version import __version__
@@ -129,7 +129,6 @@ def main() -> NoReturn:
     # Pillow warns of large and odd files. Sizes are checked by ourselves, and what can be decoded is no reason for talk. The filter comes
     # last, so that it never outweighs one that the user has set.
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
-    guard()
     try:
         app(prog_name="edgesoft")
     except EdgesoftError as error:

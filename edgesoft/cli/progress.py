@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
-from edgesoft.cli.console import percent, unguarded
+from edgesoft.cli.console import percent
+from edgesoft.cli.streams import unguarded
 
 if TYPE_CHECKING:
     from edgesoft.training.results import Epoch

@@ -46,6 +46,7 @@ def run(monkeypatch, capsys, tmp_path):
     def call(*arguments):
         with monkeypatch.context() as patch, warnings.catch_warnings():
             patch.setattr(cli, "_end", end)
+            patch.setattr(cli, "listen", lambda: None)  # this process keeps its signals
             patch.setattr(sys, "argv", ["edgesoft", *map(str, arguments)])
             patch.setattr(sys, "stdout", sys.stdout)  # `main` guards them
             patch.setattr(sys, "stderr", sys.stderr)
