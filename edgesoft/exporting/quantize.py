@@ -20,10 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.model.card import Scheme
-from edgesoft.model.layers import ACTIVATION_LEVELS, UNIT_SCALE, Layer, Linear, Quantize, QuantizedLinear, Scale
+from edgesoft.model.layers import (
+    ACTIVATION_LEVELS,
+    UNIT_SCALE,
+    GreyLevels,
+    Layer,
+    Linear,
+    Quantize,
+    QuantizedLinear,
+    Scale,
+)
 
 LARGEST_BIAS = np.float32(2**30)
 """In units of the accumulator: half of int32, the other half is for the products."""
+SMALLEST_SCALE = np.float32(2.0**-100)
+"""A smaller one counts as 0, because its product with the scale of the other side may be 0 in float32."""
 
 
 def over_unit_range(layers: Sequence[Layer], inputs: NDArray[Any]) -> tuple[Layer, ...]:
@@ -68,7 +79,7 @@ def quantize(layers: Sequence[Layer], activation_maxima: Sequence[float], scheme
             quantized.append(layer)
             continue
         scale = next(scales)
-        if len(quantized) > 1 or isinstance(layers[0], Scale):  # grey levels are whole numbers already
+        if not isinstance(quantized[-1], GreyLevels):  # which are whole numbers already
             quantized.append(Quantize(np.asarray(scale)))
         quantized.append(_quantize_linear(layer, scale, scheme))
     return tuple(quantized)
@@ -87,7 +98,6 @@ def _quantize_linear(layer: Linear, input_scale: np.float32, scheme: Scheme) -> 
 
 
 def _scales(largest: NDArray[np.float32] | float, levels: int) -> NDArray[np.float32]:
-    # All zero (a dead unit) has no range; any scale describes it, but 0 would be divided by.
-    return np.where(
-        np.asarray(largest) > 0, np.asarray(largest, np.float32) / np.float32(levels), np.float32(1)
-    ).astype(np.float32)
+    # All zero (a dead unit), or next to it, has no range; any scale describes it, but 0 would be divided by.
+    scales = np.asarray(largest, np.float32) / np.float32(levels)
+    return np.where(scales > SMALLEST_SCALE, scales, np.float32(1))

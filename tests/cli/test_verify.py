@@ -30,21 +30,21 @@ def test_the_json_contract(cli, model):
     assert (report["findings"], report["against"], report["path"]) == ([], None, str(model))
 
 
-@pytest.mark.parametrize("reseal", [False, True], ids=["stale digest", "sealed again"])
-def test_a_changed_file_exits_with_3_and_names_the_stage(cli, model, tmp_path, reseal):
+@pytest.mark.parametrize("fresh_digests", [False, True], ids=["stale digest", "fresh digest"])
+def test_a_changed_file_exits_with_3_and_names_the_stage(cli, model, tmp_path, fresh_digests):
     def change(model):
         name = "weight1_scale" if edits.has(model, "weight1_scale") else "weight1"
         edits.set_constant(model, name, edits.constant(model, name) * 1.5)
 
-    path = edits.edited(model, tmp_path / "m.onnx", change, reseal=reseal)
+    path = edits.edited(model, tmp_path / "m.onnx", change, fresh_digests=fresh_digests)
     ended = cli("verify", path, "--json")
     assert ended.code == 3
     report = json.loads(ended.out)
     assert report["passed"] is False
     assert {"stage", "message"} == set(report["findings"][0])
-    assert [finding["stage"] for finding in report["findings"]] == (["graph"] if reseal else ["file", "graph"])
+    assert [finding["stage"] for finding in report["findings"]] == (["graph"] if fresh_digests else ["file", "graph"])
     assert ended.one_line().startswith(
-        f"error: {path}: not verified; what differs: {'graph' if reseal else 'file, graph'}."
+        f"error: {path}: not verified; what differs: {'graph' if fresh_digests else 'file, graph'}."
     )
     text = cli("verify", path)
     assert text.code == 3

@@ -100,7 +100,7 @@ for turn in sys.stdin:
 def test_killed_at_any_moment_each_file_is_an_old_one_or_a_new_one(tiny_export, small, tmp_path):
     import pickle
 
-    # Two exports that differ in the card; both are whole and sealed.
+    # Two exports that differ in the card; both are whole, with digests that fit.
     from tests import edits
 
     def other(content):
