@@ -71,7 +71,8 @@ def quantize(layers: Sequence[Layer], activation_maxima: Sequence[float], scheme
     scheme
         How to round the weights.
     """
-    scales = iter([UNIT_SCALE, *(np.float32(_scales(maximum, ACTIVATION_LEVELS)) for maximum in activation_maxima)])
+    activation_scales = _divisible(np.array(activation_maxima, np.float32) / np.float32(ACTIVATION_LEVELS))
+    scales = iter([UNIT_SCALE, *activation_scales])
     quantized: list[Layer] = []
     for layer in layers:
         is_last = layer is layers[-1]
@@ -88,16 +89,15 @@ def quantize(layers: Sequence[Layer], activation_maxima: Sequence[float], scheme
 def _quantize_linear(layer: Linear, input_scale: np.float32, scheme: Scheme) -> QuantizedLinear:
     levels = 2 ** (scheme.weight_bits - 1) - 1
     largest = np.abs(layer.weight).max(axis=1 if scheme.per_channel else None)
-    # A unit whose weights have decayed to almost nothing keeps its bias: one that left int32 would be cut off, or overflow.
+    # A unit whose weights are nothing, or almost, keeps its bias: one that left int32 would be cut off, or overflow.
     bias = np.abs(layer.bias) if scheme.per_channel else np.abs(layer.bias).max()
-    weight_scale = np.maximum(_scales(largest, levels), (bias / (input_scale * LARGEST_BIAS)).astype(np.float32))
+    weight_scale = _divisible(np.maximum(largest / np.float32(levels), bias / (input_scale * LARGEST_BIAS)))
     weight = np.rint(layer.weight / weight_scale.reshape(-1, 1)).clip(-levels, levels).astype(np.int8)
     bias_scale = np.asarray(input_scale * weight_scale, np.float32)
     whole_bias = np.rint(layer.bias.astype(np.float64) / bias_scale).astype(np.int32)
     return QuantizedLinear(weight, np.asarray(weight_scale), whole_bias, bias_scale)
 
 
-def _scales(largest: NDArray[np.float32] | float, levels: int) -> NDArray[np.float32]:
-    # All zero (a dead unit), or next to it, has no range; any scale describes it, but 0 would be divided by.
-    scales = np.asarray(largest, np.float32) / np.float32(levels)
+def _divisible(scales: NDArray[np.float32] | np.float32) -> NDArray[np.float32]:
+    # All zero (a dead unit without a bias), or next to it, has no range; any scale describes it, but 0 would be divided by.
     return np.where(scales > SMALLEST_SCALE, scales, np.float32(1))
