@@ -79,6 +79,11 @@ def parse_npz(content: bytes, path: Path, *, limit: int, what: str, advice: str)
 
 def write_npz(path: Path, arrays: Arrays) -> None:
     """Write named arrays, atomically; raises EdgesoftError when the file cannot be written."""
+    write_atomically(path, npz_bytes(arrays))
+
+
+def npz_bytes(arrays: Arrays) -> bytes:
+    """The file that `write_npz` writes."""
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 
 from edgesoft.cli.render import to_json
@@ -35,6 +34,7 @@ from edgesoft.inference.classifier import OUTPUTS, Classifier, load, run_bound
 from edgesoft.inference.doctor import diagnose
 from edgesoft.inference.parity import Parity, compare
 from edgesoft.inference.providers import known_providers
+from edgesoft.inference.runtime import onnxruntime
 from edgesoft.model.file import open_model
 from edgesoft.training.bench_torch import compiled_candidates, torch_candidates
 from edgesoft.training.checkpoint import Checkpoint

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgesoft.cli.console import percent, printable, say
+from edgesoft.cli.console import percent, say
 from edgesoft.cli.render import show
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def command(
     from edgesoft.inference.inspect import inspect
 
     inspection = inspect(model)
-    lines = (f"{name:<16}{printable(text)}" for name, text in _lines(inspection))
+    lines = (f"{name:<16}{text}" for name, text in _lines(inspection))
     show(_document(inspection), lines, as_json=as_json)
     if inspection.changed_parts:
         say(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from edgesoft.errors import EdgesoftError
+from edgesoft.errors import EdgesoftError, GateMissedError
 from edgesoft.files import read_bytes
 from edgesoft.model.card import CARD_LIMIT, ModelCard
 from edgesoft.model.golden import TEXT_LIMIT
@@ -22,6 +22,7 @@ from edgesoft.model.graph import Node, TensorSpec
 from edgesoft.model.heads import HEADS
 from edgesoft.model.layers import LAYERS
 from edgesoft.model.protobuf import ForeignError, Message
+from edgesoft.transaction import settle
 
 SIZE_LIMIT = 256 * 2**20  # bytes; 60 million float weights, far beyond a small classifier
 MOST_GRAPH_FIELDS = 10_000
@@ -95,16 +96,30 @@ def open_model(path: str | Path) -> ModelFile:
     return model
 
 
-def read_model(path: str | Path) -> ModelFile:
+def read_model(path: str | Path, *, sha256: str | None = None) -> ModelFile:
     """Read a model file like `open_model`, but leave it to the caller to compare the digests.
+
+    Parameters
+    ----------
+    path
+        The `.onnx` file.
+    sha256
+        What the SHA-256 of the whole file must be, in hexadecimal; nothing of another file is looked at.
 
     Raises
     ------
     EdgesoftError
         The file cannot be read, is no ONNX file, or is no edgesoft model.
+    GateMissedError
+        It is not the file with that SHA-256.
     """
     path = Path(path)
+    settle(path.parent)
     content = read_bytes(path, limit=SIZE_LIMIT, what="a model file (.onnx)")
+    if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256.lower():
+        raise GateMissedError(
+            f"{path}: is another file: its SHA-256 is {found}, expected {sha256.lower()}. Fetch it again from whoever told you that number"
+        )
     try:
         return parse_model(content, path)
     except ForeignError as error:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.names import fault
 
 INFLATED_LIMIT = 32 * 2**20
 """Most bytes that a block may decompress to: a hostile file must not fill a device's memory."""
@@ -114,7 +115,9 @@ def _unpack(content: bytes) -> dict[str, Any]:
         position += length
     if position != len(body):
         raise ValueError("bytes are left over")
-    labels = tuple(str(label) for label in header["labels"])
+    labels = tuple(header["labels"])
+    if (wrong := fault(labels, "label")) is not None:
+        raise ValueError(wrong)
     _check(labels, **{name: arrays[name] for name in _EXAMPLES})
     if any(arrays[name].dtype != np.uint8 for name in _PAGES if name in arrays):
         raise ValueError("the recorded page is no picture")

@@ -10,7 +10,7 @@ import pytest
 FULL = Path("/dev/full")
 EXPORTED = Path(__file__).resolve().parents[2] / "exported"
 HEAVY = {"torch", "torchvision", "onnx", "rich", "pydantic", "matplotlib", "pandas", "sklearn", "edgesoft.training"}
-SHARED = {"edgesoft.cli.console", "edgesoft.cli.options", "edgesoft.cli.answers", "edgesoft.cli.render"}
+SHARED = {f"edgesoft.cli.{name}" for name in ("console", "options", "answers", "render", "signals", "streams")}
 
 
 def run(*arguments, **environment):

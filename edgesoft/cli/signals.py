@@ -1,0 +1,27 @@
+"""SIGTERM and SIGHUP end a command as Ctrl-C does: a training keeps its best weights. Only the exit code says which it was."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+_received: int = signal.SIGINT
+
+
+def listen() -> None:
+    """Turn both into KeyboardInterrupt; where one is ignored (nohup) or handled already, that stays."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's signature
+    global _received
+    _received = number
+    raise KeyboardInterrupt
+
+
+def interrupted() -> int:
+    """What a shell reports for a program that the signal ended: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
+    return 128 + _received
