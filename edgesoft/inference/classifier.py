@@ -183,9 +183,9 @@ class Classifier:
     def logits(self, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:
         """Logits float32 `[n, classes]` of any number of inputs, computed in batches; raises EdgesoftError when there are none."""
         parts = [prediction.logits for prediction in self.stream(inputs, batch_size=batch_size)]
-        return (
-            np.concatenate(parts) if parts else self(np.asarray(inputs)).logits
-        )  # which says what is wrong with nothing
+        if not parts:
+            raise self._other_than_expected("no input at all")
+        return np.concatenate(parts)
 
     def _batch(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """The array as a batch, when it is one or a single input."""
