@@ -93,7 +93,13 @@ class DataSettings:
         words="--test-split",
     )
     split_seed: int = setting(
-        0, "Decides which examples are held out", takes=int, shown="the seed of the training", is_option=False
+        0,
+        "Decides which examples are held out",
+        takes=int,
+        expected="an integer from 0 to 2^63 - 1",
+        holds=lambda value: 0 <= value < 2**63,
+        shown="the seed of the training",
+        is_option=False,
     )
     root: str = setting("data", "Folder of the files of torchvision's sets", takes=str)
     download: bool = setting(False, "Let torchvision fetch missing files", takes=bool, shown="", flags="--download")

@@ -17,6 +17,7 @@ from edgesoft.inference.providers import ProviderName, choose, one_line, open_se
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile, open_model
 from edgesoft.model.network import read_network
+from edgesoft.settings import MOST_THREADS, brief
 
 OUTPUTS = ("logits", "probabilities", "label")
 LARGE = 16
@@ -71,8 +72,8 @@ class Classifier:
         device_id: int = 0,
         tf32: bool = False,
     ) -> None:
-        if threads is not None and threads < 1:
-            raise UsageError(f"threads must be at least 1, not {threads}")
+        if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MOST_THREADS):
+            raise UsageError(f"threads must be from 1 to {MOST_THREADS}, not {brief(threads)}")
         self.card: ModelCard = model.card
         self.provider: ProviderName = provider
         self.path = model.path
