@@ -9,6 +9,7 @@ import errno
 import importlib
 import io
 import os
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -79,6 +80,8 @@ def _options(
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     _replace_closed_streams()
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # which whoever starts us in the background has chosen
+        signal.signal(signal.SIGINT, _interrupt)
     # Pillow warns of large and odd files. Sizes are checked by ourselves, and what can be decoded is no reason for talk. The filter comes
     # last, so that it never outweighs one that the user has set.
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
@@ -106,11 +109,27 @@ def main() -> NoReturn:
         if not _explained(error):
             raise
         _end(1)
+    except MemoryError:
+        say("error: there is not enough memory for this. Give it less at once, or a machine with more")
+        _end(1)
+    except ImportError:  # what becomes of Ctrl-C while torch or numpy is being imported
+        if not _interrupts:
+            raise
+        say("interrupted")
+        _end(INTERRUPTED)
     except SystemExit as end:  # how typer ends, also when all went well
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # for which it has no word
             say("interrupted")
         _end(end.code if isinstance(end.code, int) else 0)
     _end(0)
+
+
+_interrupts: list[int] = []
+
+
+def _interrupt(number: int, _: object) -> NoReturn:
+    _interrupts.append(number)
+    raise KeyboardInterrupt
 
 
 def _replace_closed_streams() -> None:

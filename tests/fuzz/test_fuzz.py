@@ -1,7 +1,7 @@
 """Thousands of inputs that nobody thought of, over everything that edgesoft reads.
 
 Whatever comes: an answer, or one line and the right exit code; no traceback, no hang, no more than 500 MB, nothing raw on the terminal.
-The suite runs 1,000 inputs; `NIGHTLY=1` runs 10,000, and `FUZZ_FIRST=N` others than these. A failure names its input:
+The suite runs 1,000 inputs; `NIGHTLY=1` runs 10,000 (`FUZZ_INPUTS=N` runs N), and `FUZZ_FIRST=N` begins with others. A failure names its input:
 `python -m tests.fuzz FAMILY NUMBER` makes it again and keeps it.
 """
 
@@ -20,7 +20,7 @@ from tests.fuzz.corpus import Corpus, build
 from tests.fuzz.families import FAMILIES, SHARES
 from tests.fuzz.server import Server
 
-INPUTS = 10_000 if os.environ.get("NIGHTLY") else 1_000
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "10000" if os.environ.get("NIGHTLY") else "1000"))
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
 
 
