@@ -1,15 +1,35 @@
-"""`python -m edgesoft`. Python puts the current folder first on the path for it, where a `numpy.py` or `json.py` may lie.
+"""The program `edgesoft`, and `python -m edgesoft`.
 
-It is taken off before anything else is imported. What Python itself imports until then, and edgesoft, are still looked for there: the
-command `edgesoft` and `python -P -m edgesoft` do not look there at all.
+For the latter, Python puts the current folder first on the path, where a `numpy.py` or `json.py` may lie. It is taken off before
+anything else is imported. What Python itself imports until then, and edgesoft, are still looked for there: the command `edgesoft` and
+`python -P -m edgesoft` do not look there at all.
 """
+
+from __future__ import annotations
 
 import sys
 
 if not sys.flags.safe_path and sys.argv[0] == __file__:  # else somebody else has set up the path
     del sys.path[0]
 
-from edgesoft.cli import main
+import os
+import signal
+from typing import NoReturn
+
+
+def _leave(*_: object) -> NoReturn:
+    os.write(2, b"interrupted\n")
+    os._exit(128 + signal.SIGINT)
+
+
+def main() -> NoReturn:
+    """Import the command line and run it; Ctrl-C ends the import in one word instead of a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
+    from edgesoft.cli import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -3,11 +3,62 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from edgesoft.errors import EdgesoftError
+
+READ_AT_ONCE = 2**20
+"""Bytes."""
+
+
+class SpecialFileError(OSError):
+    """What has this name is no file; `strerror` says what it is: "a folder"."""
+
+    def __init__(self, path: str | os.PathLike[str], kind: str) -> None:
+        super().__init__(errno.EINVAL, kind, path)
+
+
+def open_file(path: str | os.PathLike[str]) -> tuple[int, int | None]:
+    """Open a file for reading, without ever waiting for somebody to write it; every reader of edgesoft opens files here.
+
+    Pipes are read like files, so that a shell's ``<(...)`` and ``/dev/stdin`` work, if somebody is there to write them.
+
+    Returns
+    -------
+    tuple
+        The descriptor, which the caller closes, and the size in bytes; None is a pipe's, which nobody knows.
+
+    Raises
+    ------
+    SpecialFileError
+        It is a folder, a device or a socket.
+    OSError
+        It cannot be opened.
+    ValueError
+        No file can have this name: it holds a zero byte, or half of a character.
+    """
+    try:
+        # Opened first and asked second: one file is looked at, not two that share a name. O_NONBLOCK: a pipe must not hang us.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise SpecialFileError(path, "a socket") from None
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            return descriptor, status.st_size
+        if not stat.S_ISFIFO(status.st_mode):
+            raise SpecialFileError(path, "a folder" if stat.S_ISDIR(status.st_mode) else "a device")
+        os.set_blocking(descriptor, True)  # from here on, nobody to write it means the end, not a wait
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, None
 
 
 def read_bytes(path: Path, *, limit: int, what: str) -> bytes:
@@ -25,30 +76,65 @@ def read_bytes(path: Path, *, limit: int, what: str) -> bytes:
     Raises
     ------
     EdgesoftError
-        The file is missing, is no regular file, cannot be read, or is larger than `limit`.
+        The file is missing, is a folder or a device, cannot be read, or is larger than `limit`; or nobody writes into this pipe.
     """
-    try:
-        # Opened first and asked second: one file is looked at, not two that share a name. O_NONBLOCK: a pipe must not hang us.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open_to_read(path, what) as file:
         try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                kind = "folder" if stat.S_ISDIR(status.st_mode) else "device, pipe or socket"
-                raise EdgesoftError(f"{path}: expected {what}, but this is a {kind}")
+            status = os.fstat(file.fileno())
             if status.st_size > limit:
                 raise EdgesoftError(
                     f"{path}: {status.st_size / 1e6:.0f} MB is more than {what} may have ({limit / 1e6:.0f} MB)"
                 )
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                return file.read(limit)
-        finally:
-            os.close(descriptor)
+            content = file.read(status.st_size) if status.st_size else _drained(file, limit)
+        except OSError as error:
+            raise EdgesoftError(f"{path}: cannot be read ({reason(error)})") from error
+    if len(content) > limit:
+        raise EdgesoftError(f"{path}: this is more than {what} may have ({limit / 1e6:.0f} MB)")
+    if not content and stat.S_ISFIFO(status.st_mode):
+        raise EdgesoftError(f"{path}: expected {what}, but this pipe is empty. Start what writes into it first")
+    return content
+
+
+def open_to_read(path: Path, what: str) -> BinaryIO:
+    """Open a file or a pipe as `open_file` does, with one line for whatever is wrong.
+
+    Raises
+    ------
+    EdgesoftError
+        The file is missing, is a folder or a device, or cannot be read; `what` it should be is for the message.
+    """
+    try:
+        descriptor, _ = open_file(path)
+        return os.fdopen(descriptor, "rb")
     except FileNotFoundError:
         raise EdgesoftError(f"{path}: no such file (expected {what})") from None
+    except SpecialFileError as error:
+        raise EdgesoftError(f"{path}: expected {what}, but this is {error.strerror}") from None
     except OSError as error:
         raise EdgesoftError(f"{path}: cannot be read ({reason(error)})") from error
-    except ValueError as error:  # a name with a zero byte, which no file can have
-        raise EdgesoftError(f"{str(path)!r}: cannot be read ({error})") from error
+    except ValueError as error:
+        raise EdgesoftError(f"{str(path)!a}: cannot be read ({_no_name(error)})") from error
+
+
+def full_path(text: str) -> Path:
+    """The whole path that a user means: from the root on, with their home folder for ``~``, and links followed.
+
+    Raises
+    ------
+    EdgesoftError
+        There is no such user, the links go round in circles, or no file can have this name.
+    """
+    try:
+        path = Path(text).expanduser().resolve()
+        path.is_dir()  # which raises where the system takes no such path
+    except OSError as error:
+        raise EdgesoftError(f"{text}: no usable path ({reason(error)}). Choose another") from error
+    except RuntimeError as error:  # pathlib's, of links in a circle and of users that there are not
+        detail = "its links go round in circles" if "loop" in str(error) else "there is no such user"
+        raise EdgesoftError(f"{text}: no usable path ({detail}). Choose another") from error
+    except ValueError as error:
+        raise EdgesoftError(f"{text!a}: no usable path ({_no_name(error)}). Choose another") from error
+    return path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -98,3 +184,16 @@ def check_writable(folder: Path) -> None:
 def reason(error: OSError) -> str:
     """The operating system's own words for `error`, in lower case: "permission denied"."""
     return (error.strerror or str(error)).lower()
+
+
+def _no_name(error: ValueError) -> str:
+    """What makes a text the name of no file."""
+    return "half of a character" if isinstance(error, UnicodeError) else str(error)
+
+
+def _drained(file: BinaryIO, limit: int) -> bytes:
+    """What a file holds that does not tell its size, up to a byte more than `limit`."""
+    content = bytearray()
+    while len(content) <= limit and (part := file.read(min(READ_AT_ONCE, limit + 1 - len(content)))):
+        content += part
+    return bytes(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import tokenize
 import zipfile
 import zlib
@@ -17,6 +18,12 @@ from edgesoft.files import read_bytes, write_atomically
 
 Arrays = dict[str, NDArray[Any]]
 
+MOST_ARRAYS = 10_000
+MOST_PACKED = 1040
+"""Bytes that deflate makes of one, at most."""
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what numpy writes
+_ENTRY = b"PK\x01\x02"  # begins what an archive says of a member
+_LONGEST_HEADER = 2**17  # bytes; numpy itself reads a tenth of this
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -24,7 +31,6 @@ _DAMAGE = (
     SyntaxError,
     ValueError,
     TypeError,
-    KeyError,
     EOFError,
     OSError,
     RuntimeError,  # encrypted, or compressed as numpy never does (NotImplementedError)
@@ -57,24 +63,51 @@ def read_npz(path: Path, *, limit: int, what: str, advice: str) -> Arrays:
 
 def parse_npz(content: bytes, path: Path, *, limit: int, what: str, advice: str) -> Arrays:
     """`read_npz` for bytes that have been read; `path` is for the messages only."""
-    noun = what.partition(" ")[2]
     try:
+        if content.count(_ENTRY) > MOST_ARRAYS:  # before zipfile makes an object of each
+            raise ValueError(f"more than {MOST_ARRAYS:,} members")
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(item.file_size for item in archive.infolist())
-        if unpacked > limit:
-            raise EdgesoftError(
-                f"{path}: unpacks to {unpacked / 1e6:,.0f} MB, more than {what} may have ({limit / 1e6:,.0f} MB)"
-            )
-        with np.load(io.BytesIO(content), allow_pickle=False) as members:
-            arrays = {name: members[name] for name in members.files}
+            members = archive.infolist()
+            unpacked = sum(member.file_size for member in members)
+            if unpacked > limit:
+                raise EdgesoftError(
+                    f"{path}: unpacks to {unpacked / 1e6:,.0f} MB, more than {what} may have ({limit / 1e6:,.0f} MB)"
+                )
+            arrays = {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
+        if len(arrays) < len(members):
+            raise ValueError("two arrays have one name")
     except _DAMAGE as error:
         detail = " ".join(str(error).split())[:200] or type(error).__name__
-        raise EdgesoftError(f"{path}: damaged, or no {noun} ({detail}). {advice}") from error
-    # numpy hands over the bytes of a member that is no array.
-    foreign = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
-    if foreign:
-        raise EdgesoftError(f"{path}: damaged, or no {noun} ({foreign[0]!r} is no array). {advice}")
+        raise EdgesoftError(f"{path}: damaged, or no {what.partition(' ')[2]} ({detail}). {advice}") from error
     return arrays
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    """One array of numbers or text; it takes the memory of the bytes that are there, whatever its header claims."""
+    name = member.filename[:100]
+    if not name.endswith(".npy") or member.compress_type not in _PACKED:
+        raise ValueError(f"{name!r} is no array of numpy")
+    if member.file_size > MOST_PACKED * (1 + member.compress_size):
+        raise ValueError(f"{name!r} claims {member.file_size:,} bytes, but has {member.compress_size:,}")
+    content, place = bytearray(member.file_size), 0
+    with archive.open(member) as stream, memoryview(content) as view:  # which compares the CRC sum at the end
+        while part := stream.read(2**20):
+            view[place : place + len(part)] = part
+            place += len(part)
+    file = io.BytesIO(content[:_LONGEST_HEADER])
+    version = np.lib.format.read_magic(file)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"{name!r} has a header of version {version}")
+    shape, is_fortran, dtype = readers[version](file)
+    if dtype.kind not in "biufSU" or not dtype.itemsize or (dtype.kind not in "SU" and dtype.itemsize > 8):
+        raise ValueError(f"{name!r} holds {dtype}, expected numbers or text")
+    there = place - file.tell()
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != there:
+        raise ValueError(f"{name!r} claims {dtype} {list(shape)[:8]}, but has {there:,} bytes")
+    array = np.ndarray(shape, dtype, content, file.tell(), order="F" if is_fortran else "C")
+    # PyTorch takes no other order of bytes.
+    return array if dtype.isnative and array.flags.aligned else array.astype(dtype.newbyteorder("="))
 
 
 def write_npz(path: Path, arrays: Arrays) -> None:

@@ -13,6 +13,13 @@ from typing import Any
 
 from edgesoft.errors import UsageError
 
+MOST = 1_000_000
+"""Most epochs, examples, rounds or whatever else is counted: more is a slip of the finger."""
+MOST_THREADS = 1024
+MOST_DEVICES = 1024
+LONGEST_SHOWN = 80
+"""Characters of a value in a message."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -64,6 +71,15 @@ def setting(
     return field(default=default, metadata={"setting": item})
 
 
+def count(low: int, high: int = MOST, *, zero: str | None = None) -> dict[str, Any]:
+    """What `setting` takes for a whole number from `low` to `high`; `zero` says what a 0 below that means."""
+    return {
+        "takes": int,
+        "expected": f"{low} to {high:,}" + (f", or 0 {zero}" if zero else ""),
+        "holds": lambda value: low <= value <= high or (zero is not None and value == 0),
+    }
+
+
 def described(kind: type) -> dict[str, Setting]:
     """Name -> what there is to know, in the order of the fields."""
     return {item.name: item.metadata["setting"] for item in fields(kind)}
@@ -107,7 +123,7 @@ def read_settings(kinds: Sequence[type], given: Mapping[str, Any], where: str = 
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(known)}"
-            raise UsageError(f"{where}unknown setting {spelt!r}. {hint}")
+            raise UsageError(f"{where}unknown setting {brief(spelt)}. {hint}")
         if value is None:
             continue
         item = known[name]
@@ -115,7 +131,7 @@ def read_settings(kinds: Sequence[type], given: Mapping[str, Any], where: str = 
         is_number = float in item.takes and type(value) is int
         if not is_number and not (isinstance(value, item.takes) and isinstance(value, bool) == (bool in item.takes)):
             wanted = " or ".join(kind.__name__ for kind in item.takes)
-            raise UsageError(f"{where}{spelt} is {value!r}, expected {wanted}")
+            raise UsageError(f"{where}{spelt} is {brief(value)}, expected {wanted}")
         try:
             found[name] = float(value) if is_number else item.convert(value)
         except (ValueError, OverflowError):
@@ -133,7 +149,14 @@ def markdown(*kinds: type) -> str:
     return "\n".join(rows)
 
 
+def brief(value: Any) -> str:
+    """Any value, in so few characters that a message stays a line."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
+
+
 def _out_of_range(name: str, item: Setting, value: Any) -> UsageError:
-    shown = repr(value) if isinstance(value, str) else str(value)
-    words = item.words or name.replace("_", " ")
-    return UsageError(f"{words} {shown if len(shown) <= 80 else shown[:77] + '...'}: expected {item.expected}")
+    return UsageError(f"{item.words or name.replace('_', ' ')} {brief(value)}: expected {item.expected}")

@@ -1,12 +1,15 @@
+import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from edgesoft.errors import EdgesoftError
-from edgesoft.files import read_bytes, write_atomically
+from edgesoft.files import full_path, read_bytes, write_atomically
 from tests.conftest import environment
 
 
@@ -92,3 +95,84 @@ def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path):
         reads += 1
     writer.join()
     assert reads > 0
+
+
+def fifo(folder):
+    os.mkfifo(folder / "odd")
+
+
+def listener(folder):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(folder / "odd"))
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (fifo, "this pipe is empty. Start what writes into it first"),
+        (listener, "this is a socket"),
+        (lambda folder: (folder / "odd").mkdir(), "this is a folder"),
+        (lambda folder: (folder / "odd").symlink_to("/dev/zero"), "this is a device"),
+        (lambda folder: (folder / "odd").symlink_to("odd"), "cannot be read"),
+        (lambda folder: (folder / "odd").symlink_to("nowhere"), "no such file"),
+    ],
+)
+def test_what_holds_no_bytes_is_said_at_once(tmp_path, make, match):
+    make(tmp_path)
+    before = open_files()
+    with pytest.raises(EdgesoftError, match=match):
+        read_bytes(tmp_path / "odd", limit=9, what="a test")
+    assert open_files() == before
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no /dev/fd here")
+@pytest.mark.parametrize("size", [1, 5_000_000])
+def test_a_pipe_with_a_writer_is_read_like_a_file(size):
+    """As a shell's `<(...)`; the writer is slow, and a pipe holds 64 KB."""
+    reading, writing = os.pipe()
+
+    def write():
+        time.sleep(0.1)
+        with os.fdopen(writing, "wb") as file:
+            file.write(b"x" * size)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert read_bytes(Path(f"/dev/fd/{reading}"), limit=size, what="a test") == b"x" * size
+    finally:
+        writer.join()
+        os.close(reading)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no /dev/fd here")
+def test_a_pipe_without_end_is_refused():
+    reading, writing = os.pipe()
+    os.write(writing, b"x" * 2000)
+    try:
+        with pytest.raises(EdgesoftError, match="more than a test may have"):
+            read_bytes(Path(f"/dev/fd/{reading}"), limit=1000, what="a test")
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("~nouser/x", "there is no such user"),
+        ("loop", "its links go round in circles"),
+        ("loop/x", "its links go round in circles"),
+        ("a\0b", "null"),
+        ("\ud800", "half of a character"),
+        ("x" * 5000, "file name too long"),
+        ("y/" * 2500, "file name too long"),
+    ],
+)
+def test_what_is_no_path_is_said(tmp_path, monkeypatch, text, match):
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    with pytest.raises(EdgesoftError, match=match) as caught:
+        full_path(text)
+    assert "\n" not in str(caught.value)
+    assert full_path("new/file") == tmp_path.resolve() / "new" / "file"  # negative control: it need not exist

@@ -1,6 +1,7 @@
 """Whatever a file that ends in .npz holds: plain arrays, or one clear error. Checkpoints and data are read by the same code."""
 
 import io
+import warnings
 import zipfile
 
 import numpy as np
@@ -39,6 +40,18 @@ def honest():
     return buffer.getvalue()
 
 
+def saved(x):
+    buffer = io.BytesIO()
+    np.savez(buffer, x=x, y=np.arange(4), card=x)
+    return buffer.getvalue()
+
+
+def doubled():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile finds it odd, too
+        return archive(("x.npy", shaped((1,)) + b"x"), ("x.npy", shaped((1,)) + b"y"))
+
+
 def flagged(bit, field=0, value=None):
     """An honest archive whose members say something else about themselves, in both of zip's headers."""
     content = bytearray(honest())
@@ -69,6 +82,19 @@ HOSTILE = {
     "more than an integer holds": archive(("x.npy", shaped((2**62, 2**62)) + b"x")),
     "more than any integer holds": archive(("x.npy", shaped((2**70,)) + b"x")),
     "less than nothing": archive(("x.npy", shaped((-1,)) + b"x")),
+    "an array of no bytes and no end": archive(("x.npy", shaped((2**62,), "<U0"))),
+    "half of an array": archive(("x.npy", shaped((4,), "<f8") + bytes(16))),
+    "more than an array": archive(("x.npy", shaped((4,), "<f8") + bytes(64))),
+    "two of one name": doubled(),
+    "a million members": archive(*((f"{number}.npy", b"") for number in range(10_001))),
+    "LZMA, undamaged": archive(("x.npy", shaped((1,)) + b"x"), compression=zipfile.ZIP_LZMA),
+    "bzip2, undamaged": archive(("x.npy", shaped((1,)) + b"x"), compression=zipfile.ZIP_BZIP2),
+    "complex numbers": saved(np.zeros(4, complex)),
+    "dates": saved(np.zeros(4, "datetime64[s]")),
+    "spans of time": saved(np.zeros(4, "timedelta64[s]")),
+    "structures": saved(np.zeros(4, [("a", float), ("b", int)])),
+    "raw bytes": saved(np.zeros(4, "V3")),
+    "numbers of sixteen bytes": saved(np.zeros(4, np.longdouble)),
     "objects": archive(("x.npy", shaped((1,), "|O") + b"cposix\nsystem\n.")),
     "a member that is no array": archive(("x", b"hello"), ("y", b"hello")),
     "a type that there is not": archive(("x.npy", shaped((1,), "<q9"))),
@@ -99,3 +125,15 @@ def test_a_file_that_would_unpack_to_more_than_its_limit(tmp_path):
     np.savez_compressed(tmp_path / "a.npz", a=np.zeros(2**21, np.uint8))
     with pytest.raises(EdgesoftError, match=r"unpacks to 2 MB, more than a test may have \(1 MB\)"):
         read_npz(tmp_path / "a.npz", limit=2**20, what="a test", advice="Pray")
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">i8", "<f2", "|b1", "<U3", ">U3", "|S4", "|u1"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("pack", [np.savez, np.savez_compressed])
+def test_whatever_numpy_writes_of_numbers_and_text_is_read(tmp_path, dtype, order, pack):
+    array = np.asarray(np.arange(12).reshape(3, 4) % 5, dtype, order=order)
+    pack(tmp_path / "a.npz", a=array, scalar=np.float32(3), none=array[:0])
+    found = read_npz(tmp_path / "a.npz", limit=2**20, what="a test", advice="Pray")
+    np.testing.assert_array_equal(found["a"], array)
+    assert found["a"].dtype.isnative and found["a"].flags.writeable
+    assert found["scalar"] == 3 and found["none"].shape == (0, 4)

@@ -13,11 +13,14 @@ from edgesoft.cli import options
 from edgesoft.cli.console import say, table
 from edgesoft.cli.render import show
 from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.settings import MOST, MOST_THREADS, brief
 
 if TYPE_CHECKING:
     from edgesoft.inference.bench import BatchResult, Candidate
     from edgesoft.inference.providers import Choice
     from edgesoft.model.file import ModelFile
+
+LARGEST_BATCH = 65_536
 
 
 def command(
@@ -33,7 +36,7 @@ def command(
     ] = None,
     tf32: options.Tf32 = False,
     batch: Annotated[str, typer.Option(help="Inputs a call, one number or several.")] = "1,32,256",
-    rounds: Annotated[int, typer.Option(help="Turns of each candidate at each batch size.", min=6)] = 30,
+    rounds: Annotated[int, typer.Option(help="Turns of each candidate at each batch size.", min=6, max=MOST)] = 30,
     against: Annotated[
         Path | None, typer.Option(help="Time this checkpoint in PyTorch too.", show_default=False)
     ] = None,
@@ -48,7 +51,8 @@ def command(
     from edgesoft.inference.bench_models import model_candidates, open_models
     from edgesoft.inference.providers import choose
 
-    batches, counts = _numbers(batch, "--batch"), [None] if threads is None else _numbers(threads, "--threads")
+    batches = _numbers(batch, "--batch", LARGEST_BATCH)
+    counts = [None] if threads is None else _numbers(threads, "--threads", MOST_THREADS)
     choices = [choose(name, device_id=device_id, tf32=tf32) for name in provider.split(",")]
     opened = open_models(models)
     _talk(choices, opened)
@@ -64,10 +68,11 @@ def command(
     show({"machine": machine, "batches": results}, _text(results), as_json=as_json)
 
 
-def _numbers(text: str, option: str) -> list[int]:
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) >= 1 for part in parts):
-        raise UsageError(f"{option} {text}: expected numbers of 1 or more, separated by commas: 1,32,256")
+def _numbers(text: str, option: str, most: int) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    digits = len(str(most))
+    if not all(part.isdecimal() and len(part) <= digits and 1 <= int(part) <= most for part in parts):
+        raise UsageError(f"{option} {brief(text)}: expected numbers from 1 to {most:,}, separated by commas: 1,32,256")
     return [int(part) for part in parts]
 
 

@@ -12,8 +12,9 @@ import typer
 
 from edgesoft.cli import options
 from edgesoft.cli.console import say
-from edgesoft.errors import EdgesoftError, UsageError
-from edgesoft.files import reason
+from edgesoft.errors import UsageError
+from edgesoft.files import open_to_read
+from edgesoft.settings import MOST
 from edgesoft.tables.rows import Row, RowFile, named_rows, parse_row, shortened
 from edgesoft.tables.spec import TableError, TableSpec
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from edgesoft.model.inputs import InputKind
 
 STANDARD_INPUT = "-"
-STANDARD_INPUT_LIMIT = 2**27  # bytes; no picture that is read at all is larger
 
 
 def command(
@@ -55,7 +55,7 @@ def command(
     device_id: options.DeviceId = None,
     threads: options.Threads = None,
     tf32: options.Tf32 = False,
-    top_k: Annotated[int, typer.Option(help="Show this many classes.", min=1)] = 1,
+    top_k: Annotated[int, typer.Option(help="Show this many classes.", min=1, max=MOST)] = 1,
     reject: Annotated[
         float | None,
         typer.Option(
@@ -205,11 +205,12 @@ def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[t
 
 
 def _found(names: list[str], listing: BinaryIO | None) -> Iterator[tuple[str, str | bytes]]:
+    from edgesoft.pictures.bounds import FILE_LIMIT
     from edgesoft.pictures.sources import expand, listed
 
     for name in names:
         if name == STANDARD_INPUT:
-            yield STANDARD_INPUT, sys.stdin.buffer.read(STANDARD_INPUT_LIMIT)
+            yield STANDARD_INPUT, sys.stdin.buffer.read(FILE_LIMIT + 1)
         else:
             yield from ((path, path) for path in expand([name]))
     if listing is not None:
@@ -220,7 +221,4 @@ def _found(names: list[str], listing: BinaryIO | None) -> Iterator[tuple[str, st
 def _opened_list(paths_from: Path) -> BinaryIO:
     if str(paths_from) == STANDARD_INPUT:
         return sys.stdin.buffer
-    try:
-        return paths_from.open("rb")
-    except OSError as error:
-        raise EdgesoftError(f"{paths_from}: cannot be read ({reason(error)}): expected a list of paths") from error
+    return open_to_read(paths_from, "a list of paths")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from edgesoft.settings import Setting, described
+from edgesoft.settings import MOST_DEVICES, MOST_THREADS, Setting, described
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -17,12 +17,18 @@ Provider = Annotated[
     typer.Option(help="auto, cpu, cuda, or another that ONNX Runtime knows: tensorrt, openvino, coreml, directml ..."),
 ]
 DeviceId = Annotated[
-    int | None, typer.Option(help="Which of several GPUs. (default: 0, the first)", min=0, show_default=False)
+    int | None,
+    typer.Option(
+        help="Which of several GPUs. (default: 0, the first)", min=0, max=MOST_DEVICES - 1, show_default=False
+    ),
 ]
 Threads = Annotated[
     int | None,
     typer.Option(
-        help="CPU threads. (default: one for small batches, every core for large ones)", min=1, show_default=False
+        help="CPU threads. (default: one for small batches, every core for large ones)",
+        min=1,
+        max=MOST_THREADS,
+        show_default=False,
     ),
 ]
 Tf32 = Annotated[

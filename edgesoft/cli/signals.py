@@ -5,23 +5,27 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
-_received: int = signal.SIGINT
+_received: list[int] = []
 
 
 def listen() -> None:
-    """Turn both into KeyboardInterrupt; where one is ignored (nohup) or handled already, that stays."""
-    for name in ("SIGTERM", "SIGHUP"):
+    """Turn all three into KeyboardInterrupt; where one is ignored (nohup, a job in the background), that stays."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's signature
-    global _received
-    _received = number
+    _received.append(number)
     raise KeyboardInterrupt
+
+
+def was_interrupted() -> bool:
+    """Whether one of them came: what is being imported may turn the KeyboardInterrupt into an error of its own."""
+    return bool(_received)
 
 
 def interrupted() -> int:
     """What a shell reports for a program that the signal ended: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
-    return 128 + _received
+    return 128 + (_received[-1] if _received else signal.SIGINT)

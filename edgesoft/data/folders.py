@@ -27,6 +27,7 @@ from edgesoft.inference.cpu import usable_cores
 from edgesoft.model.inputs import PictureInput
 from edgesoft.names import fault, same
 from edgesoft.pictures import PictureError, read_picture
+from edgesoft.pictures.sources import files_below
 
 MEMORY_LIMIT = 2**30
 """Bytes of decoded pictures a split that are kept in memory; more are kept in a temporary file."""
@@ -140,7 +141,7 @@ def _subfolders(path: Path) -> dict[str, Path]:
 
 def _files(folder: Path) -> Iterator[Path]:
     """All files below a folder, in one order everywhere."""
-    return iter(sorted(file for file in folder.rglob("*") if file.is_file() and not _is_ignored(file)))
+    return iter(sorted(file for file in map(Path, files_below(str(folder))) if not _is_ignored(file)))
 
 
 def _is_ignored(file: Path) -> bool:

@@ -15,6 +15,7 @@ from edgesoft.data.named_sets import SETS, load_named_set
 from edgesoft.data.settings import DataSettings
 from edgesoft.data.tables import load_table
 from edgesoft.errors import EdgesoftError
+from edgesoft.files import full_path
 
 TABLE_FILES = (".csv", ".tsv", ".parquet", ".pq")
 
@@ -40,13 +41,13 @@ def load_dataset(options: DataSettings, *, on_picture: Callable[[int, int], obje
     """
     if options.source == "mnist":
         return replace(load_mnist(options), options=options)
-    path = Path(options.source).expanduser()
     # Whole paths, so that the run finds its data from any folder.
     if options.source in SETS:
-        found = replace(options, root=str(Path(options.root).expanduser().resolve()))
+        found = replace(options, root=str(full_path(options.root)))
         dataset = load_named_set(options.source, found)
         return replace(dataset, options=replace(found, download=False))
-    found = replace(options, source=str(path.resolve()))
+    found = replace(options, source=str(full_path(options.source)))
+    path = Path(options.source).expanduser()
     if path.is_dir() and path.suffix.lower() in (*TABLE_FILES, ".npz"):
         raise EdgesoftError(
             f"{path}: expected a file, but this is a folder. Name a file in it; if these are pictures, rename the folder"

@@ -109,7 +109,13 @@ class DataSettings:
         words="--test-split",
     )
     split_seed: int = setting(
-        0, "Decides which examples are held out", takes=int, shown="the seed of the training", is_option=False
+        0,
+        "Decides which examples are held out",
+        takes=int,
+        expected="an integer from 0 to 2^63 - 1",
+        holds=lambda value: 0 <= value < 2**63,
+        shown="the seed of the training",
+        is_option=False,
     )
     root: str = setting("data", "Folder of the archives of known sets", takes=str, expected="a path", holds=_is_path)
     download: bool = setting(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgesoft.model.card import Scheme
-from edgesoft.settings import check, setting
+from edgesoft.settings import check, count, setting
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,7 @@ class QuantizeSettings:
     calibration_samples: int | None = setting(
         None,
         "Training examples that the ranges of the activations are measured on",
-        takes=int,
-        expected="at least 1",
-        holds=lambda value: value >= 1,
+        **count(1),
         shown="the whole training split",
     )
     per_channel: bool = setting(

@@ -20,6 +20,7 @@ from edgesoft.inference.providers import ProviderName, choose, one_line, open_se
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile, open_model
 from edgesoft.model.network import FLOAT32_MAX, read_network
+from edgesoft.settings import MOST, MOST_THREADS, brief
 
 OUTPUTS = ("logits", "probabilities", "label")
 LARGE = 16
@@ -77,7 +78,7 @@ class Classifier:
         device_id: int = 0,
         tf32: bool = False,
     ) -> None:
-        threads = None if threads is None else _whole_number("threads", threads)
+        threads = None if threads is None else _whole_number("threads", threads, MOST_THREADS)
         self._card = model.card
         self.provider: ProviderName = provider
         self.path = model.path
@@ -166,7 +167,7 @@ class Classifier:
         EdgesoftError
             As for a call, when the array at fault is reached.
         """
-        return self._batches(inputs, _whole_number("batch_size", batch_size))
+        return self._batches(inputs, _whole_number("batch_size", batch_size, MOST))
 
     def _batches(self, inputs: NDArray[Any] | Iterable[NDArray[Any]], batch_size: int) -> Iterator[Prediction]:
         if isinstance(inputs, np.ndarray):
@@ -314,14 +315,14 @@ def _open_again(path: Path, content: str, provider: ProviderName, options: Mappi
     return Classifier(model, provider, **options)
 
 
-def _whole_number(name: str, value: object) -> int:
-    """An integer of 1 or more, also numpy's; True is none."""
+def _whole_number(name: str, value: object, most: int) -> int:
+    """An integer from 1 to `most`, also numpy's; True is none."""
     try:
         number = 0 if isinstance(value, bool | np.bool_) else operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         number = 0
-    if number < 1:
-        raise UsageError(f"{name} must be a whole number of at least 1, not {value!r}")
+    if not 1 <= number <= most:
+        raise UsageError(f"{name} must be a whole number from 1 to {most:,}, not {brief(value)}")
     return number
 
 

@@ -7,14 +7,14 @@ size is checked before a pixel is decoded, and whatever a decoder raises becomes
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 from functools import cache
 from io import BytesIO
 from os import PathLike
 from typing import TYPE_CHECKING, BinaryIO
 
-from edgesoft.files import reason
+from edgesoft.files import SpecialFileError, open_file, reason
+from edgesoft.pictures.bounds import FILE_LIMIT, METERED_FROM, Metered, check_work
 from edgesoft.pictures.spec import ANIMATED, PictureError
 
 if TYPE_CHECKING:
@@ -129,36 +129,56 @@ def picture_format(head: bytes) -> str:
     raise PictureError(f"these bytes are no picture format known here: expected {READS}")
 
 
-def _opened(source: Source) -> BinaryIO:
-    """Open bytes or a regular file for reading; anything else is refused with the reason."""
+def _opened(source: Source) -> BinaryIO | Metered:
+    """Open bytes or a file for reading; what is neither is refused with the reason."""
     if isinstance(source, bytes | bytearray | memoryview):
-        return BytesIO(source)
+        return _metered(BytesIO(source), len(source))
     path = os.fspath(source)
     try:
-        # os.stat and os.open, not pathlib: of a small file's 100 microseconds Path would take 20.
-        status = os.stat(path)  # noqa: PTH116
-        if stat.S_ISDIR(status.st_mode):
-            if not os.access(path, os.R_OK | os.X_OK):
-                raise PictureError("the folder may not be read: check its permissions")
-            raise PictureError("this is a folder: give a picture file; edgesoft infer FOLDER reads those in a folder")
-        # A pipe or a device could block for ever.
-        if not stat.S_ISREG(status.st_mode):
-            raise PictureError("this is no regular file (a pipe, socket or device): give a picture file")
-        if not 0 < status.st_size <= READ_AT_ONCE:
-            return open(path, "rb")  # noqa: PTH123
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        # Descriptors, not pathlib: of a small file's 100 microseconds Path would take 20.
+        handle, size = open_file(path)
+        if size is None or not 0 < size <= READ_AT_ONCE:
+            file = os.fdopen(handle, "rb")
+            if size is not None:
+                return _metered(file, size)
+            with file:
+                content = file.read(FILE_LIMIT + 1)
+            if not content:
+                raise PictureError("this pipe is empty: start what writes into it first")
+            return _metered(BytesIO(content), len(content))
         try:
-            return BytesIO(os.read(handle, status.st_size))
+            content = os.read(handle, size)
         finally:
             os.close(handle)
+        return _metered(BytesIO(content), size)
     except FileNotFoundError:
         raise PictureError("there is no such file: check the path") from None
+    except SpecialFileError as error:
+        if error.strerror != "a folder":
+            raise PictureError(f"this is {error.strerror}: give a picture file") from None
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise PictureError("the folder may not be read: check its permissions") from None
+        raise PictureError(
+            "this is a folder: give a picture file; edgesoft infer FOLDER reads those in a folder"
+        ) from None
     except PermissionError:
         raise PictureError("the file may not be read: check its permissions") from None
     except OSError as error:
         raise PictureError(f"the file cannot be opened ({reason(error)}): check the path") from None
-    except ValueError as error:  # a null byte in the path
+    except ValueError as error:  # a zero byte in the path
         raise PictureError(f"the file cannot be opened: {_one_line(error)}") from None
+
+
+def _metered(stream: BinaryIO, size: int) -> BinaryIO | Metered:
+    """Count what is read of a file that is large enough to keep somebody busy."""
+    if size <= METERED_FROM:
+        return stream
+    if size > FILE_LIMIT:
+        stream.close()
+        raise PictureError(
+            f"the file has more than {FILE_LIMIT // 10**6} MB: expected a smaller picture; save it as PNG or JPEG"
+        )
+    return Metered(stream)
 
 
 def _one_line(error: BaseException) -> str:
@@ -182,8 +202,8 @@ def _decoding_cost(image: Image) -> int:
     return width * height * each
 
 
-def _check_size(image: Image) -> None:
-    """Refuse, before decoding, a picture that would take too much memory or time."""
+def _check_size(image: Image, scans: int) -> None:
+    """Refuse, before decoding, a picture that would take too much memory."""
     width, height = image.size
     if width < 1 or height < 1:
         raise PictureError(f"the picture is {width} x {height} pixels: expected at least 1 x 1")
@@ -191,8 +211,8 @@ def _check_size(image: Image) -> None:
         raise PictureError(
             f"the picture is {width} x {height} pixels: expected at most {LONGEST_SIDE} a side; make it smaller"
         )
-    # A progressive JPEG keeps all coefficients: 2 bytes for each of up to 3 values a pixel.
-    cost = width * height * 6 if image.info.get("progressive") else 0
+    # A JPEG of several scans keeps all coefficients: 2 bytes for each of up to 3 values a pixel.
+    cost = width * height * 6 if scans > 1 else 0
     if image.format in ("JPEG", "MPO"):
         # libjpeg decodes at 1/2, 1/4 or 1/8 size for a fraction of the time and memory.
         image.draft(None, (2 * WORKING_SIDE, 2 * WORKING_SIDE))
@@ -298,8 +318,11 @@ def open_picture(source: Source) -> tuple[Image, tuple[str, ...]]:
                 _silence_libtiff()
             elif name == "WEBP":
                 import PIL.WebPImagePlugin
-            image = PIL.Image.open(stream, formats=(name,))
-            _check_size(image)
+            # Pillow asks for no more of a stream than what Metered has.
+            image = PIL.Image.open(stream, formats=(name,))  # type: ignore[arg-type]
+            if isinstance(stream, Metered):
+                stream.header_is_read()
+            _check_size(image, check_work(image, stream))
             notes = (ANIMATED,) if _is_animated(image) else ()
             image.load()
             return _upright_and_shrunk(image), notes

@@ -8,7 +8,13 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+from edgesoft.pictures.spec import PictureError
+
 PATTERN_CHARACTERS = frozenset("*?[")
+DEEPEST_PATTERN = 100
+"""Most folders within each other that a pattern names; `**` stands for any number of them."""
+LONGEST_PATH = 2**15
+"""Longest line of a list of paths, in bytes: no system has longer paths."""
 
 
 def expand(names: Iterable[str]) -> Iterator[str]:
@@ -23,39 +29,98 @@ def expand(names: Iterable[str]) -> Iterator[str]:
     """
     for name in names:
         if os.path.isdir(name):  # noqa: PTH112 - of a small picture's 100 microseconds, pathlib would take ten
-            yield from _files_below(name)
+            below = files_below(name)
+            yield next(below, name)
+            yield from below
         elif is_pattern(name):
-            found = sorted(glob.iglob(name, recursive=True))  # noqa: PTH207 - pathlib's glob has no absolute patterns
-            if name.endswith("**"):  # which finds the files in the folders that it finds, too
-                found = [path for path in found if not os.path.isdir(path)]  # noqa: PTH112
-            yield from expand(found) if found else [name]
+            found = sorted(_matching(name))
+            yield from dict.fromkeys(expand(found)) if found else [name]  # a file may match by itself and by its folder
         else:
             yield name
 
 
 def is_pattern(name: str) -> bool:
     """Whether a name stands for those that match it, because none is called so itself."""
-    return not PATTERN_CHARACTERS.isdisjoint(name) and not os.path.lexists(name)
+    if PATTERN_CHARACTERS.isdisjoint(name) or name.count("/") > DEEPEST_PATTERN or "\0" in name:
+        return False
+    return not os.path.lexists(name)
 
 
-def _files_below(folder: str) -> Iterator[str]:
-    empty = True
+def files_below(folder: str) -> Iterator[str]:
+    """The files in a folder and, to any depth, in those within it, in one order everywhere; hidden files and linked folders are left out.
+
+    A folder that may not be read is yielded itself, after all files, so that whoever reads it can say so.
+    """
     closed: list[str] = []
-    for root, folders, files in os.walk(folder, onerror=lambda error: closed.append(error.filename)):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith("."):
-                empty = False
-                yield os.path.join(root, name)  # noqa: PTH118
-    yield from closed  # whoever reads them can say so
-    if empty and not closed:
-        yield folder
+    for place, names in _walk(folder, closed):
+        yield from (os.path.join(place, name) for name in names)  # noqa: PTH118 - as for isdir
+    yield from closed
+
+
+def _walk(folder: str, closed: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Every folder from `folder` on with the names of its files; those that may not be read go to `closed`.
+
+    `os.walk` calls itself for each folder, and Python does not call itself a thousand times.
+    """
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        files, folders = [], []
+        try:
+            with os.scandir(place or os.curdir) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if not _is_folder(entry):
+                        files.append(entry.name)
+                    elif not entry.is_symlink():
+                        folders.append(entry.name)
+        except OSError:
+            closed.append(place)
+            continue
+        yield place, sorted(files)
+        waiting += [os.path.join(place, name) for name in sorted(folders, reverse=True)]  # noqa: PTH118
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
+
+
+def _matching(pattern: str) -> Iterator[str]:
+    """What matches a pattern, in any order; unlike in `glob`, `**` does not follow links, which may lead in circles."""
+    parts = pattern.replace(os.sep, "/").split("/")
+    if "**" not in parts:
+        yield from glob.iglob(pattern)  # noqa: PTH207 - pathlib's glob has no absolute patterns
+        return
+    place = parts.index("**")
+    start, tail = "/".join(parts[:place]) or "/"[:place], "/".join(parts[place + 1 :])
+    for folder in glob.iglob(start) if start else [""]:  # noqa: PTH207
+        if not tail.strip("*/"):
+            yield from files_below(folder)
+            continue
+        for inner, _ in _walk(folder, []):
+            yield from _matching(os.path.join(glob.escape(inner), tail))  # noqa: PTH118
 
 
 def listed(stream: BinaryIO) -> Iterator[str]:
-    """The paths in a list, one a line; empty lines are left out. Any bytes that a file name may have come through unharmed."""
-    for number, line in enumerate(stream):
+    """The paths in a list, one a line; empty lines are left out. Any bytes that a file name may have come through unharmed.
+
+    Raises
+    ------
+    PictureError
+        A line is longer than any path.
+    """
+    number = 0
+    while line := stream.readline(LONGEST_PATH + 1):
+        number += 1
+        if len(line) > LONGEST_PATH:
+            raise PictureError(
+                f"line {number} of the list is longer than {LONGEST_PATH:,} bytes: expected the paths of pictures, one a line"
+            )
         # Windows' editors begin a file with a mark of their own.
-        name = (line.removeprefix(BOM_UTF8) if number == 0 else line).rstrip(b"\r\n")
+        name = (line.removeprefix(BOM_UTF8) if number == 1 else line).rstrip(b"\r\n")
         if name:
             yield os.fsdecode(name)

@@ -6,9 +6,11 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import read_bytes
@@ -69,21 +71,14 @@ class Checkpoint:
         settle(path.parent)
         content = read_bytes(path, limit=SIZE_LIMIT, what=_WHAT)
         arrays = parse_npz(content, path, limit=SIZE_LIMIT, what=_WHAT, advice=_ADVICE)
-        try:
-            card = ModelCard.from_json(arrays["card"].tobytes(), path)
-            linears = [
-                Linear(arrays[f"weight{index}"], arrays[f"bias{index}"]) for index in range(len(card.hidden) + 1)
-            ]
-            first: Layer = GreyLevels()
-            if not card.input.is_picture:
-                first = Scale(arrays["offset"].astype(np.float32), arrays["factor"].astype(np.float32))
-        except KeyError as error:
-            raise EdgesoftError(
-                f"{path}: no checkpoint of edgesoft (it has no array {error}). Train again: edgesoft train"
-            ) from None
-        if isinstance(first, Scale):
-            _check_scale(first, card.input.shape, path)
-        _check_linears(linears, card, path)
+        if "card" not in arrays:
+            raise _no_checkpoint(path, "it has no array 'card'")
+        card = ModelCard.from_json(arrays["card"].tobytes(), path)
+        shape = card.input.shape
+        first: Layer = GreyLevels()
+        if not card.input.is_picture:
+            first = Scale(floats(arrays, "offset", shape, path), floats(arrays, "factor", shape, path))
+        linears = read_linears(arrays, (math.prod(shape), *card.hidden, card.outputs), path)
         return cls(card, stacked(first, linears), path, hashlib.sha256(content).hexdigest())
 
 
@@ -101,26 +96,46 @@ def stacked(first: Layer, linears: Sequence[Linear]) -> tuple[Layer, ...]:
     return tuple(layers[:-1])
 
 
-def _check_linears(linears: Sequence[Linear], card: ModelCard, path: Path) -> None:
-    if any(array.dtype != np.float32 for linear in linears for array in (linear.weight, linear.bias)):
-        raise EdgesoftError(f"{path}: no checkpoint of edgesoft (weights are not float32). Train again: edgesoft train")
-    inputs = math.prod(card.input.shape)
-    for index, (linear, outputs) in enumerate(zip(linears, (*card.hidden, card.outputs), strict=True)):
-        if linear.weight.shape != (outputs, inputs) or linear.bias.shape != (outputs,):
-            raise EdgesoftError(
-                f"{path}: layer {index} has weights {list(linear.weight.shape)} and bias {list(linear.bias.shape)}, "
-                f"but the card promises [{outputs}, {inputs}] and [{outputs}]. Train again: edgesoft train"
-            )
-        if not (np.isfinite(linear.weight).all() and np.isfinite(linear.bias).all()):
-            raise EdgesoftError(
-                f"{path}: layer {index} has weights that are not finite (NaN or infinity). Train again: edgesoft train"
-            )
-        inputs = outputs
+def read_linears(arrays: Arrays, widths: Sequence[int], origin: Path, prefix: str = "") -> list[Linear]:
+    """The layers with weights, as `to_arrays` names them.
+
+    Parameters
+    ----------
+    arrays
+        A checkpoint's.
+    widths
+        What the card promises: inputs, hidden layers, and outputs, in units.
+    origin
+        Where they came from, for the messages.
+    prefix
+        What stands before the names.
+
+    Raises
+    ------
+    EdgesoftError
+        An array is missing, or is not what the card promises.
+    """
+    return [
+        Linear(
+            floats(arrays, f"{prefix}weight{index}", (after, before), origin),
+            floats(arrays, f"{prefix}bias{index}", (after,), origin),
+        )
+        for index, (before, after) in enumerate(pairwise(widths))
+    ]
 
 
-def _check_scale(scale: Scale, shape: tuple[int, ...], path: Path) -> None:
-    for name, values in (("offset", scale.offset), ("factor", scale.factor)):
-        if values.shape != shape or not np.isfinite(values).all():
-            raise EdgesoftError(
-                f"{path}: the {name} of the features must be {list(shape)} finite numbers. Train again: edgesoft train"
-            )
+def floats(arrays: Arrays, name: str, shape: tuple[int, ...], origin: Path) -> NDArray[np.float32]:
+    """One array of finite float32 numbers of this shape; raises EdgesoftError when it is missing or something else."""
+    array = arrays.get(name)
+    if array is None:
+        raise _no_checkpoint(origin, f"it has no array {name!r}")
+    if array.dtype != np.float32 or array.shape != shape:
+        held = f"{name} is {array.dtype} {list(array.shape)}"
+        raise _no_checkpoint(origin, f"{held}, but the card promises float32 {list(shape)}")
+    if not np.isfinite(array).all():
+        raise _no_checkpoint(origin, f"{name} has numbers that are not finite, NaN or infinity")
+    return array
+
+
+def _no_checkpoint(origin: Path, detail: str) -> EdgesoftError:
+    return EdgesoftError(f"{origin}: no checkpoint of edgesoft ({detail}). {_ADVICE}")

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgesoft.errors import UsageError
-from edgesoft.settings import check, read_settings, setting
+from edgesoft.settings import MOST_THREADS, check, count, read_settings, setting
 
 WIDEST = 65_536
-MOST_THREADS = 1024
+MOST_LAYERS = 100
 FEW = 5000
 """Fewer pictures than this do not fill MNIST's layers."""
 FEWEST_STEPS = 2000
@@ -30,7 +30,7 @@ def _hidden(given: str | list[int] | tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _widths(hidden: list[int] | tuple[int, ...]) -> bool:
-    return all(1 <= width <= WIDEST for width in hidden)
+    return len(hidden) <= MOST_LAYERS and all(1 <= width <= WIDEST for width in hidden)
 
 
 def _one_of(*words: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class TrainSettings:
         (520, 320, 240, 120),
         'Widths of the hidden layers, "520,320", or "none" for plain regression',
         takes=(str, list, tuple),
-        expected=f'widths from 1 to {WIDEST} such as "520,320,240,120", or "none"',
+        expected=f'widths from 1 to {WIDEST} such as "520,320,240,120", at most {MOST_LAYERS} of them, or "none"',
         holds=_widths,
         convert=_hidden,
         shown=_BY_SIZE,
@@ -65,25 +65,14 @@ class TrainSettings:
         expected="a probability between 0 and 1",
         holds=lambda value: 0 < value < 1,
     )
-    epochs: int = setting(
-        30,
-        "Passes over the training split",
-        takes=int,
-        expected="at least 1",
-        holds=lambda value: value >= 1,
-        shown=_BY_SIZE,
-    )
+    epochs: int = setting(30, "Passes over the training split", **count(1), shown=_BY_SIZE)
     patience: int = setting(
         0,
         "Stop after this many epochs without a better one",
-        takes=int,
-        expected="at least 1 epoch, or 0 to never stop early",
-        holds=lambda value: value >= 0,
+        **count(1, zero="to never stop early"),
         shown="never",
     )
-    batch_size: int = setting(
-        256, "Examples a step", takes=int, expected="at least 1", holds=lambda value: value >= 1, shown=_BY_SIZE
-    )
+    batch_size: int = setting(256, "Examples a step", **count(1), shown=_BY_SIZE)
     lr: float = setting(
         3e-3,
         "Largest learning rate",
@@ -137,9 +126,7 @@ class TrainSettings:
     threads: int = setting(
         0,
         "CPU threads; 0 takes every core",
-        takes=int,
-        expected=f"1 to {MOST_THREADS}, or 0 for every core",
-        holds=lambda value: 0 <= value <= MOST_THREADS,
+        **count(1, MOST_THREADS, zero="for every core"),
     )
     batch_norm: bool = setting(
         True,

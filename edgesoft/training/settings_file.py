@@ -14,7 +14,7 @@ from edgesoft.data.settings import DataSettings
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.escape import json_text
 from edgesoft.files import read_bytes
-from edgesoft.settings import read_settings
+from edgesoft.settings import brief, read_settings
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
 from edgesoft.transaction import settle
@@ -49,10 +49,12 @@ def read_settings_file(path: Path) -> dict[str, dict[str, Any]]:
         raise UsageError(f"{path}: expected the tables data and training")
     version = document.pop("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
-        raise EdgesoftError(f"{path}: has schema version {version!r}, this edgesoft reads version {SCHEMA_VERSION}")
+        raise EdgesoftError(
+            f"{path}: has schema version {brief(version)}, this edgesoft reads version {SCHEMA_VERSION}"
+        )
     unknown = set(document) - set(TABLES)
     if unknown:
-        raise UsageError(f"{path}: unknown table {min(unknown)!r}. Expected data and training")
+        raise UsageError(f"{path}: unknown table {brief(min(unknown))}. Expected data and training")
     found = {}
     for name, kind in TABLES.items():
         table = document.get(name) or {}

@@ -17,11 +17,9 @@ from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.escape import json_text, printable
 from edgesoft.model.inputs import PictureInput
-from edgesoft.model.layers import Linear
-from edgesoft.model.network import Network
 from edgesoft.npz import Arrays, npz_bytes
 from edgesoft.training import charts
-from edgesoft.training.checkpoint import Checkpoint, read_arrays, stacked
+from edgesoft.training.checkpoint import Checkpoint, read_arrays, read_linears, stacked
 from edgesoft.training.compute import cpu_threads, require_device, resident, resolve
 from edgesoft.training.distort import distorted
 from edgesoft.training.network import LearningMLP, SoftmaxMLP, check_parameters, reference_logits
@@ -266,23 +264,17 @@ class _Run:
                 f"{origin}: holds a run with other settings or other data. Start a new one: edgesoft train"
             )
         try:
-            self._take_over(document, arrays)
-        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            unpack(arrays, self.network, self.optimizer, self.generator)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             detail = " ".join(str(error).split())[:200]
             raise EdgesoftError(
                 f"{origin}: the training state is damaged ({detail}). Start a new run: edgesoft train"
             ) from error
-
-    def _take_over(self, document: dict[str, Any], arrays: Arrays) -> None:
-        self.epochs = [Epoch(**epoch) for epoch in document["epochs"]]
-        unpack(arrays, self.network, self.optimizer, self.generator)
-        linears = [
-            Linear(arrays[f"best_weight{index}"], arrays[f"best_bias{index}"])
-            for index in range(len(self.config.hidden) + 1)
-        ]
-        best = Network(stacked(self.dataset.first_layer, linears), self.card.head)
-        best.shapes(self.dataset.input.shape)  # raises a ValueError where they do not fit
-        self.best = (self.epochs[document["best"] - 1], Checkpoint(self.card, best.layers))
+        widths = (math.prod(self.dataset.input.shape), *self.config.hidden, self.card.outputs)
+        best = read_linears(arrays, widths, origin, "best_")
+        self.epochs = document["epochs"]
+        checkpoint = Checkpoint(self.card, stacked(self.dataset.first_layer, best))
+        self.best = (self.epochs[document["best"] - 1], checkpoint)
 
     def give_up(self, folder: RunFolder, error: _DivergedError) -> EdgesoftError:
         """Keep the last good weights, and say why training stopped."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import environment
+
 FULL = Path("/dev/full")
 EXPORTED = Path(__file__).resolve().parents[2] / "exported"
 HEAVY = {"torch", "torchvision", "onnx", "rich", "pydantic", "matplotlib", "pandas", "sklearn", "edgesoft.training"}
@@ -89,3 +91,32 @@ def test_a_path_that_the_system_cannot_take_is_an_error(command):
     said = [line for line in process.stderr.splitlines() if not line.startswith(("import time:", "exported"))]
     assert process.returncode == 1
     assert len(said) == 1 and said[0].startswith("error: xxx") and "file name too long" in said[0]
+
+
+INTERRUPTED = """
+import os, signal, sys
+import edgesoft.__main__ as program
+
+wanted, *arguments = sys.argv[1:]
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+sys.argv = ["edgesoft", *arguments]
+program.main()
+"""
+
+
+@pytest.mark.parametrize(
+    "name", ["typer", "edgesoft.cli.train", "numpy", "numpy._core.multiarray", "torch", "torch._C"]
+)
+def test_ctrl_c_while_something_is_imported_is_one_word(name, tmp_path):
+    (tmp_path / "rows.csv").write_text("a,b\n" + "1,x\n2,y\n" * 30)
+    process = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, name, "train", "rows.csv", "--target", "b", "--epochs", "1"],
+        cwd=tmp_path, capture_output=True, text=True, env=environment(),
+    )  # fmt: skip
+    assert (process.returncode, process.stderr) == (130, "interrupted\n")

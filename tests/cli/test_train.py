@@ -18,8 +18,8 @@ QUICK = ("--epochs", "1", "--hidden", "none", "--no-augment", "--threads", "1", 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--epochs", "0"), "epochs 0: expected at least 1"),
-        (("--epochs", "-3"), "epochs -3: expected at least 1"),
+        (("--epochs", "0"), "epochs 0: expected 1 to 1,000,000"),
+        (("--epochs", "-3"), "epochs -3: expected 1 to 1,000,000"),
         (("--hidden", "520;320"), "hidden layers '520;320': expected widths from 1 to 65536"),
         (("--hidden", "0"), "hidden layers '0'"),
         (("--lr", "nan"), "learning rate nan"),

@@ -262,13 +262,13 @@ def test_what_is_no_file(tmp_path):
         ("loop", "cannot be read"),
         (".", "expected a model file .*, but this is a folder"),
         ("zero\0byte", "cannot be read"),
-        ("pipe", "this is a device, pipe or socket"),
+        ("pipe", "this pipe is empty. Start what writes into it first"),
         ("x" * 300, "cannot be read"),
     ):
         for read in (edgesoft.load, verify):
             with pytest.raises(EdgesoftError, match=match):
                 read(tmp_path / name)
-    with pytest.raises(EdgesoftError, match="device, pipe or socket"):
+    with pytest.raises(EdgesoftError, match="this is a device"):
         edgesoft.load("/dev/zero")
 
 

@@ -55,7 +55,12 @@ def test_places_that_are_no_files(tmp_path: Path) -> None:
     secret = tmp_path / "secret.png"
     secret.write_bytes(b"x")
     secret.chmod(0)
-    wanted = [(tmp_path, "folder"), (tmp_path / "none.png", "no such file"), (pipe, "regular file"), ("a\0b", "opened")]
+    wanted = [
+        (tmp_path, "folder"),
+        (tmp_path / "none.png", "no such file"),
+        (pipe, "pipe is empty"),
+        ("a\0b", "opened"),
+    ]
     if os.geteuid():  # the administrator may read everything
         wanted.append((secret, "permissions"))
     for path, expected in wanted:

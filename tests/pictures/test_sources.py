@@ -2,12 +2,14 @@
 
 import io
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from edgesoft.pictures.sources import expand, listed
+from edgesoft.pictures import PictureError
+from edgesoft.pictures.sources import expand, files_below, listed
 
 
 def names(found):
@@ -48,6 +50,45 @@ def test_a_linked_folder_does_not_lead_in_circles(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
     assert names(expand([str(tmp_path)])) == ["a.png"]
+
+
+def test_a_pattern_does_not_follow_links_in_circles(tmp_path):
+    """Two links back are two choices at each of forty steps: 2^40 paths."""
+    (tmp_path / "deep").mkdir()
+    for name in ("a.png", "deep/b.png"):
+        (tmp_path / name).write_bytes(b"")
+    for name in ("one", "two", "deep/three"):
+        (tmp_path / name).symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "itself").symlink_to("itself")
+    assert names(expand([str(tmp_path / "**" / "*.png")])) == ["a.png", "b.png"]
+    assert names(expand([str(tmp_path / "**" / "**" / "b*")])) == ["b.png"]
+    assert names(expand([str(tmp_path / "**")])) == ["a.png", "b.png", "itself"]
+    assert list(expand([str(tmp_path / "**" / "none")])) == [str(tmp_path / "**" / "none")]
+    assert list(expand(["*/" * 2000 + "x"])) == ["*/" * 2000 + "x"]
+
+
+def test_folders_may_be_deeper_than_python_calls_functions(tmp_path):
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(os.open("a.png", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    try:
+        assert names(expand([str(tmp_path)])) == ["a.png"]
+        assert len(list(files_below(str(tmp_path)))) == 1
+    finally:
+        subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)  # Python's own rmtree calls itself
+
+
+@pytest.mark.parametrize("line", [b"x" * 2**15 + b"y", b"\0" * 10**6])
+def test_a_line_that_is_no_path_ends_the_list(line):
+    found = listed(io.BytesIO(b"a.png\n" + line))
+    assert next(found) == "a.png"
+    with pytest.raises(PictureError, match="line 2 of the list is longer than 32,768 bytes"):
+        next(found)
 
 
 def test_a_list_keeps_spaces_and_odd_bytes_and_drops_empty_lines():

@@ -233,5 +233,5 @@ def test_a_run_leaves_its_resolved_settings(dataset, tmp_path):
 
 
 def test_wrong_numbers_are_refused():
-    with pytest.raises(UsageError, match="patience -1: expected at least 1 epoch"):
+    with pytest.raises(UsageError, match="patience -1: expected 1 to 1,000,000, or 0 to never stop early"):
         TrainSettings(patience=-1)

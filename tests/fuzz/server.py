@@ -1,0 +1,149 @@
+"""Runs many command lines, each in a fork of one process that has imported everything already: a run takes milliseconds, not seconds.
+
+Nothing of a run is shared with the next one: memory, time, exit code and output are those of a process of its own, and what kills it
+kills nothing else. Run as a program it reads one JSON object a line and answers with one; `Server` is the other end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+SECONDS = 10
+"""Most seconds of one core that a run may take."""
+PATIENCE = 40
+"""Most seconds on the clock: the machine may be busy, and whoever waits for ever takes no time of a core."""
+BYTES = 500_000_000
+"""Most memory of a run."""
+HEADROOM = 2 * 10**9
+"""Address space beyond that of the process that forks: a run that wants more gets a MemoryError instead of this machine's memory."""
+IMPORTED = (
+    "edgesoft.api edgesoft.cli edgesoft.cli.answers edgesoft.cli.bench edgesoft.cli.diff edgesoft.cli.doctor edgesoft.cli.export "
+    "edgesoft.cli.infer edgesoft.cli.inspect edgesoft.cli.progress edgesoft.cli.train edgesoft.cli.verify edgesoft.data.load "
+    "edgesoft.exporting.against edgesoft.exporting.export edgesoft.exporting.publish edgesoft.inference.bench "
+    "edgesoft.inference.bench_models edgesoft.inference.batches edgesoft.inference.diff edgesoft.inference.verify "
+    "edgesoft.pages edgesoft.training.charts edgesoft.training.train matplotlib.figure matplotlib.backends.backend_agg "
+    "PIL.PngImagePlugin PIL.JpegImagePlugin PIL.GifImagePlugin PIL.TiffImagePlugin PIL.BmpImagePlugin PIL.WebPImagePlugin "
+    "PIL.PpmImagePlugin torch._dynamo rich.progress"
+).split()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that has ended."""
+
+    code: int
+    """Its exit code; below zero the signal that killed it."""
+    seconds: float
+    """Of one core."""
+    peak: int
+    """Bytes."""
+    out: bytes
+    err: bytes
+
+
+class Server:
+    """A process that runs command lines; a context manager."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        settings = {"OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "200", "ORT_DISABLE_TELEMETRY": "1"}
+        root = Path(__file__).resolve().parents[2]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.fuzz.server"],
+            cwd=root,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **settings, "PYTHONPATH": str(root)},
+        )
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.communicate()  # which closes its input: it ends by itself
+
+    def run(self, arguments: list[str], folder: Path, given: bytes = b"") -> Ended:
+        """Run `edgesoft ARGUMENTS` in `folder`, with `given` on standard input."""
+        files = [self._scratch / name for name in ("in", "out", "err")]
+        files[0].write_bytes(given)
+        request = {"arguments": arguments, "folder": str(folder), "files": list(map(str, files))}
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        return Ended(**answer, out=files[1].read_bytes(), err=files[2].read_bytes())
+
+
+def serve() -> None:
+    """Answer every line of standard input."""
+    import importlib
+
+    for name in IMPORTED:
+        importlib.import_module(name)
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        answers.write(json.dumps(_run(**json.loads(line), size=size)) + "\n")
+        answers.flush()
+
+
+def _run(arguments: list[str], folder: str, files: list[str], size: int) -> dict[str, float]:
+    child = os.fork()
+    if child == 0:
+        _become(arguments, folder, files, size)
+    end = time.monotonic() + PATIENCE
+    while True:
+        pid, status, used = os.wait4(child, os.WNOHANG)
+        if pid:
+            break
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGALRM)
+            end += PATIENCE
+        time.sleep(0.002)
+    try:
+        os.killpg(child, signal.SIGKILL)  # what it has started itself
+    except ProcessLookupError:
+        pass
+    return {
+        "code": os.waitstatus_to_exitcode(status),
+        "seconds": used.ru_utime + used.ru_stime,
+        "peak": used.ru_maxrss * 1024,
+    }
+
+
+def _become(arguments: list[str], folder: str, files: list[str], size: int) -> None:
+    """Turn this fork into `edgesoft ARGUMENTS`; never returns."""
+    try:
+        os.setpgid(0, 0)
+        for number, (file, flags) in enumerate(zip(files, (os.O_RDONLY, *[os.O_WRONLY | os.O_TRUNC | os.O_CREAT] * 2))):
+            os.dup2(os.open(file, flags, 0o600), number)
+        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", errors="backslashreplace")
+        os.chdir(folder)
+        os.environ["HOME"] = folder
+        resource.setrlimit(resource.RLIMIT_AS, (size + HEADROOM, size + HEADROOM))
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        sys.argv = ["edgesoft", *arguments]
+        from edgesoft.cli import main
+
+        main()
+    except SystemExit as end:
+        os._exit(end.code if isinstance(end.code, int) else 1)
+    except BaseException:  # as Python ends a program
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    serve()
