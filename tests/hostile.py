@@ -186,6 +186,13 @@ def files(source: Path, scratch: Path) -> Iterator[tuple[str, bytes, str]]:
     )
     dims = b"".join(field(1, 2**40) for _ in range(2))
     tensor = field(2, 1) + field(8, b"weight0") + field(9, bytes(16))
+    for size, data in ((2, bytes(12)), (4, bytes(12)), (0, b"")):
+        content = field(1, size) + field(2, 1) + field(8, b"weight0") + field(9, data)
+        yield (
+            f"{size} floats in {len(data)} bytes",
+            graph_with(field(5, content)),
+            f"shape \\[{size}\\] but {len(data)} bytes",
+        )
     yield "huge dims", graph_with(field(5, dims + tensor)), "has shape .* but 16 bytes"
     yield "zero dims", graph_with(field(5, field(1, 0) + field(1, 2**62) + field(2, 1) + field(8, b"w"))), "but 0 bytes"
     yield "unknown type", graph_with(field(5, field(2, 11) + field(9, bytes(8)))), "element type 11"

@@ -214,10 +214,10 @@ def test_a_card_is_compact_text_without_what_json_has_not():
 
 def test_the_message_says_what_is_wrong_and_nothing_else():
     with pytest.raises(EdgesoftError) as caught:
-        ModelCard.from_json(damaged(labels=["a", "a"]), "m.onnx")
+        ModelCard.from_json(damaged(hidden=[0]), "m.onnx")
     assert (
         str(caught.value)
-        == "m.onnx: the model card is damaged (labels must differ from each other). Export the model again"
+        == "m.onnx: the model card is damaged (hidden must be a list of positive integers). Export the model again"
     )
 
 

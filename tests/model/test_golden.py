@@ -91,8 +91,8 @@ def text(content):
 
 
 def test_an_honest_block_by_hand():
-    found = Golden.decode(block(labels=[1, "b"]), "here")
-    assert found.labels == ("1", "b")
+    found = Golden.decode(block(), "here")
+    assert found.labels == ("a", "b")
     assert found.targets.tolist() == [0, 1]
     assert found.expected.tolist() == [[4, 5], [6, 7]]
     assert found.page is None
@@ -113,6 +113,7 @@ REFUSED = {
     "arrays in a list": (text(b'{"arrays": []}\n'), "they have no header"),
     "deep": (text(b"[" * 100_000 + b"\n"), "recursion"),
     "no labels": (hostile.golden_block({"arrays": SHAPES}, BODY), "'labels'"),
+    "a label that is a number": (block(labels=["a", 1]), "label 1 is int, expected text"),
     "labels that are none": (block(labels=3), "not iterable"),
     "no targets": (block(BODY[:6] + BODY[22:], targets=None), "'targets'"),
     "one array more": (block(BODY + b"1", other=["uint8", 1]), "unexpected keyword argument 'other'"),
