@@ -59,7 +59,7 @@ def command(
     candidates = model_candidates(opened, choices, counts)
     with ExitStack() as stack:
         if against is not None:
-            from edgesoft.training.bench_torch import compiler_folder
+            from edgesoft.training.compute import compiler_folder
 
             stack.enter_context(compiler_folder())
             candidates += _torch_candidates(against, candidates[0], counts, choices)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,23 +53,6 @@ def compiled_candidates(
     except Exception as error:  # the compiler behind it may fail in any way
         raise EdgesoftError(f"torch.compile does not work here ({' '.join(str(error).split())[:200]})") from error
     return candidates
-
-
-@contextmanager
-def compiler_folder() -> Iterator[None]:
-    """While it is open, torch.compile keeps its files in a folder that goes with it, unless the user has named one.
-
-    Its own choice has a name that everybody can foretell, and what lies there is run.
-    """
-    if os.environ.get("TORCHINDUCTOR_CACHE_DIR"):
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="edgesoft-", ignore_cleanup_errors=True) as folder:
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
-        try:
-            yield
-        finally:
-            del os.environ["TORCHINDUCTOR_CACHE_DIR"]
 
 
 def _load(path: Path, inputs: NDArray[Any]) -> Checkpoint:

@@ -1,7 +1,9 @@
-"""Where PyTorch computes: threads of the CPU, memory of a GPU."""
+"""Where PyTorch computes: threads of the CPU, memory of a GPU, and the folder of its compiler."""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +17,23 @@ from edgesoft.inference.cpu import features, usable_cores
 from edgesoft.model.heads import Softmax
 from edgesoft.model.inputs import InputKind
 from edgesoft.training.settings import TrainSettings
+
+
+@contextmanager
+def compiler_folder() -> Iterator[None]:
+    """While it is open, PyTorch's compiler keeps its files in a folder that goes with it, unless the user has named one.
+
+    Its own choice stays behind, has a name that everybody can foretell, and what lies there is run. An optimizer is enough to make it.
+    """
+    if os.environ.get("TORCHINDUCTOR_CACHE_DIR"):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="edgesoft-", ignore_cleanup_errors=True) as folder:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)
 
 
 def require_device(name: str) -> None:

@@ -20,7 +20,7 @@ from edgesoft.files import reason
 
 
 def import_matplotlib() -> ModuleType:
-    """The matplotlib package, with its fonts listed.
+    """The matplotlib package, with its fonts and styles listed.
 
     Raises
     ------
@@ -34,6 +34,7 @@ def import_matplotlib() -> ModuleType:
             # The folder is gone with the import; nothing that is drawn asks for it again.
             with tempfile.TemporaryDirectory(prefix="edgesoft-", ignore_cleanup_errors=True) as folder, _alone(folder):
                 import matplotlib.font_manager
+                import matplotlib.style  # asks for the folder of its settings, when it is first imported
         except OSError as error:
             raise EdgesoftError(
                 f"matplotlib needs a temporary folder ({reason(error)}). Name one: TMPDIR=FOLDER"

@@ -20,7 +20,7 @@ from edgesoft.model.inputs import PictureInput
 from edgesoft.npz import Arrays, npz_bytes
 from edgesoft.training import charts
 from edgesoft.training.checkpoint import Checkpoint, read_arrays, read_linears, stacked
-from edgesoft.training.compute import cpu_threads, require_device, resident, resolve
+from edgesoft.training.compute import compiler_folder, cpu_threads, require_device, resident, resolve
 from edgesoft.training.distort import distorted
 from edgesoft.training.network import LearningMLP, SoftmaxMLP, check_parameters, reference_logits
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of, with_none_of_them
@@ -43,6 +43,7 @@ def _ignore(*_: object) -> None:
     pass
 
 
+@compiler_folder()
 def train(
     dataset: Dataset,
     config: TrainSettings,
