@@ -215,10 +215,7 @@ def test_a_card_is_compact_text_without_what_json_has_not():
 def test_the_message_says_what_is_wrong_and_nothing_else():
     with pytest.raises(EdgesoftError) as caught:
         ModelCard.from_json(damaged(labels=["a", "a"]), "m.onnx")
-    assert (
-        str(caught.value)
-        == "m.onnx: the model card is damaged (labels must differ from each other). Export the model again"
-    )
+    assert str(caught.value) == "m.onnx: the model card is damaged (two labels are named 'a'). Export the model again"
 
 
 def test_what_has_a_default_may_be_absent():
