@@ -1,4 +1,4 @@
-"""Changes model files as an attacker or a bad disk would, with the onnx package, and optionally seals them again."""
+"""Changes model files as an attacker or a bad disk would, with the onnx package, and optionally writes the digests that fit."""
 
 import dataclasses
 import json
@@ -22,11 +22,11 @@ def write(model: ModelProto, path: Path) -> Path:
     return path
 
 
-def edited(source: Path, target: Path, change: Callable[[ModelProto], None], *, reseal: bool = True) -> Path:
-    """A copy of a model file with a change; `reseal`: the digests are made to fit it, as somebody with this code could."""
+def edited(source: Path, target: Path, change: Callable[[ModelProto], None], *, fresh_digests: bool = True) -> Path:
+    """A copy of a model file with a change; `fresh_digests`: the digests are made to fit it, as somebody with this code could."""
     model = read(source)
     change(model)
-    if reseal:
+    if fresh_digests:
         digests = parse_model(model.SerializeToString(deterministic=True), source).digests
         set_metadata(model, DIGEST_KEY, format_digests(digests))
     return write(model, target)

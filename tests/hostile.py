@@ -28,14 +28,14 @@ def field(number: int, value: int | bytes) -> bytes:
     return varint(number << 3 | 2) + varint(len(value)) + value
 
 
-def unsealed(source: Path, change: Callable[[onnx.ModelProto], None]) -> bytes:
+def changed(source: Path, change: Callable[[onnx.ModelProto], None]) -> bytes:
     model = edits.read(source)
     change(model)
     return model.SerializeToString()
 
 
-def sealed(source: Path, target: Path, change: Callable[[onnx.ModelProto], None]) -> bytes:
-    return edits.edited(source, target, change, reseal=True).read_bytes()
+def changed_with_digests(source: Path, target: Path, change: Callable[[onnx.ModelProto], None]) -> bytes:
+    return edits.edited(source, target, change, fresh_digests=True).read_bytes()
 
 
 def external(location: str) -> Callable[[onnx.ModelProto], None]:
@@ -144,42 +144,46 @@ def files(source: Path, scratch: Path) -> Iterator[tuple[str, bytes, str]]:
     ):
         yield (
             f"external data: {name}",
-            unsealed(source, external(location)),
+            changed(source, external(location)),
             "TensorProto has field 1[34], which edgesoft never",
         )
-    yield "ConstantOfShape", unsealed(source, four_terabytes), "operator 'ConstantOfShape'"
-    yield "subgraph", unsealed(source, subgraph), "AttributeProto has field 6"
-    yield "function", unsealed(source, function), "ModelProto has field 25"
-    yield "domain", unsealed(source, custom_domain), "NodeProto has field 7"
+    yield "ConstantOfShape", changed(source, four_terabytes), "operator 'ConstantOfShape'"
+    yield "subgraph", changed(source, subgraph), "AttributeProto has field 6"
+    yield "function", changed(source, function), "ModelProto has field 25"
+    yield "domain", changed(source, custom_domain), "NodeProto has field 7"
     yield "two graphs", honest + field(7, graph), "ModelProto has field 7 twice"
     yield "two opsets", honest + field(8, field(2, 13)), "exactly one operator set"
-    yield "custom opset", unsealed(source, lambda model: setattr(model.opset_import[0], "domain", "x")), "ONNX's own"
+    yield "custom opset", changed(source, lambda model: setattr(model.opset_import[0], "domain", "x")), "ONNX's own"
     yield (
         "future opset",
-        sealed(source, scratch, lambda model: setattr(model.opset_import[0], "version", 9999)),
+        changed_with_digests(source, scratch, lambda model: setattr(model.opset_import[0], "version", 9999)),
         "cannot load it",
     )
     yield (
         "no metadata",
-        unsealed(source, lambda model: model.ClearField("metadata_props")),
+        changed(source, lambda model: model.ClearField("metadata_props")),
         "it has no edgesoft.card",
     )
-    yield "other metadata", unsealed(source, with_metadata("pytorch", "hello")), "it has metadata 'pytorch'"
+    yield "other metadata", changed(source, with_metadata("pytorch", "hello")), "it has metadata 'pytorch'"
     yield "card twice", honest + field(14, field(1, CARD_KEY.encode())), "it has edgesoft.card twice"
-    yield "deep card", unsealed(source, with_metadata(CARD_KEY, deep_card())), "is not JSON"
-    yield "wide card", unsealed(source, with_metadata(CARD_KEY, wide_card())), "is larger than"
-    yield "big golden", unsealed(source, with_metadata(GOLDEN_KEY, "A" * 60 * 2**20)), "is larger than"
+    yield "deep card", changed(source, with_metadata(CARD_KEY, deep_card())), "is not JSON"
+    yield "wide card", changed(source, with_metadata(CARD_KEY, wide_card())), "is larger than"
+    yield "big golden", changed(source, with_metadata(GOLDEN_KEY, "A" * 60 * 2**20)), "is larger than"
     yield (
         "product of constants: Mul",
-        sealed(source, scratch, outer_product("Mul")),
+        changed_with_digests(source, scratch, outer_product("Mul")),
         "does not fit together at Mul 'huge'",
     )
     yield (
         "product of constants: Gemm",
-        sealed(source, scratch, outer_product("Gemm")),
+        changed_with_digests(source, scratch, outer_product("Gemm")),
         "does not fit together at Gemm 'huge'",
     )
-    yield "product of rows", sealed(source, scratch, rows_times_column), "does not fit together at Mul 'huge'"
+    yield (
+        "product of rows",
+        changed_with_digests(source, scratch, rows_times_column),
+        "does not fit together at Mul 'huge'",
+    )
     dims = b"".join(field(1, 2**40) for _ in range(2))
     tensor = field(2, 1) + field(8, b"weight0") + field(9, bytes(16))
     yield "huge dims", graph_with(field(5, dims + tensor)), "has shape .* but 16 bytes"

@@ -20,10 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.model.card import Scheme
-from edgesoft.model.layers import ACTIVATION_LEVELS, UNIT_SCALE, Layer, Linear, Quantize, QuantizedLinear, Scale
+from edgesoft.model.layers import (
+    ACTIVATION_LEVELS,
+    UNIT_SCALE,
+    GreyLevels,
+    Layer,
+    Linear,
+    Quantize,
+    QuantizedLinear,
+    Scale,
+)
 
 LARGEST_BIAS = np.float32(2**30)
 """In units of the accumulator: half of int32, the other half is for the products."""
+SMALLEST_SCALE = np.float32(2.0**-100)
+"""A smaller one counts as 0, because its product with the scale of the other side may be 0 in float32."""
 
 
 def over_unit_range(layers: Sequence[Layer], inputs: NDArray[Any]) -> tuple[Layer, ...]:
@@ -60,7 +71,8 @@ def quantize(layers: Sequence[Layer], activation_maxima: Sequence[float], scheme
     scheme
         How to round the weights.
     """
-    scales = iter([UNIT_SCALE, *(np.float32(_scales(maximum, ACTIVATION_LEVELS)) for maximum in activation_maxima)])
+    activation_scales = _divisible(np.array(activation_maxima, np.float32) / np.float32(ACTIVATION_LEVELS))
+    scales = iter([UNIT_SCALE, *activation_scales])
     quantized: list[Layer] = []
     for layer in layers:
         is_last = layer is layers[-1]
@@ -68,7 +80,7 @@ def quantize(layers: Sequence[Layer], activation_maxima: Sequence[float], scheme
             quantized.append(layer)
             continue
         scale = next(scales)
-        if len(quantized) > 1 or isinstance(layers[0], Scale):  # grey levels are whole numbers already
+        if not isinstance(quantized[-1], GreyLevels):  # which are whole numbers already
             quantized.append(Quantize(np.asarray(scale)))
         quantized.append(_quantize_linear(layer, scale, scheme))
     return tuple(quantized)
@@ -77,17 +89,15 @@ def quantize(layers: Sequence[Layer], activation_maxima: Sequence[float], scheme
 def _quantize_linear(layer: Linear, input_scale: np.float32, scheme: Scheme) -> QuantizedLinear:
     levels = 2 ** (scheme.weight_bits - 1) - 1
     largest = np.abs(layer.weight).max(axis=1 if scheme.per_channel else None)
-    # A unit whose weights have decayed to almost nothing keeps its bias: one that left int32 would be cut off, or overflow.
+    # A unit whose weights are nothing, or almost, keeps its bias: one that left int32 would be cut off, or overflow.
     bias = np.abs(layer.bias) if scheme.per_channel else np.abs(layer.bias).max()
-    weight_scale = np.maximum(_scales(largest, levels), (bias / (input_scale * LARGEST_BIAS)).astype(np.float32))
+    weight_scale = _divisible(np.maximum(largest / np.float32(levels), bias / (input_scale * LARGEST_BIAS)))
     weight = np.rint(layer.weight / weight_scale.reshape(-1, 1)).clip(-levels, levels).astype(np.int8)
     bias_scale = np.asarray(input_scale * weight_scale, np.float32)
     whole_bias = np.rint(layer.bias.astype(np.float64) / bias_scale).astype(np.int32)
     return QuantizedLinear(weight, np.asarray(weight_scale), whole_bias, bias_scale)
 
 
-def _scales(largest: NDArray[np.float32] | float, levels: int) -> NDArray[np.float32]:
-    # All zero (a dead unit) has no range; any scale describes it, but 0 would be divided by.
-    return np.where(
-        np.asarray(largest) > 0, np.asarray(largest, np.float32) / np.float32(levels), np.float32(1)
-    ).astype(np.float32)
+def _divisible(scales: NDArray[np.float32] | np.float32) -> NDArray[np.float32]:
+    # All zero (a dead unit without a bias), or next to it, has no range; any scale describes it, but 0 would be divided by.
+    return np.where(scales > SMALLEST_SCALE, scales, np.float32(1))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 from edgesoft.inference.cpu import usable_cores
+from edgesoft.inference.fork import after_fork, leave_alone
 from edgesoft.inference.providers import ProviderName, choose, one_line, open_session
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile, open_model
@@ -40,6 +43,9 @@ class Prediction(NamedTuple):
 
 class Classifier:
     """Classifies arrays with one model file; made by `edgesoft.load`. Many threads may share one.
+
+    It can be copied, pickled and sent to another process: what travels is the file's path and SHA-256, and the options. The file is opened
+    again there, and must be the same. A process that was forked opens its sessions again when it needs them.
 
     Parameters
     ----------
@@ -71,9 +77,8 @@ class Classifier:
         device_id: int = 0,
         tf32: bool = False,
     ) -> None:
-        if threads is not None and threads < 1:
-            raise UsageError(f"threads must be at least 1, not {threads}")
-        self.card: ModelCard = model.card
+        threads = None if threads is None else _whole_number("threads", threads)
+        self._card = model.card
         self.provider: ProviderName = provider
         self.path = model.path
         network = read_network(model)  # refuses a graph that edgesoft does not write, before ONNX Runtime sees it
@@ -90,6 +95,15 @@ class Classifier:
         self._shape: tuple[int, ...] = tuple(size for size in model.inputs[0].shape[1:] if isinstance(size, int))
         self._ndim = 1 + len(self._shape)
         self._names = model.card.labels
+        self._model = model
+        self._place = model.path.absolute()  # wherever the process goes later
+        self._options: dict[str, Any] = {"threads": threads, "device_id": device_id, "tf32": tf32}
+        after_fork(self)
+
+    @property
+    def card(self) -> ModelCard:
+        """What the file says about its model. It cannot be changed."""
+        return self._card
 
     def __call__(self, inputs: NDArray[Any]) -> Prediction:
         """Classify a batch, or a single input.
@@ -110,7 +124,12 @@ class Classifier:
             The provider failed while it ran.
         """
         # Everything around `run` counts: at batch 1 an INT8 model answers in 20 us. ONNX Runtime checks the other sizes itself.
-        if inputs.ndim != self._ndim or inputs.dtype is not self._dtype or not len(inputs):
+        if (
+            type(inputs) is not np.ndarray
+            or inputs.ndim != self._ndim
+            or inputs.dtype is not self._dtype
+            or not len(inputs)
+        ):
             inputs = self._batch(inputs)
         # One pass tells that every number is finite and small enough: NaN is not < anything, and a square no larger than the sum.
         if self._largest_square is not None and not np.vdot(inputs, inputs) < self._largest_square:
@@ -147,8 +166,9 @@ class Classifier:
         EdgesoftError
             As for a call, when the array at fault is reached.
         """
-        if batch_size < 1:
-            raise UsageError(f"batch_size must be at least 1, not {batch_size}")
+        return self._batches(inputs, _whole_number("batch_size", batch_size))
+
+    def _batches(self, inputs: NDArray[Any] | Iterable[NDArray[Any]], batch_size: int) -> Iterator[Prediction]:
         if isinstance(inputs, np.ndarray):
             for start in range(0, len(inputs), batch_size):
                 batch = inputs[start : start + batch_size]
@@ -172,16 +192,19 @@ class Classifier:
             yield self(held[:count])
 
     def logits(self, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:
-        """Logits float32 `[n, classes]` of any number of inputs, computed in batches."""
-        return np.concatenate([prediction.logits for prediction in self.stream(inputs, batch_size=batch_size)])
+        """Logits float32 `[n, classes]` of any number of inputs, computed in batches; raises EdgesoftError when there are none."""
+        parts = [prediction.logits for prediction in self.stream(inputs, batch_size=batch_size)]
+        if not parts:
+            raise self._other_than_expected("no input at all")
+        return np.concatenate(parts)
 
     def _batch(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """The array as a batch, when it is one or a single input."""
+        if not isinstance(inputs, np.ndarray):
+            raise self._other_than_expected(f"{type(inputs).__name__}, no numpy array")
         batch = inputs[np.newaxis] if inputs.shape == self._shape else inputs
         if batch.dtype != self._dtype or batch.shape[1:] != self._shape or not batch.shape[0]:
-            raise EdgesoftError(
-                f"{self.path}: expected {self._dtype} {self._describe_shape()}, got {inputs.dtype} {list(inputs.shape)}"
-            )
+            raise self._other_than_expected(f"{inputs.dtype} {list(inputs.shape)}")
         return batch
 
     def complaint(self, rows: NDArray[Any], *, first: int = 0) -> str | None:
@@ -215,15 +238,33 @@ class Classifier:
                 self._large = self._runner(cores) if cores > 1 else self._small
             return self._large
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        content = sha256(self._model.content).hexdigest()
+        return _open_again, (self._place, content, self.provider, self._options)
+
+    def after_fork(self) -> None:
+        """Threads do not survive a fork: a session that has some is left alone, and another opened when it is needed."""
+        self._lock = Lock()
+        if (self._options["threads"] or 1) > 1:
+            leave_alone(self._small)
+            self._small = self._large = self._open_at_first_call
+        elif self._large is not self._small:
+            leave_alone(self._large)
+            self._large = None
+
+    def _open_at_first_call(self, *arguments: Any) -> Sequence[Any]:
+        self._small = self._large = self._runner(self._options["threads"])
+        return self._small(*arguments)
+
     def _failure(self, error: Exception) -> EdgesoftError:
         cause = f"{self.path}: ONNX Runtime fails on {self.provider} ({one_line(error)})"
         if self.provider == "cpu":
             return EdgesoftError(cause)
         return ProviderUnavailableError(f"{cause}. See what is wrong: edgesoft doctor")
 
-    def _describe_shape(self) -> str:
+    def _other_than_expected(self, got: str) -> EdgesoftError:
         inner = ", ".join(str(size) for size in self._shape)
-        return f"[{inner}] or [n, {inner}] with n >= 1"
+        return EdgesoftError(f"{self.path}: expected {self._dtype} [{inner}] or [n, {inner}] with n >= 1, got {got}")
 
     def __repr__(self) -> str:
         return f"Classifier({str(self.path)!r}, {self.card.precision} on {self.provider}, {len(self._names)} classes)"
@@ -260,6 +301,28 @@ def load(
     """
     choice = choose(provider, device_id=device_id, tf32=tf32)
     return Classifier(open_model(path), choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
+
+
+def _open_again(path: Path, content: str, provider: ProviderName, options: Mapping[str, Any]) -> Classifier:
+    """What unpickling calls."""
+    model = open_model(path)
+    if sha256(model.content).hexdigest() != content:
+        raise EdgesoftError(
+            f"{path}: is no longer the model that was copied or pickled (its SHA-256 is another). "
+            f"Put that file back, or open this one: edgesoft.load({str(path)!r})"
+        )
+    return Classifier(model, provider, **options)
+
+
+def _whole_number(name: str, value: object) -> int:
+    """An integer of 1 or more, also numpy's; True is none."""
+    try:
+        number = 0 if isinstance(value, bool | np.bool_) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise UsageError(f"{name} must be a whole number of at least 1, not {value!r}")
+    return number
 
 
 def run_bound(session: Any, outputs: Sequence[str], feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:

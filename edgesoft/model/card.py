@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from edgesoft.errors import EdgesoftError
 from edgesoft.model.heads import Head, Softmax, head_from_json
 from edgesoft.model.inputs import INPUTS, InputKind
+from edgesoft.model.read_only import read_only
 from edgesoft.names import fault, flaw, stem_flaw
 
 SCHEMA_VERSION = 1
@@ -47,6 +48,8 @@ class Training:
         _demand(type(self.outliers) is bool, "training must say whether there were outliers")
         objects = (self.examples, self.settings, self.versions)
         _demand(all(isinstance(item, Mapping) for item in objects), "training must hold objects")
+        for name in ("examples", "settings", "versions"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,7 @@ class ModelCard:
         widths = all(type(width) is int and width > 0 for width in self.hidden)
         _demand(widths, "hidden must be a list of positive integers")
         _demand(isinstance(self.metrics, Mapping), "metrics must be an object")
+        object.__setattr__(self, "metrics", read_only(self.metrics))
         self.head.outputs(len(self.labels))
 
     @property

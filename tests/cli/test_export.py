@@ -54,9 +54,15 @@ def test_a_missed_gate_publishes_the_float_file_only(cli, mnist, tmp_path):
     config = dataclasses.replace(TINY, hidden=(24, 24), batch_size=1000)
     train(mnist, config, RunFolder(tmp_path / "runs" / "mnist"))
     (tmp_path / "exported").mkdir()
-    (tmp_path / "exported" / "mnist.int8.onnx").write_bytes(b"of an earlier export")
-    ended = cli("export", "--quantize", "--calibration-samples", "1", "--max-drop", "0")
+    (tmp_path / "exported" / "mnist.int8.onnx").write_bytes(b"mine")
+    arguments = ("--quantize", "--calibration-samples", "1", "--max-drop", "0")
+    refused = cli("export", *arguments)
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.splitlines()[-1].startswith("error: exported/mnist.int8.onnx: not a model that edgesoft wrote")
+    assert [item.read_bytes() for item in (tmp_path / "exported").iterdir()] == [b"mine"]
+    ended = cli("export", *arguments, "--overwrite")
     assert ended.code == 3
+    assert "removed exported/mnist.int8.onnx: it belonged to the earlier model" in ended.err
     assert sorted(item.name for item in (tmp_path / "exported").iterdir()) == [
         "mnist.onnx", "mnist.report.html", "mnist.report.json"
     ]  # fmt: skip
@@ -141,8 +147,9 @@ def test_a_folder_that_cannot_be_written(cli, run, tmp_path):
 def test_a_full_disk_leaves_the_files_of_before(run, tmp_path):
     (tmp_path / "exported").mkdir()
     (tmp_path / "exported" / "mnist.onnx").write_bytes(b"old")
+    arguments = ("export", "--quantize", "--overwrite")
     process = subprocess.run(
-        [sys.executable, "-c", LIMITED, "60000", "export", "--quantize"],
+        [sys.executable, "-c", LIMITED, "60000", *arguments],
         cwd=tmp_path,
         capture_output=True,
         text=True,

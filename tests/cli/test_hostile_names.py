@@ -128,8 +128,8 @@ def test_file_names_lead_back_to_the_files(run, exported, digit, tmp_path):
     assert page.count("<bdi>") == 3 * len(paths)
 
 
-def hostile_card(source, target, *, reseal=True, **changes):
-    return edits.edited(source, target, lambda model: edits.edit_card(model, **changes), reseal=reseal)
+def hostile_card(source, target, *, fresh_digests=True, **changes):
+    return edits.edited(source, target, lambda model: edits.edit_card(model, **changes), fresh_digests=fresh_digests)
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: ascii(name)[:30])
@@ -141,7 +141,7 @@ def test_a_model_file_with_hostile_names_is_refused_by_every_command(run, export
         {"name": name},
         {"training": {**good["training"], "data": name}},
     ):
-        path = hostile_card(source, tmp_path / "m.onnx", reseal=False, **changes)
+        path = hostile_card(source, tmp_path / "m.onnx", fresh_digests=False, **changes)
         for arguments in (
             ("inspect", path, "--json"),
             ("diff", source, path),

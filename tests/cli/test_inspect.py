@@ -31,7 +31,9 @@ def test_text_for_people(cli, model):
 
 
 def test_a_changed_file_is_shown_with_a_warning(cli, model, tmp_path):
-    path = edits.edited(model, tmp_path / "m.onnx", lambda model: edits.edit_card(model, name="other"), reseal=False)
+    path = edits.edited(
+        model, tmp_path / "m.onnx", lambda model: edits.edit_card(model, name="other"), fresh_digests=False
+    )
     ended = cli("inspect", path)
     assert ended.code == 0
     assert ended.out
@@ -62,7 +64,7 @@ def test_a_model_that_does_not_say_where_it_came_from(cli, model, tmp_path):
 @pytest.mark.parametrize("training", [{}, {"data": 3, "data_sha256": "4"}, {"data": "\x1b[31m\n", "data_sha256": "x"}])
 def test_provenance_that_is_none_is_one_clear_error(cli, model, tmp_path, training):
     path = edits.edited(
-        model, tmp_path / "m.onnx", lambda model: edits.edit_card(model, training=training), reseal=False
+        model, tmp_path / "m.onnx", lambda model: edits.edit_card(model, training=training), fresh_digests=False
     )
     ended = cli("inspect", path)
     assert (ended.code, ended.out) == (1, "")

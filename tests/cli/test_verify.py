@@ -38,7 +38,9 @@ def test_the_whole_file_is_held_to_a_number_that_came_another_way(cli, model, tm
     assert f"sha256           {digest}\n" in shown.out
     assert cli("verify", model, "--sha256", digest.upper()).out == shown.out
     # Somebody who changes the file and its digests cannot change what they do not hold.
-    forged = edits.edited(model, tmp_path / "m.onnx", lambda model: edits.edit_card(model, name="other"), reseal=True)
+    forged = edits.edited(
+        model, tmp_path / "m.onnx", lambda model: edits.edit_card(model, name="other"), fresh_digests=True
+    )
     assert cli("verify", forged).code == 0
     for other in (forged, __file__):
         ended = cli("verify", other, "--sha256", digest)
@@ -56,21 +58,21 @@ def test_what_is_no_sha256(cli, model, number):
     assert "expected the 64 hexadecimal digits" in ended.one_line()
 
 
-@pytest.mark.parametrize("reseal", [False, True], ids=["stale digest", "sealed again"])
-def test_a_changed_file_exits_with_3_and_names_the_stage(cli, model, tmp_path, reseal):
+@pytest.mark.parametrize("fresh_digests", [False, True], ids=["stale digest", "fresh digest"])
+def test_a_changed_file_exits_with_3_and_names_the_stage(cli, model, tmp_path, fresh_digests):
     def change(model):
         name = "weight1_scale" if edits.has(model, "weight1_scale") else "weight1"
         edits.set_constant(model, name, edits.constant(model, name) * 1.5)
 
-    path = edits.edited(model, tmp_path / "m.onnx", change, reseal=reseal)
+    path = edits.edited(model, tmp_path / "m.onnx", change, fresh_digests=fresh_digests)
     ended = cli("verify", path, "--json")
     assert ended.code == 3
     report = json.loads(ended.out)
     assert report["passed"] is False
     assert {"stage", "message"} == set(report["findings"][0])
-    assert [finding["stage"] for finding in report["findings"]] == (["graph"] if reseal else ["file", "graph"])
+    assert [finding["stage"] for finding in report["findings"]] == (["graph"] if fresh_digests else ["file", "graph"])
     assert ended.one_line().startswith(
-        f"error: {path}: not verified; what differs: {'graph' if reseal else 'file, graph'}."
+        f"error: {path}: not verified; what differs: {'graph' if fresh_digests else 'file, graph'}."
     )
     text = cli("verify", path)
     assert text.code == 3

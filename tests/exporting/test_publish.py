@@ -87,8 +87,8 @@ def test_what_is_no_file_is_not_replaced_even_when_asked(tiny_export, mnist, tmp
     assert listed(tmp_path) == ["mnist.int8.onnx"]
 
 
-def resealed(result, folder):
-    """The same models with another card: whole and sealed, and other bytes."""
+def with_other_cards(result, folder):
+    """The same models with another card: whole, with digests that fit, and other bytes."""
 
     def other(model):
         path = folder / "x"
@@ -105,7 +105,7 @@ def resealed(result, folder):
 @pytest.fixture(scope="module")
 def sets(tiny_export, tmp_path_factory):
     """Three exports of one name: two that differ in every file, and one without INT8."""
-    first, second = tiny_export, resealed(tiny_export, tmp_path_factory.mktemp("resealed"))
+    first, second = tiny_export, with_other_cards(tiny_export, tmp_path_factory.mktemp("with_other_cards"))
     return first, second, dataclasses.replace(first, attempts=())
 
 

@@ -53,7 +53,10 @@ def test_changed_weights_show_in_the_golden_examples(model, tmp_path):
 
 def test_a_changed_file_is_refused(model, tmp_path):
     other = edits.edited(
-        model, tmp_path / "m.onnx", lambda model: edits.set_constant(model, "pixel_scale", np.float32(1)), reseal=False
+        model,
+        tmp_path / "m.onnx",
+        lambda model: edits.set_constant(model, "pixel_scale", np.float32(1)),
+        fresh_digests=False,
     )
     for pair in ((model, other), (other, model)):
         with pytest.raises(EdgesoftError, match="the weights do not match"):

@@ -32,7 +32,10 @@ def test_the_golden_examples_add_less_than_a_twentieth_to_a_full_model(exported)
 
 def test_a_changed_file_is_shown_with_what_changed(model, tmp_path):
     path = edits.edited(
-        model, tmp_path / "m.onnx", lambda model: edits.set_constant(model, "pixel_scale", np.float32(1)), reseal=False
+        model,
+        tmp_path / "m.onnx",
+        lambda model: edits.set_constant(model, "pixel_scale", np.float32(1)),
+        fresh_digests=False,
     )
     assert inspect(path).changed_parts == ("weights",)
 

@@ -119,7 +119,7 @@ def change_the_temperature(model):
     edits.edit_card(model, head={**head, "temperature": 2 * head["temperature"]})
 
 
-# change, the stage that a sealed file must name, the part whose digest betrays an unsealed one, and what the message says
+# change, the stage to name where the digests fit, the part to name where they do not, and what the message says
 CHANGES = [
     (change_one_weight, "graph", "weights", "the graph, its weights or the golden examples are not those"),
     (change_the_bias, "graph", "weights", "the graph, its weights or the golden examples are not those"),
@@ -162,7 +162,7 @@ def spoiled(tmp_path):
 
 
 def check(source, spoiled, change, stage, part, message):
-    edits.edited(source, spoiled, change, reseal=False)
+    edits.edited(source, spoiled, change, fresh_digests=False)
     findings = verify(spoiled).findings
     assert ("file", f"the {part} changed after export") in {
         (item.stage, item.message.split(":")[0]) for item in findings
@@ -170,7 +170,7 @@ def check(source, spoiled, change, stage, part, message):
     with pytest.raises(EdgesoftError, match=f"the {part}.* do(es)? not match"):
         edgesoft.load(spoiled)
 
-    edits.edited(source, spoiled, change, reseal=True)
+    edits.edited(source, spoiled, change, fresh_digests=True)
     report = verify(spoiled)
     assert not report.passed
     assert {finding.stage for finding in report.findings} == {stage}, report.findings
@@ -204,7 +204,7 @@ def test_one_flipped_bit_of_the_weights_is_caught(model, spoiled):
     with pytest.raises(EdgesoftError, match="the weights do not match their digest"):
         edgesoft.load(spoiled)
 
-    edits.edited(spoiled, spoiled, lambda _: None, reseal=True)
+    edits.edited(spoiled, spoiled, lambda _: None, fresh_digests=True)
     edgesoft.load(spoiled)  # nothing is left that a digest could tell
     assert {finding.stage for finding in verify(spoiled).findings} == {"graph"}
 
@@ -259,10 +259,10 @@ def test_a_small_edit_of_the_expected_logits_is_no_fault_of_the_runtime(model, s
 
 def test_a_missing_digest_of_a_part_counts_as_a_change(model, spoiled):
     def leave_out_the_weights(model):
-        seal = edits.metadata(model)[DIGEST_KEY].splitlines()
-        edits.set_metadata(model, DIGEST_KEY, "\n".join(line for line in seal if not line.startswith("weights")))
+        digests = edits.metadata(model)[DIGEST_KEY].splitlines()
+        edits.set_metadata(model, DIGEST_KEY, "\n".join(line for line in digests if not line.startswith("weights")))
 
-    edits.edited(model, spoiled, leave_out_the_weights, reseal=False)
+    edits.edited(model, spoiled, leave_out_the_weights, fresh_digests=False)
     with pytest.raises(EdgesoftError, match="the weights do not match"):
         edgesoft.load(spoiled)
     assert not verify(spoiled).passed
@@ -270,14 +270,14 @@ def test_a_missing_digest_of_a_part_counts_as_a_change(model, spoiled):
 
 @pytest.mark.parametrize("text", ["", "junk", "\n\n"])
 def test_a_digest_without_form_is_one_clear_error(model, spoiled, text):
-    edits.edited(model, spoiled, lambda model: edits.set_metadata(model, DIGEST_KEY, text), reseal=False)
+    edits.edited(model, spoiled, lambda model: edits.set_metadata(model, DIGEST_KEY, text), fresh_digests=False)
     for read in (edgesoft.load, verify):
         with pytest.raises(EdgesoftError, match="the digest inside the file is damaged"):
             read(spoiled)
 
 
 def test_an_unknown_schema_version_is_one_clear_error(model, spoiled):
-    edits.edited(model, spoiled, lambda model: edits.edit_card(model, schema_version=2), reseal=False)
+    edits.edited(model, spoiled, lambda model: edits.edit_card(model, schema_version=2), fresh_digests=False)
     for read in (edgesoft.load, verify):
         with pytest.raises(EdgesoftError, match="schema version '2', this edgesoft reads version 1"):
             read(spoiled)
@@ -287,7 +287,7 @@ def test_a_card_larger_than_any_card_is_not_parsed(model, spoiled):
     def change(model):
         edits.set_metadata(model, CARD_KEY, json.dumps({"schema_version": 1, "name": "x" * CARD_LIMIT}))
 
-    edits.edited(model, spoiled, change, reseal=False)
+    edits.edited(model, spoiled, change, fresh_digests=False)
     with pytest.raises(EdgesoftError, match="its edgesoft.card is larger than"):
         edgesoft.load(spoiled)
 

@@ -14,7 +14,16 @@ import pytest
 import edgesoft
 from edgesoft.errors import EdgesoftError
 from edgesoft.inference.verify import verify
-from edgesoft.model.file import CARD_KEY, GOLDEN_KEY, ModelFile, open_model, read_model
+from edgesoft.model.file import (
+    CARD_KEY,
+    GOLDEN_KEY,
+    METADATA_LIMITS,
+    ModelFile,
+    format_digests,
+    open_model,
+    parse_digests,
+    read_model,
+)
 from edgesoft.model.golden import INFLATED_LIMIT
 from tests import edits, hostile
 from tests.conftest import environment
@@ -182,7 +191,7 @@ def test_linked_external_data_is_refused_as_well(exported, tmp_path, how):
     else:
         os.link(secret, folder / "data.bin")
     path = folder / "model.onnx"
-    path.write_bytes(hostile.unsealed(exported / "mnist.onnx", hostile.external("data.bin")))
+    path.write_bytes(hostile.changed(exported / "mnist.onnx", hostile.external("data.bin")))
     with pytest.raises(EdgesoftError, match="which edgesoft never writes"):
         edgesoft.load(path)
 
@@ -224,7 +233,7 @@ def test_flipped_bits_are_refused_or_change_nothing(model, tmp_path, rng, mnist,
 
 @pytest.mark.parametrize("bits", [1, 4])
 def test_flipped_bits_with_digests_that_fit_never_raise_anything_else(model, tmp_path, rng, bits):
-    """As when somebody seals a damaged model: `verify` may find something or refuse it, but must not fall over."""
+    """As when somebody gives a damaged model digests that fit: `verify` may find something or refuse it, but must not fall over."""
     content = model.read_bytes()
     path = tmp_path / "flipped.onnx"
     for _ in range(60):
@@ -234,7 +243,7 @@ def test_flipped_bits_with_digests_that_fit_never_raise_anything_else(model, tmp
         path.write_bytes(flipped)
         try:
             edits.edited(path, path, lambda _: None)
-        except Exception:  # neither the onnx package nor our reader can read it: then nobody can seal it
+        except Exception:  # neither the onnx package nor our reader can read it: then nobody can write its digests
             continue
         for read in (edgesoft.load, verify):
             try:
@@ -298,7 +307,70 @@ def test_no_path_date_or_host_is_inside(model, tmp_path):
 
 
 def test_reading_leaves_the_digests_to_the_caller(model, tmp_path):
-    path = edits.edited(model, tmp_path / "m.onnx", lambda model: edits.edit_card(model, name="other"), reseal=False)
+    path = edits.edited(
+        model, tmp_path / "m.onnx", lambda model: edits.edit_card(model, name="other"), fresh_digests=False
+    )
     assert read_model(path).changed_parts() == ("labels and preprocessing",)
     with pytest.raises(EdgesoftError, match="the labels and preprocessing do not match their digest"):
         open_model(path)
+
+
+def change_the_graph(model):
+    edits.node(model, "ArgMax").attribute[0].i = 0
+
+
+def change_the_weights(model):
+    edits.set_constant(model, "pixel_scale", np.float32(1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ([change_the_graph], "the graph does not match its digest"),
+        ([change_the_weights], "the weights do not match their digest"),
+        ([change_the_weights, change_the_graph], "the weights and the graph do not match their digest"),
+    ],
+)
+def test_the_changed_parts_are_named(exported, tmp_path, changes, message):
+    path = tmp_path / "m.onnx"
+    edits.edited(
+        exported / "mnist.onnx", path, lambda model: [change(model) for change in changes], fresh_digests=False
+    )
+    with pytest.raises(EdgesoftError) as caught:
+        open_model(path)
+    assert str(caught.value) == f"{path}: {message} (changed after export?). Export it again: edgesoft export"
+
+
+def test_digests_there_and_back():
+    digests = {"weights": "ab", "graph": "cd: ef"}
+    assert parse_digests(format_digests(digests), "here") == digests
+    assert parse_digests("hello\nweights: ab\n\n", "here") == {"weights": "ab"}
+    for text in ("", "hello", "weights:ab"):
+        with pytest.raises(EdgesoftError, match="^here: the digest inside the file is damaged"):
+            parse_digests(text, "here")
+
+
+@pytest.mark.parametrize("key", METADATA_LIMITS)
+def test_metadata_may_be_as_long_as_its_limit(exported, tmp_path, key):
+    """A character that takes two bytes counts as two."""
+    path, limit = tmp_path / "m.onnx", METADATA_LIMITS[key]
+
+    def with_length(length):
+        def change(model):
+            text = edits.metadata(model)[key]
+            edits.set_metadata(model, key, text + (length - len(text.encode()) - 2) * " " + "ü")
+
+        return edits.edited(exported / "mnist.onnx", path, change, fresh_digests=False)
+
+    if key == CARD_KEY:  # a card is no card with a letter behind it, but it is looked at
+        with pytest.raises(EdgesoftError, match="is not JSON"):
+            read_model(with_length(limit))
+    else:
+        assert len(read_model(with_length(limit)).metadata[key].encode()) == limit
+    with pytest.raises(EdgesoftError, match=f"its {key} is larger than {limit:,} bytes"):
+        read_model(with_length(limit + 1))
+
+
+def test_it_shows_itself_in_a_line(model):
+    found = open_model(model)
+    assert repr(found) == f"ModelFile({str(model)!r}, {model.stat().st_size:,} bytes, {len(found.nodes)} nodes)"

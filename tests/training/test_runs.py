@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -22,13 +23,42 @@ def used(name, time=None):
 
 def test_a_run_never_overwrites_another():
     assert new_run("mnist").path == RUNS / "mnist"
-    used("mnist")
-    assert new_run("mnist").path == RUNS / "mnist-2"
-    used("mnist-2")
-    interrupted = RunFolder(RUNS / "mnist-3")
+    assert new_run("mnist").path == RUNS / "mnist-2"  # the name is taken from the first moment on
+    used("mnist-3")
+    interrupted = RunFolder(RUNS / "mnist-4")
     interrupted.path.mkdir()
     interrupted.last.write_bytes(b"")
-    assert new_run("mnist").path == RUNS / "mnist-4"
+    (RUNS / "mnist-5").write_bytes(b"mine")
+    assert new_run("mnist").path == RUNS / "mnist-6"
+    RunFolder(RUNS / "mnist-2").remove_if_empty()
+    RunFolder(RUNS / "mnist-3").remove_if_empty()
+    assert new_run("mnist").path == RUNS / "mnist-2"
+    assert used("mnist-7").checkpoint.exists() and (RUNS / "mnist-3").exists()
+
+
+def test_many_who_start_together_get_a_folder_each():
+    with ThreadPoolExecutor(16) as pool:
+        folders = list(pool.map(lambda _: new_run("iris").path.name, range(64)))
+    assert sorted(folders) == sorted(["iris", *(f"iris-{number}" for number in range(2, 65))])
+
+
+@pytest.mark.parametrize("make", [lambda: RUNS.write_bytes(b"mine"), lambda: RUNS.symlink_to("nowhere/at/all")])
+def test_no_runs_can_be_kept(make):
+    make()
+    with pytest.raises(EdgesoftError, match="runs: cannot be written .*--output"):
+        new_run("mnist")
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.json", "learning-curve.png", "notes", "skipped.txt"])
+def test_a_folder_that_holds_anything_else_is_refused_by_name(tmp_path, name):
+    folder = RunFolder(tmp_path / "mine")
+    folder.check_free()
+    folder.path.mkdir()
+    (folder.path / ".hidden").write_bytes(b"no file of a run is hidden")
+    folder.check_free()
+    (folder.path / name).write_bytes(b"mine")
+    with pytest.raises(EdgesoftError, match=f"mine: holds {name}, which no training wrote. Choose an empty folder"):
+        folder.check_free()
 
 
 def test_the_newest_checkpoint_is_the_one_written_last():
