@@ -13,6 +13,7 @@ from edgesoft.errors import EdgesoftError
 from edgesoft.escape import csv_cell, printable
 from edgesoft.model.card import ModelCard
 from edgesoft.model.golden import Golden
+from edgesoft.training import provenance
 from edgesoft.training.provenance import card_of
 from edgesoft.training.settings import TrainSettings
 from tests.test_names import GOOD, HOSTILE
@@ -144,8 +145,10 @@ def test_whatever_the_data_accept_makes_a_card_that_comes_back(labels):
         assert (json.loads(cell) if cell.startswith('"') else cell) == label
 
 
-def test_more_names_than_fit_into_a_model_file_are_refused_before_the_work():
-    names = [f"{'x' * 490}{number}" for number in range(5000)]
-    data = from_arrays({"train": (np.zeros((40, 5000), np.float32), [0, 1] * 20)}, feature_names=names)
+def test_more_names_than_fit_into_a_model_file_are_refused_before_the_work(monkeypatch):
+    names = [f"{'x' * 490}{number}" for number in range(2)]
+    data = from_arrays({"train": (X, [0, 1] * 20)}, feature_names=names)
+    assert card_of(data, TrainSettings(hidden=(), batch_norm=False)).input.features == tuple(names)
+    monkeypatch.setattr(provenance, "CARD_LIMIT", provenance.ROOM_FOR_METRICS + 1000)
     with pytest.raises(EdgesoftError, match="more than fit into a model file"):
         card_of(data, TrainSettings(hidden=(), batch_norm=False))
