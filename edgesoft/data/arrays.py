@@ -67,7 +67,7 @@ def from_arrays(
     EdgesoftError
         Shapes, types or numbers of the arrays do not fit.
     """
-    arrays = {part: (_array(x), _array(y).reshape(-1)) for part, (x, y) in splits.items()}
+    arrays = {part: _arrays(pair, f"{origin}: {part}") for part, pair in splits.items()}
     inputs = {part: _checked_inputs(x, len(y), f"{origin}: {part}") for part, (x, y) in arrays.items()}
     shapes = {x.shape[1:] for x in inputs.values()}
     if len(shapes) > 1 or len({x.dtype for x in inputs.values()}) > 1:
@@ -128,11 +128,30 @@ def _first(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> NDArray[
     return next((arrays[name] for name in names if name in arrays), None)
 
 
-def _array(values: Any) -> NDArray[Any]:
+def _arrays(pair: Examples, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Inputs and labels as numpy arrays; a column of labels `[n, 1]` becomes `[n]`."""
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise EdgesoftError(f"{where}: expected a pair of inputs and labels")
+    x, y = (_array(values, f"{where}: {what}") for values, what in zip(pair, ("inputs", "labels"), strict=True))
+    if not x.ndim or y.ndim not in (1, 2) or (y.ndim == 2 and y.shape[1] != 1):
+        raise EdgesoftError(
+            f"{where}: inputs {list(x.shape)} and labels {list(y.shape)}. Expected inputs [n, ...] and one label for each, [n]"
+        )
+    return x, y.reshape(-1)
+
+
+def _array(values: Any, where: str) -> NDArray[Any]:
     """A numpy array of numbers or words; a torch tensor is fetched from wherever it lies."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
-    return np.asarray(values)
+    try:
+        if hasattr(values, "detach"):
+            values = values.detach().cpu().numpy()
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:  # ragged lists, sparse tensors
+        detail = " ".join(str(error).split())[:200]
+        raise EdgesoftError(f"{where}: cannot be made an array ({detail}). Expected rows of equal length") from error
+    if array.dtype.hasobject and not all(isinstance(value, str | int | np.integer | np.bool_) for value in array.flat):
+        raise EdgesoftError(f"{where}: hold objects that are neither words nor integers. Expected plain arrays")
+    return array
 
 
 def _checked_inputs(x: NDArray[Any], labels: int, where: str) -> NDArray[Any]:
