@@ -39,7 +39,7 @@ TABLE = st.integers(2, 5).flatmap(
 
 
 @given(TABLE, st.sampled_from(["\n", "\r\n"]), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_what_pythons_csv_writes_is_read_back(path, rows, ending, quoting, has_mark):
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator=ending, quoting=quoting).writerows([["a"] * len(rows[0]), *rows])
@@ -84,14 +84,14 @@ def test_a_bad_line_costs_itself_wherever_it_stands(path, bad, ending):
 @given(
     st.lists(st.sampled_from([b"1,2", b'"1",2', *(line for line in BAD_LINES.values() if len(line) < 99)]), max_size=30)
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_good_rows_among_any_bad_ones_are_all_read(path, lines):
     records = read(path, b"\n".join([b"a,b", *lines]))
     assert sum(record.cells == ["1", "2"] for record in records) >= sum(line in (b"1,2", b'"1",2') for line in lines)
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_bytes_are_rows_or_one_line_of_error(path, content):
     try:
         records = read(path, content)
@@ -117,25 +117,25 @@ def test_a_cell_may_hold_line_breaks_and_the_row_has_the_line_where_it_begins(pa
 
 def test_time_grows_with_the_file_even_when_every_quote_is_bad(path):
     """Each bad quote looks for its end in the lines after it."""
-    content = b"a,b\n" + b'x,"y\nz,w\nz,w\n' * 20_000
+    content = b"a,b\n" + b'x,"y\nz,w\nz,w\n' * 5_000
     started = time.process_time()
     records = read(path, content)
     assert time.process_time() - started < 10
-    assert sum(record.error is None for record in records) == 40_001
+    assert sum(record.error is None for record in records) == 10_001
 
 
 def test_memory_is_that_of_one_row(path):
     with path.open("wb") as file:
         file.write(b"a,b\n")
-        for _ in range(60):
+        for _ in range(40):
             file.write(b"1" * 2**20)
-        file.write(b"\n1,2\n" + b"1,2\n" * 100_000)
+        file.write(b"\n1,2\n" + b"1,2\n" * 10_000)
     tracemalloc.start()
     good = sum(record.error is None for record in read_records(path))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert good == 100_002
-    assert peak < 60 * 2**20
+    assert good == 10_002
+    assert peak < 30 * 2**20
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
