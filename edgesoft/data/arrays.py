@@ -137,6 +137,8 @@ def _arrays(pair: Examples, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
         raise EdgesoftError(
             f"{where}: inputs {list(x.shape)} and labels {list(y.shape)}. Expected inputs [n, ...] and one label for each, [n]"
         )
+    if y.dtype.kind not in "iubfUSO":
+        raise EdgesoftError(f"{where}: labels are {y.dtype}. Expected words or integers")
     return x, y.reshape(-1)
 
 
