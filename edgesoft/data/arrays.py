@@ -70,9 +70,12 @@ def from_arrays(
     """
     if (wrong := flaw(name)) is not None:
         raise EdgesoftError(f"{origin}: name {quoted(name)} {wrong}. Choose another")
+    for part, pair in splits.items():
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise EdgesoftError(f"{origin}: {part}: expected a pair of inputs and labels")
     answers = read_labels({part: _labels(y, f"{origin}: {part}: labels") for part, (_, y) in splits.items()}, origin)
     inputs = {
-        part: _checked_inputs(_array(x, f"{origin}: {part}"), len(answers[part]), f"{origin}: {part}")
+        part: _checked_inputs(_array(x, f"{origin}: {part}: inputs"), len(answers[part]), f"{origin}: {part}")
         for part, (x, _) in splits.items()
     }
     shapes = {x.shape[1:] for x in inputs.values()}
@@ -135,13 +138,20 @@ def _first(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> NDArray[
 
 def _array(values: Any, where: str) -> NDArray[Any]:
     """A numpy array of numbers or words; a torch tensor is fetched from wherever it lies."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
+    try:
+        if hasattr(values, "detach"):
+            values = values.detach().cpu().numpy()
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:  # ragged lists, sparse tensors
+        detail = " ".join(str(error).split())[:200]
+        raise EdgesoftError(f"{where}: cannot be made an array ({detail}). Expected rows of equal length") from error
+    if not array.ndim:
+        raise EdgesoftError(f"{where}: expected an array [n, ...], got a single value")
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise EdgesoftError(
             f"{where}: {int(np.ma.getmaskarray(values).sum()):,} values are masked. Fill them in or remove these rows"
         )
-    return np.asarray(values)
+    return array
 
 
 def _labels(values: Any, where: str) -> Any:

@@ -23,6 +23,7 @@ MOST_COMPLAINTS = 5
 """Complaints that one message tells; it counts the others."""
 NO_LABEL = frozenset({"", "?", "nan"})
 """What stands in a label column of words where a label is missing, in lower case: "none" may be a class."""
+LONGEST_MISSING = max(map(len, MISSING))
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -54,7 +55,7 @@ class ColumnScan:
             size = abs(parse_number(cell))
         except ValueError:
             size = math.nan
-            if cell.lower() not in MISSING:
+            if len(cell) > LONGEST_MISSING or cell.lower() not in MISSING:
                 self.first_word = self.first_word if self.words else (line, cell)
                 self.words += 1
                 return
@@ -103,7 +104,7 @@ class LabelScan(ColumnScan):
     def see(self, line: int, cell: str) -> None:
         """Take one more label into account."""
         super().see(line, cell)
-        if cell.lower() in NO_LABEL:
+        if len(cell) <= LONGEST_MISSING and cell.lower() in NO_LABEL:
             self.first_unlabelled = self.first_unlabelled or line
             self.unlabelled += 1
         if cell not in self.values and len(self.values) <= MOST_VALUES:

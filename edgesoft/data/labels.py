@@ -78,6 +78,8 @@ def _values(values: Any, where: str) -> list[Label]:
             raise EdgesoftError(
                 f"{where}: labels are {array.dtype}. Expected words or integers: a quantity is no class"
             )
+        if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != 1):  # [n, 1] is how some keep them
+            raise EdgesoftError(f"{where}: labels {list(array.shape)}. Expected one label for each input, [n]")
         if array.dtype.kind == "f":
             _check_whole(array, where)
         cells = array.reshape(-1).tolist()

@@ -123,6 +123,7 @@ def _cells(column: Any, where: str) -> list[str]:
     """The cells of one column in a batch, as a text file would have them."""
     from pyarrow import DictionaryArray, compute, string, types
 
+    column.validate(full=True)  # a damaged file may point beyond its dictionary
     if isinstance(column, DictionaryArray):
         words = _cells(column.dictionary, where)
         return ["" if code is None else words[code] for code in column.indices.to_pylist()]

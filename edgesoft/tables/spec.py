@@ -26,6 +26,8 @@ FEW_ROWS = 30
 """So many training rows show half of the range that counts as familiar: see `TableSpec.reach`."""
 MOST_NOTES = 5
 """Features that are named in the warnings of one row."""
+LONGEST_NUMBER = 1000
+"""Characters of a number. No program writes so many, and reading them takes time."""
 SHOWN = 40
 """Characters of a cell that a message shows."""
 _LARGEST = float(np.finfo(np.float32).max)
@@ -245,9 +247,8 @@ def parse_number(cell: str) -> float:
     ValueError
         It is none.
     """
-    if (
-        "_" in cell or not cell.isascii()
-    ):  # 1_000 and Arabic digits are numbers to Python, and to no other program that reads the file
+    # 1_000 and Arabic digits are numbers to Python, and to no other program that reads the file.
+    if len(cell) > LONGEST_NUMBER or "_" in cell or not cell.isascii():
         raise ValueError
     return float(cell)
 

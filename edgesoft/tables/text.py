@@ -119,7 +119,8 @@ class _Reader:
             lines = [line, *(text or "" for _, text in taken)]
             cells = split_cells("\n".join(lines), self._separator)
             # A quote too many here and one there: what lies between them are rows, not the text of a cell.
-            if width is not None and all(part.count(self._separator) == width - 1 for part in lines):
+            are_rows = [part.count(self._separator) + 1 == width for part in lines]
+            if any(are_rows[1:-1]) or all(are_rows):
                 raise UnclosedError
             if width is not None and len(cells) != width:
                 raise UnclosedError
@@ -198,7 +199,7 @@ def _check_text(beginning: bytes, path: Path) -> None:
     for signature, what in _FOREIGN:
         if beginning.startswith(signature):
             raise TableError(f"{path}: expected rows of text (CSV or TSV, UTF-8), but this is {what}. Save it as CSV")
-    if b"\0" in beginning[:1024]:
+    if b"\0" in beginning.replace(b"\r", b"\n").partition(b"\n")[0]:  # further on, it costs its row
         raise TableError(f"{path}: expected rows of text (CSV or TSV, UTF-8), but this is a binary or UTF-16 file")
 
 

@@ -181,3 +181,29 @@ def test_wrong_commands_are_usage_errors(folder, arguments, message):
     done = run("train", *arguments, cwd=folder, code=2)
     assert message in done.stderr
     assert done.stderr.count("error: ") == 1
+
+
+def test_one_bad_file_or_row_does_not_stop_the_others(folder):
+    good = "width,colour,length\n0,red,0\n8000,red,0\n"
+    (folder / "good.csv").write_text(good)
+    (folder / "bad.csv").write_text(good.replace("0,red,0\n8", '0,"red,0\n8', 1) + "1e39,red,0\n90000000,red,0\n")
+    (folder / "folder.csv").mkdir(exist_ok=True)
+    model = ("--model", "exported/plants.onnx")
+    done = run("infer", "missing.csv", "folder.csv", "bad.csv", "good.csv", "--json", *model, cwd=folder, code=1)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(answer["path"], "error" in answer) for answer in answers] == [
+        ("missing.csv", True),
+        ("folder.csv", True),
+        ("bad.csv:2", True),
+        ("bad.csv:3", False),
+        ("bad.csv:4", True),
+        ("bad.csv:5", False),
+        ("good.csv:2", False),
+        ("good.csv:3", False),
+    ]
+    assert answers[0]["error"].startswith("no such file")
+    assert "a quote is opened and never closed" in answers[2]["error"]
+    assert answers[5]["label"] == "unknown"
+    assert "width 9e+07: training saw " in answers[5]["warnings"][0]
+    always = run("infer", "bad.csv", "--json", "--reject", "0", *model, cwd=folder, code=1)
+    assert "unknown" not in always.stdout

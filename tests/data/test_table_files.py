@@ -1,6 +1,7 @@
 """Tables as training data: what is read, and every way in which a table can be wrong."""
 
 import os
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -195,3 +196,89 @@ def test_an_unknown_source_names_the_known_ones(tmp_path):
         load_dataset(DataSettings(source="fashion-mnits"))
     with pytest.raises(EdgesoftError, match=r"none\.csv: no such file"):
         load(tmp_path / "none.csv")
+
+
+def test_all_complaints_about_rows_are_told_at_once_and_counted(tmp_path):
+    lines = rows(200).splitlines()
+    for place in range(20, 100, 10):
+        lines[place] = '1,"red,a' if place % 20 else "1,2"
+    with pytest.raises(EdgesoftError) as caught:
+        load(write(tmp_path, "\n".join(lines)))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert (
+        "8 of 200 rows cannot be read: line 21: 2 cells where the first line has 3; line 31: a quote is opened"
+        in message
+    )
+    assert "; and 3 more. Correct or remove" in message
+    assert "line 71" not in message
+
+
+def test_all_complaints_about_columns_are_told_at_once(tmp_path):
+    text = "x,y,z,kind\n" + "".join(
+        f"{i if i else 'nan'},{i if i > 1 else 'two'},{i if i > 2 else '1e39'},{'ab'[i % 2]}\n" for i in range(40)
+    )
+    with pytest.raises(EdgesoftError) as caught:
+        load(write(tmp_path, text))
+    for part in (
+        "1 of 40 rows have no value in column 'x' (first: line 2)",
+        "column 'y' holds numbers, but 'two' in line 2 (2 such rows)",
+        "3 of 40 rows hold an infinite or too large number in column 'z' (first: line 2)",
+        "--ignore-columns x,y,z",
+    ):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["", "?", "nan", "NaN"])
+@pytest.mark.parametrize("kinds", ["abc", "123"])
+def test_a_row_without_a_label_is_refused_whatever_stands_there(tmp_path, missing, kinds):
+    text = "x,kind\n" + "".join(f"{i * 0.1},{missing if i == 7 else kinds[i % 3]}\n" for i in range(60))
+    with pytest.raises(EdgesoftError, match=r"1 of 60 rows have no label in column 'kind' \(first: line 9\)"):
+        load(write(tmp_path, text))
+
+
+def test_none_is_a_class_among_words(tmp_path):
+    text = "x,kind\n" + "".join(f"{i * 0.1},{('none', 'some')[i % 2]}\n" for i in range(60))
+    assert load(write(tmp_path, text)).labels == ("none", "some")
+
+
+@pytest.mark.parametrize("label", ["inf", "1e999"])
+def test_an_infinite_label_is_none(tmp_path, label):
+    text = "x,kind\n" + "".join(f"{i * 0.1},{label if i == 7 else i % 3}\n" for i in range(60))
+    with pytest.raises(EdgesoftError, match="infinite or too large number in column 'kind'"):
+        load(write(tmp_path, text))
+
+
+def test_underscores_and_long_numbers_are_words(tmp_path):
+    with pytest.raises(EdgesoftError, match="column 'width' holds numbers, but '1_000' in line 5") as caught:
+        load(write(tmp_path, rows(at_5_0="1_000", at_6_0="9" * 5000)))
+    assert len(str(caught.value)) < 400
+
+
+def test_the_card_has_the_ranges_of_the_training_split(tmp_path):
+    data = load(write(tmp_path, rows(90)))
+    assert data.input.columns[0].range == (0.5, 6.5)
+    assert data.input.columns[1].range is None
+    assert data.input.rows == len(data.train)
+
+
+def test_more_columns_than_a_model_takes_are_refused_at_once(tmp_path):
+    names = [f"x{place}" for place in range(40_000)]
+    with pytest.raises(EdgesoftError, match=r"has 40,000 columns. Expected at most 32,768"):
+        load(write(tmp_path, ",".join([*names, "kind"]) + "\n" + "1," * 40_000 + "a\n"))
+
+
+def test_twenty_thousand_columns_take_time_and_memory_in_proportion(tmp_path):
+    names = ",".join([f"x{place}" for place in range(20_000)])
+    lines = [",".join([str(line + place % 7) for place in range(20_000)]) + f",{'ab'[line % 2]}" for line in range(12)]
+    path = write(tmp_path, f"{names},kind\n" + "\n".join(lines) + "\n")
+    started = time.process_time()
+    data = load(path)
+    assert data.train.inputs.shape[1] == 20_000
+    assert time.process_time() - started < 10
+
+
+def test_a_folder_named_like_a_table_is_no_table(tmp_path):
+    (tmp_path / "x.csv").mkdir()
+    with pytest.raises(EdgesoftError, match="expected a file, but this is a folder"):
+        load(tmp_path / "x.csv")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,77 @@ def test_features_on_the_command_line():
         parse_row("1,red", SPEC)
     with pytest.raises(TableError, match="'x' in column 'width' is no number"):
         parse_row("x,red,2", SPEC)
+
+
+def test_the_ranges_are_those_of_the_training_rows_and_travel_in_the_card():
+    inputs = np.array([[0.1, 0, 1, 7], [2.5, 1, 0, 7]], np.float32)
+    fitted = SPEC.fitted(inputs)
+    assert [column.range for column in fitted.columns] == [(0.1, 2.5), None, (7.0, 7.0)]
+    assert fitted.rows == 2
+    assert type(fitted).from_card(fitted.to_card()) == fitted
+
+
+@pytest.mark.parametrize(("rows", "familiar", "far"), [(30, 7.2, 7.4), (3000, 4.9, 5.0), (3, 28.8, 29.0)])
+def test_the_fewer_rows_the_farther_reaches_what_is_familiar(rows, familiar, far):
+    """0.1 to 2.5, and beyond either end 1 + 30 / rows times 2.4."""
+    inputs = np.linspace(0.1, 2.5, rows, dtype=np.float32)[:, np.newaxis]
+    spec = TableInput((Column("width"),)).fitted(inputs)
+    for value, is_far in ((familiar, False), (2.6 - familiar, False), (far, True), (2.6 - far, True)):
+        _, notes, is_unfamiliar = spec.encode([str(value)])
+        assert is_unfamiliar == is_far
+        assert notes == ((f"width {np.float32(value):g}: training saw 0.1 to 2.5",) if is_far else ())
+
+
+def test_nothing_is_far_where_no_range_is_known():
+    assert TableInput((Column("width"),)).encode(["1e30"])[1:] == ((), False)
+
+
+def test_unseen_words_are_unfamiliar_when_they_are_half_of_the_row():
+    one_of_three = SPEC.encode(["1", "mauve", "2"])
+    assert not one_of_three[2]
+    one_of_two = TableInput(SPEC.columns[:2]).encode(["1", "mauve"])
+    assert one_of_two[2]
+
+
+def test_many_odd_features_are_counted_not_listed():
+    spec = TableInput(tuple(Column(f"x{place}") for place in range(100))).fitted(np.eye(100, dtype=np.float32))
+    _, notes, is_unfamiliar = spec.encode(["50"] * 100)
+    assert is_unfamiliar
+    assert len(notes) == 6
+    assert notes[-1] == "and 95 more such features"
+
+
+@pytest.mark.parametrize(
+    "cell", ["1_000", "\u0661\u0662", "0x10", "1e", "--1", "1,5", "9" * 1001, "five", "1 000", "\u22125"]
+)
+def test_what_other_programs_do_not_read_as_a_number_is_none(cell):
+    with pytest.raises(TableError, match="is no number") as caught:
+        SPEC.encode([cell, "red", "1"])
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("cell", ["9" * 400, "-1e39", "infinity", "1e999", "-inf"])
+def test_numbers_beyond_float32_are_refused(cell):
+    with pytest.raises(TableError, match="is not a finite float32 number"):
+        SPEC.encode([cell, "red", "1"])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1,red", "1,red\n,2", '1,"red,2', '1,"red"x,2', "1,red,2\0", "1," * 10**6, "x" * 10**7, "\udcff,red,2"]
+)
+def test_features_of_any_form_are_one_line_of_error(text):
+    with pytest.raises(TableError) as caught:
+        parse_row(text, SPEC)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_twenty_thousand_columns_take_time_in_proportion(tmp_path):
+    names = [f"x{place}" for place in range(20_000)]
+    spec = TableInput(tuple(map(Column, names)))
+    path = write(tmp_path, ",".join(names[::-1]) + "\n" + ",".join(["1"] * 20_000) + "\n")
+    started = time.process_time()
+    (row,) = RowFile(path, spec)
+    assert SPEC.shape == (4,)
+    assert spec.read(row).values.sum() == 20_000
+    assert time.process_time() - started < 3
