@@ -144,9 +144,8 @@ def _exit_code(error: BaseException) -> int | None:
     library = str(getattr(error, "name", "")).partition(".")[0]
     # Typer has no word for Ctrl-C; and torch and numpy, while they are being imported, turn it into an error of their own.
     hidden = getattr(error.__context__, "__cause__", None) if isinstance(error, SystemExit) else None
-    if isinstance(error, KeyboardInterrupt) or isinstance(hidden, KeyboardInterrupt):
-        said, code = "interrupted", interrupted()
-    elif isinstance(error, ImportError) and was_interrupted():
+    is_import = isinstance(error, ImportError) and was_interrupted()
+    if is_import or isinstance(error, KeyboardInterrupt) or isinstance(hidden, KeyboardInterrupt):
         said, code = "interrupted", interrupted()
     elif isinstance(error, SystemExit):  # how typer ends, also when all went well
         return error.code if isinstance(error.code, int) else 0

@@ -78,7 +78,7 @@ def test_splits_must_have_labels_of_one_kind():
 
 
 def test_masked_inputs_are_not_silently_unmasked():
-    with pytest.raises(EdgesoftError, match=r"train: 3 values are masked"):
+    with pytest.raises(EdgesoftError, match=r"train: inputs: 3 values are masked"):
         from_arrays({"train": (np.ma.array(X, mask=np.arange(80).reshape(40, 2) < 3), [0, 1] * 20)})
 
 
