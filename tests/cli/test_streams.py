@@ -98,7 +98,7 @@ def test_a_descriptor_that_was_closed_is_not_taken_by_a_file(here):
 def test_a_signal_keeps_the_best_weights(here, name):
     number = getattr(signal, name)
     process = subprocess.Popen(
-        [sys.executable, "-m", "edgesoft", *COMMANDS[-1].replace("--epochs 2", "--epochs 100000").split()],
+        [sys.executable, "-m", "edgesoft", *COMMANDS[-1].replace("--epochs 2", "--epochs 5000").split()],
         cwd=here,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
