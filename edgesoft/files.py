@@ -172,7 +172,9 @@ def check_writable(folder: Path) -> None:
     EdgesoftError
         It cannot be made or written.
     """
-    probe = folder / f".edgesoft-{os.urandom(4).hex()}"
+    probe = (
+        folder / f".edgesoft.{os.urandom(4).hex()}.staged"
+    )  # a leftover of that name is removed by `edgesoft.transaction`
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch(exist_ok=False)

@@ -266,8 +266,10 @@ def _sync(folder: Path) -> None:
 def _acquire(folder: Path, patience: float, wanted: Callable[[], bool] = lambda: True) -> int | None:
     """The descriptor that holds the folder's lock; None when it is wanted no more."""
     path, deadline = folder / LOCK, time.monotonic() + patience
+    # A folder may come from anywhere: a link in it must not make a file elsewhere.
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     while wanted():
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path, flags, 0o666)
         try:
             # Whoever held it before has removed the file: a lock on a file that is gone holds nothing.
             if _is_locked(descriptor) and _is_at(path, descriptor):

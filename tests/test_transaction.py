@@ -255,3 +255,10 @@ def test_what_is_no_file_is_not_replaced(folder):
         change(folder)
     (folder / "more").rmdir()
     assert content(folder) == OLD | FOREIGN
+
+
+def test_a_lock_that_leads_elsewhere_makes_nothing_there(folder):
+    (folder / LOCK).symlink_to(folder.parent / "elsewhere")
+    with pytest.raises(EdgesoftError, match="folder: cannot be written"):
+        change(folder)
+    assert not (folder.parent / "elsewhere").exists()

@@ -60,7 +60,7 @@ def _own_model(path: Path) -> ModelFile:
     try:
         return read_model(path)
     except EdgesoftError as error:
-        raise EdgesoftError(f"{error}. It is not replaced. {_ADVICE}") from error
+        raise EdgesoftError(f"{path}: is no model file that edgesoft wrote, and is not replaced. {_ADVICE}") from error
 
 
 def _check_same_data(model: ModelFile, card: ModelCard) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import reason
-from edgesoft.transaction import JOURNAL, settle
+from edgesoft.transaction import JOURNAL, replace_together, settle
 
 RUNS = Path("runs")
 
@@ -73,6 +74,33 @@ class RunFolder:
             raise EdgesoftError(
                 f"{self.path}: holds {foreign[0]}, which no training wrote. Choose an empty folder as output, or a new one"
             )
+
+    def write(self, make: Callable[[], Mapping[str, bytes]]) -> None:
+        """Write files together, for whoever holds the folder's lock.
+
+        A Ctrl-C meanwhile comes after them: it must not cost what an earlier one was to keep.
+
+        Parameters
+        ----------
+        make
+            Name -> content.
+
+        Raises
+        ------
+        EdgesoftError
+            They cannot be written.
+        KeyboardInterrupt
+            Ctrl-C came meanwhile.
+        """
+        is_interrupted = False
+        while True:
+            try:
+                replace_together(self.path, make())
+                break
+            except KeyboardInterrupt:
+                is_interrupted = True
+        if is_interrupted:
+            raise KeyboardInterrupt
 
     def remove_if_empty(self) -> None:
         """Give the name back when nothing was kept."""

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ class _Run:
                 on_epoch(epoch)
         finally:
             if state is not None:
-                replace_together(folder.path, self._state_files(folder, state))
+                folder.write(partial(self._state_files, folder, state))
 
     def _state_files(self, folder: RunFolder, state: Arrays) -> dict[str, bytes]:
         """Name -> content of all that --resume needs."""
@@ -311,7 +312,7 @@ class _Run:
         checkpoint = replace(checkpoint, card=replace(checkpoint.card, metrics=card_metrics))
         files |= self._history_files(folder, {**metrics, "classes": [asdict(score) for score in scores]})
         files[folder.checkpoint.name] = npz_bytes(checkpoint.to_arrays())
-        replace_together(folder.path, files)
+        folder.write(lambda: files)
         return TrainResult(folder, self.config, tuple(self.epochs), best, checkpoint, interrupted, self.dataset, scores)
 
     def _metrics(self) -> dict[str, Any]:

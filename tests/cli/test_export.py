@@ -58,7 +58,9 @@ def test_a_missed_gate_publishes_the_float_file_only(cli, mnist, tmp_path):
     arguments = ("--quantize", "--calibration-samples", "1", "--max-drop", "0")
     refused = cli("export", *arguments)
     assert (refused.code, refused.out) == (1, "")
-    assert refused.err.splitlines()[-1].startswith("error: exported/mnist.int8.onnx: not a model that edgesoft wrote")
+    assert refused.err.splitlines()[-1].startswith(
+        "error: exported/mnist.int8.onnx: is no model file that edgesoft wrote"
+    )
     assert [item.read_bytes() for item in (tmp_path / "exported").iterdir()] == [b"mine"]
     ended = cli("export", *arguments, "--overwrite")
     assert ended.code == 3

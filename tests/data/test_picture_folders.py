@@ -1,5 +1,7 @@
 """Folders of pictures as training data."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from PIL import Image
 from edgesoft.data import folders
 from edgesoft.data.load import load_dataset
 from edgesoft.data.settings import DataSettings
+from edgesoft.data.splits import MOST_CLASSES
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.pictures import read_picture
 
@@ -123,6 +126,39 @@ def test_no_room_for_a_large_set_is_said_first(photos, monkeypatch):
     monkeypatch.setattr(folders.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10})())
     with pytest.raises(EdgesoftError, match=r"the decoded pictures take .* GB free. Choose a smaller --size"):
         load(photos)
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot reserve space")
+def test_a_disk_that_fills_is_an_error_and_not_a_signal(photos, monkeypatch):
+    """Whatever it said was free, another program may take it before the pictures come."""
+    monkeypatch.setattr(folders, "MEMORY_LIMIT", 1000)
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(EdgesoftError, match=r"cannot hold \(no space left on device\). Choose a smaller --size"):
+        load(photos)
+
+
+def test_the_space_of_a_large_set_is_taken_before_the_first_picture(tmp_path, monkeypatch):
+    """In blocks of the disk, not in promises; also where nothing reserves them at once."""
+    for _ in range(2):
+        with (tmp_path / "file").open("w+b") as file:
+            folders._reserve(file, 3_000_001)
+            assert os.fstat(file.fileno()).st_size == 3_000_001
+            assert os.fstat(file.fileno()).st_blocks * 512 >= 3_000_001
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+
+
+def test_more_classes_than_a_table_may_have_are_refused_before_they_are_read(tmp_path):
+    for number in range(MOST_CLASSES + 1):
+        (tmp_path / f"{number}").mkdir()
+    with pytest.raises(EdgesoftError, match=r"holds 1,001 classes, and a classifier may have 1,000"):
+        load(tmp_path)
+    (tmp_path / "0").rmdir()
+    with pytest.raises(EdgesoftError, match=r"1: holds no pictures"):
+        load(tmp_path)
 
 
 def test_bad_folders_are_refused(tmp_path):

@@ -127,10 +127,19 @@ def test_a_second_ctrl_c_while_the_weights_are_saved_breaks_nothing(small, tmp_p
     def interrupt(*_):
         raise KeyboardInterrupt
 
+    presses = []
+
+    def pressed_again(descriptor):
+        if len(presses) < 3:
+            presses.append(descriptor)
+            interrupt()
+
     with monkeypatch.context() as patched:
         patched.setattr(charts, "learning_curve", interrupt)
+        patched.setattr(os, "fsync", pressed_again)  # three times while the state is being written
         with pytest.raises(KeyboardInterrupt):
             train(small, config, parts, on_epoch=interrupt)
     assert sorted(files(parts.path)) == ["config.json", "last.npz"]
+    assert len(presses) == 3
     train(small, stored_settings(parts), parts, resume=True)
     assert files(parts.path)["checkpoint.npz"] == files(whole.path)["checkpoint.npz"]
