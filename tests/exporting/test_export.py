@@ -19,7 +19,8 @@ from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.inference.verify import verify
 from edgesoft.model.card import Scheme
 from edgesoft.model.layers import Linear
-from edgesoft.training.checkpoint import Checkpoint
+from edgesoft.npz import write_npz
+from edgesoft.training.checkpoint import Checkpoint, read_arrays
 from tests.conftest import ROOT, environment
 
 
@@ -164,14 +165,17 @@ def test_settings_that_make_no_sense(config):
 
 @pytest.mark.parametrize("name", ["", "a/b", "../a", ".hidden", "a b", "a\n", "-", "x.int8", "a\0"])
 def test_a_name_that_is_no_file_name_is_refused(small_checkpoint, small, name, tmp_path):
-    with pytest.raises(UsageError, match="because files are named after it"):
+    with pytest.raises(UsageError, match="^name '.*' (is none for files: expected letters|is empty|holds)"):
         export(Checkpoint.load(small_checkpoint), small, name=name)
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b"])
-def test_a_checkpoint_cannot_choose_the_folder(small_checkpoint, small, tmp_path, name):
-    with pytest.raises(UsageError, match="because files are named after it"):
-        export(Checkpoint.load(change_card(small_checkpoint, tmp_path / "c.npz", name=name)), small)
+def test_a_checkpoint_cannot_choose_the_folder(small_checkpoint, tmp_path, name):
+    arrays = read_arrays(small_checkpoint)
+    card = {**json.loads(arrays["card"].tobytes()), "name": name}
+    write_npz(tmp_path / "c.npz", {**arrays, "card": np.frombuffer(json.dumps(card).encode(), np.uint8)})
+    with pytest.raises(EdgesoftError, match="the model card is damaged .the name is none for files"):
+        Checkpoint.load(tmp_path / "c.npz")
 
 
 def test_other_data_are_refused(small_checkpoint, mnist, tmp_path):
