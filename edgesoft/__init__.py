@@ -5,9 +5,9 @@ Importing this package imports nothing heavy: each name below loads what it need
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edgesoft.version import __version__
+
+TYPE_CHECKING = False  # as in `typing`, which this package is imported without; see __main__
 
 __all__ = ["Classifier", "EdgesoftError", "__version__", "export", "load", "resume", "train", "verify"]
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
+from edgesoft.errors import UsageError
 
 if TYPE_CHECKING:
     from edgesoft.data.dataset import Dataset
     from edgesoft.data.settings import DataSettings
-    from edgesoft.exporting.results import ExportResult
+    from edgesoft.exporting.results import Exported
     from edgesoft.inference.providers import Choice
     from edgesoft.inference.verify import VerifyReport
     from edgesoft.training.results import Epoch, TrainResult, Watcher
@@ -76,7 +76,7 @@ def train(
     Raises
     ------
     EdgesoftError
-        The data cannot be read or do not fit, the loss became NaN or infinite, or the folder already holds a run.
+        The data cannot be read or do not fit, the loss became NaN or infinite, or the folder holds a run or anything else.
     UsageError
         A setting is unknown or out of its range.
     ProviderUnavailableError
@@ -95,6 +95,8 @@ def train(
     from edgesoft.training.settings import TrainSettings, suited
 
     watcher = Watcher(on_epoch=on_epoch) if watcher is None else watcher
+    if output is not None:
+        RunFolder(Path(output)).check_free()
     chosen, learning = _settings(settings, None if config is None else Path(config))
     TrainSettings(**{"batch_norm": False, **learning})  # a wrong number is refused before the data are read
     chosen.setdefault("split_seed", learning.get("seed", TrainSettings.seed))
@@ -109,14 +111,14 @@ def train(
         dataset = load_dataset(wanted, on_picture=watcher.on_picture)
     else:
         dataset = _from_arrays(data, _data_settings(chosen), name=name, **given)
-    folder = new_run(dataset.name) if output is None else RunFolder(Path(output))
-    if folder.is_used():
-        raise EdgesoftError(
-            f"{output}: already holds a run. Choose another output, or continue that run: edgesoft train --resume {output}"
-        )
     resolved = TrainSettings(**{**suited(len(dataset.train), dataset.input.kind), **learning})
     watcher.on_start(dataset, resolved)
-    return training.train(dataset, resolved, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
+    folder = new_run(dataset.name) if output is None else RunFolder(Path(output))
+    try:
+        return training.train(dataset, resolved, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
+    finally:
+        if output is None:
+            folder.remove_if_empty()
 
 
 def resume(folder: str | Path, *, watcher: Watcher | None = None) -> TrainResult:
@@ -149,41 +151,6 @@ def resume(folder: str | Path, *, watcher: Watcher | None = None) -> TrainResult
     return training.train(dataset, settings, run, resume=True, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 
 
-@dataclass(frozen=True)
-class Exported:
-    """Files that were published, and what was measured on them."""
-
-    result: ExportResult
-    kind: str
-    """What the model takes: "pixels" or "features"."""
-    paths: tuple[Path, ...]
-    """Float model, INT8 model where one was made, report as JSON and as a page."""
-
-    @property
-    def model(self) -> Path:
-        """The file for devices: INT8 where there is one, else float. `edgesoft.load` opens it."""
-        return self.paths[1] if self.result.int8_model is not None else self.paths[0]
-
-    def _repr_html_(self) -> str:
-        return self.result._repr_html_()
-
-
-class Int8MissedError(GateMissedError):
-    """No INT8 file holds the gate: only the float file was published.
-
-    Parameters
-    ----------
-    exported
-        What was published all the same.
-    """
-
-    def __init__(self, exported: Exported) -> None:
-        super().__init__(
-            f"no INT8 file holds the gate; {exported.model} is float. Allow more with --max-drop, or train longer"
-        )
-        self.exported = exported
-
-
 def export(
     run: TrainResult | str | Path | None = None,
     data: Dataset | str | Path | None = None,
@@ -211,33 +178,37 @@ def export(
     on_start
         Called with the checkpoint, before anything is read.
     settings
-        Everything else that `edgesoft export --help` lists, under the same name: `max_drop=0.5`, `per_channel=True`.
+        Everything else that `edgesoft export --help` lists, under the same name: `max_drop=0.5`, `per_channel=True`, `overwrite=True`.
 
     Raises
     ------
     EdgesoftError
-        The checkpoint cannot be read, belongs to other data, or the folder cannot be written.
+        The checkpoint cannot be read or belongs to other data; the folder cannot be written, or files in it must not be replaced.
     UsageError
         A setting is unknown or out of its range.
     GateMissedError
-        The float file does not answer like PyTorch, and nothing was published; or no INT8 file holds its gate, and only the float
-        file was published (`Int8MissedError`).
+        The float file does not answer like PyTorch, or a better model stands there, and nothing was published; or no INT8 file holds
+        its gate, and only the float file was published (`Int8MissedError`).
     """
     from edgesoft.data.dataset import Dataset
     from edgesoft.data.load import load_dataset
     from edgesoft.exporting import export as exporting
     from edgesoft.exporting.gate import Gate
     from edgesoft.exporting.publish import publish
-    from edgesoft.exporting.settings import QuantizeSettings
+    from edgesoft.exporting.replace import check_replaceable
+    from edgesoft.exporting.results import Exported, Int8MissedError
+    from edgesoft.exporting.settings import PublishSettings, QuantizeSettings
     from edgesoft.files import check_writable
+    from edgesoft.inference.find_model import INT8_SUFFIX
     from edgesoft.settings import read_settings
     from edgesoft.training.checkpoint import Checkpoint
     from edgesoft.training.results import TrainResult
     from edgesoft.training.runs import RunFolder, checkpoint_in, newest_checkpoint
     from edgesoft.training.settings_file import stored_data_settings
 
-    chosen = read_settings([Gate, QuantizeSettings], settings)
+    chosen = read_settings([Gate, QuantizeSettings, PublishSettings], settings)
     gate = Gate(chosen.pop("max_drop", Gate.max_drop))
+    overwrite = chosen.pop("overwrite", PublishSettings.overwrite)
     int8 = QuantizeSettings(**chosen)
     if isinstance(run, TrainResult):
         path = run.folder.checkpoint
@@ -246,11 +217,18 @@ def export(
         path = newest_checkpoint() if run is None else checkpoint_in(Path(run))
     on_start(path)
     checkpoint = Checkpoint.load(path)  # what cannot be read is said before its data are looked for
-    check_writable(Path(output))
+    folder, stem = Path(output), exporting.stem_of(checkpoint, name)
+    check_writable(folder)
+    if not overwrite:
+        check_replaceable(folder, stem, checkpoint.card)
     if not isinstance(data, Dataset):
         data = load_dataset(stored_data_settings(RunFolder(path.parent), None if data is None else os.fspath(data)))
-    result = exporting.export(checkpoint, data, gate=gate, int8=int8 if quantize else None, name=name)
-    exported = Exported(result, data.input.kind, tuple(publish(result, data, Path(output))))
+    result = exporting.export(checkpoint, data, gate=gate, int8=int8 if quantize else None, name=stem)
+    earlier = folder / f"{stem}{INT8_SUFFIX}"
+    has_earlier = earlier.exists()
+    paths = publish(result, data, folder, overwrite=overwrite)
+    removed = earlier if has_earlier and earlier not in paths else None
+    exported = Exported(result, data.input.kind, tuple(paths), removed)
     if quantize and result.int8_model is None:
         raise Int8MissedError(exported)
     return exported
@@ -263,6 +241,7 @@ def verify(
     device_id: int | None = None,
     threads: int | None = None,
     tf32: bool = False,
+    sha256: str | None = None,
     against: str | Path | None = None,
     data: str | None = None,
     on_start: Callable[[Choice], object] = _ignore,
@@ -275,6 +254,8 @@ def verify(
         The `.onnx` file.
     provider, device_id, threads, tf32
         Where to replay its examples; see `edgesoft.load`.
+    sha256
+        What the SHA-256 of the whole file must be, in hexadecimal; nothing of another file is looked at.
     against
         A run's folder or a checkpoint: compare with it in PyTorch over the whole test split too.
     data
@@ -292,16 +273,20 @@ def verify(
     EdgesoftError
         A file cannot be read or is not one that edgesoft wrote.
     UsageError
-        There is no such provider, or it takes no such option.
+        There is no such provider, or it takes no such option; or `sha256` is none.
+    GateMissedError
+        It is not the file with that SHA-256.
     ProviderUnavailableError
         The provider cannot run here.
     """
     from edgesoft.inference.providers import choose
     from edgesoft.inference.verify import verify as replay
 
+    if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise UsageError(f"sha256 {sha256[:80]!r}: expected the 64 hexadecimal digits of a file's SHA-256")
     choice = choose(provider, device_id=device_id, tf32=tf32)
     on_start(choice)
-    report = replay(Path(model), choice=choice, threads=threads)
+    report = replay(Path(model), choice=choice, threads=threads, sha256=sha256)
     if against is None:
         return report
     from edgesoft.data.load import load_dataset

@@ -19,7 +19,7 @@ class UsageError(EdgesoftError):
 
 
 class GateMissedError(EdgesoftError):
-    """A parity or accuracy gate was missed, so nothing was published (exit code 3)."""
+    """A parity or accuracy gate was missed and nothing was published, or a file is not the one it should be (exit code 3)."""
 
     exit_code = 3
 

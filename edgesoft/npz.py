@@ -33,8 +33,7 @@ _DAMAGE = (
     TypeError,
     EOFError,
     OSError,
-    NotImplementedError,  # packed as no program of ours does
-    RuntimeError,  # encrypted
+    RuntimeError,  # encrypted, or packed as no program of ours does (NotImplementedError)
     MemoryError,  # a header of very many brackets
     OverflowError,
 )
@@ -113,6 +112,11 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
 
 def write_npz(path: Path, arrays: Arrays) -> None:
     """Write named arrays, atomically; raises EdgesoftError when the file cannot be written."""
+    write_atomically(path, npz_bytes(arrays))
+
+
+def npz_bytes(arrays: Arrays) -> bytes:
+    """The file that `write_npz` writes."""
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()

@@ -1,7 +1,7 @@
 """Settings, described once.
 
 A dataclass of settings gives every field its default, its range and a sentence of help. That description is all there is: the command
-line's options, the checks of settings files and of the Python API, and the table in README.md are made from it.
+line's options, the checks of settings files and of the Python API, and docs/settings.md are made from it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def setting(
     sentence: str,
     *,
     takes: type | tuple[type, ...],
-    expected: str = "yes or no",
+    expected: str = "",
     holds: Callable[[Any], bool] = lambda _: True,
     convert: Callable[[Any], Any] = lambda value: value,
     shown: str | None = None,
@@ -64,8 +64,9 @@ def setting(
     """
     default_words = f"{default:g}" if isinstance(default, float) else str(default)
     taken = takes if isinstance(takes, tuple) else (takes,)
+    range_words = expected or {bool: "yes or no", int: "an integer", str: "a word"}[taken[0]]
     item = Setting(
-        sentence, taken, expected, holds, convert, default_words if shown is None else shown, words, flags, is_option
+        sentence, taken, range_words, holds, convert, default_words if shown is None else shown, words, flags, is_option
     )
     return field(default=default, metadata={"setting": item})
 
@@ -138,13 +139,12 @@ def read_settings(kinds: Sequence[type], given: Mapping[str, Any], where: str = 
     return found
 
 
-def markdown(kinds: Mapping[str, type]) -> str:
-    """A table of all settings, for README.md: heading of the group -> dataclass."""
-    rows = ["| setting | | default | |", "|---|---|---|---|"]
-    for heading, kind in kinds.items():
+def markdown(*kinds: type) -> str:
+    """A table of all settings of some dataclasses, for the documentation."""
+    rows = ["| setting | what it does | takes | default |", "|---|---|---|---|"]
+    for kind in kinds:
         rows += [
-            f"| {heading if index == 0 else ''} | `{name}` | {item.default} | {item.help} |"
-            for index, (name, item) in enumerate(described(kind).items())
+            f"| `{name}` | {item.help} | {item.expected} | {item.default} |" for name, item in described(kind).items()
         ]
     return "\n".join(rows)
 

@@ -29,6 +29,7 @@ from edgesoft.inference.doctor import processor
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOAT, INT8 = ROOT / "exported" / "mnist.onnx", ROOT / "exported" / "mnist.int8.onnx"
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for the bare scripts; edgesoft sets it itself
 
 
 def say(line: str) -> None:

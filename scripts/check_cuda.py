@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 
 from edgesoft.cli.render import to_json
@@ -35,6 +34,7 @@ from edgesoft.inference.classifier import OUTPUTS, Classifier, load, run_bound
 from edgesoft.inference.doctor import diagnose
 from edgesoft.inference.parity import Parity, compare
 from edgesoft.inference.providers import known_providers
+from edgesoft.inference.runtime import onnxruntime
 from edgesoft.model.file import open_model
 from edgesoft.training.bench_torch import compiled_candidates, torch_candidates
 from edgesoft.training.checkpoint import Checkpoint
@@ -221,13 +221,13 @@ def open_bound(setting: Setting, *, graph: bool) -> Call:
         if "pixels" not in buffers:
             buffers["pixels"] = onnxruntime.OrtValue.ortvalue_from_numpy(inputs, setting.provider, 0)
             binding.bind_ortvalue_input("pixels", buffers["pixels"])
-            for port in session.get_outputs():
-                shape = [len(inputs), *port.shape[1:]]
-                dtype = np.int64 if port.name == "label" else np.float32
-                buffers[port.name] = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
+            for output in session.get_outputs():
+                shape = [len(inputs), *output.shape[1:]]
+                dtype = np.int64 if output.name == "label" else np.float32
+                buffers[output.name] = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
                     shape, dtype, setting.provider, 0
                 )
-                binding.bind_ortvalue_output(port.name, buffers[port.name])
+                binding.bind_ortvalue_output(output.name, buffers[output.name])
         buffers["pixels"].update_inplace(np.ascontiguousarray(inputs))
         session.run_with_iobinding(binding)
         return [buffers[name].numpy() for name in OUTPUTS]

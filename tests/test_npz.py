@@ -80,6 +80,7 @@ HOSTILE = {
     "a header that is no literal": archive(("x.npy", header("__import__('os').getpid()"))),
     "terabytes": archive(("x.npy", shaped((2**45,)) + b"x")),
     "more than an integer holds": archive(("x.npy", shaped((2**62, 2**62)) + b"x")),
+    "more than any integer holds": archive(("x.npy", shaped((2**70,)) + b"x")),
     "less than nothing": archive(("x.npy", shaped((-1,)) + b"x")),
     "an array of no bytes and no end": archive(("x.npy", shaped((2**62,), "<U0"))),
     "half of an array": archive(("x.npy", shaped((4,), "<f8") + bytes(16))),

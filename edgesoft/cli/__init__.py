@@ -5,35 +5,57 @@ stdout is data, stderr is talk. `main` is the one place where an error becomes a
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
-import io
 import os
-import signal
 import sys
 import warnings
-from pathlib import Path
-from typing import Annotated, NoReturn
+from collections.abc import Iterator
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from edgesoft.cli.console import say
-from edgesoft.errors import EdgesoftError
+from edgesoft.cli.console import say, write
+from edgesoft.cli.signals import interrupted, is_interrupted, listen
+from edgesoft.cli.streams import guard_streams, unguarded
+from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
 from edgesoft.version import __version__
 
 COMMANDS = ("train", "export", "infer", "verify", "inspect", "diff", "bench", "doctor")
 """The commands, in the order of `--help`; each is the function `command` in the module of its name."""
 
-_TRAINING = ("torch", "torchvision", "onnx", "matplotlib")  # what a device leaves out
+_TRAINING = ("torch", "onnx", "matplotlib")  # what a device leaves out
 # What the system says of a path that was given and cannot be used; anything else is our own mistake, and keeps its traceback.
 _PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS)
-INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+# What it says of an output that cannot be written, which has no name.
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EAGAIN)
+
+
+class _Command(TyperCommand):
+    """A command whose `--help` is drawn by rich, with control codes that are our own."""
+
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        with _unguarded_stdout():
+            super().format_help(ctx, formatter)
 
 
 class _Commands(TyperGroup):
     """Imports a command when it is called, so that `infer` on a device does not pay for `train`."""
+
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        with _unguarded_stdout():
+            super().format_help(ctx, formatter)
+
+    def make_context(self, *arguments: Any, **extra: Any) -> Any:
+        with _in_one_line():
+            return super().make_context(*arguments, **extra)
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        with _in_one_line():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - typer's signature
         return list(COMMANDS)
@@ -46,9 +68,32 @@ class _Commands(TyperGroup):
         return self.commands.get(cmd_name)  # type: ignore[return-value]
 
 
+@contextlib.contextmanager
+def _unguarded_stdout() -> Iterator[None]:
+    with contextlib.redirect_stdout(unguarded(sys.stdout)):
+        yield
+
+
+@contextlib.contextmanager
+def _in_one_line() -> Iterator[None]:
+    """What typer says of a wrong option, in the form of every other error: it would draw a box around what was typed, raw."""
+    try:
+        yield
+    except _TYPER_ERROR as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # it has shown its help
+            raise
+        message, context = " ".join(str(error.format_message()).split()), getattr(error, "ctx", None)
+        command = "edgesoft" if context is None else context.command_path
+        raise UsageError(f"{message}{'' if message[-1:] in '.?' else '.'} See {command} --help") from None
+
+
+# What every error of typer's is, and what typer itself does not hand out.
+_TYPER_ERROR: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
 def _load(name: str) -> TyperCommand:
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    alone.command(name)(importlib.import_module(f"edgesoft.cli.{name}").command)
+    alone.command(name, cls=_Command)(importlib.import_module(f"edgesoft.cli.{name}").command)
     return typer.main.get_command(alone)  # type: ignore[return-value]
 
 
@@ -64,7 +109,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(__version__)
+        write(__version__)
         raise typer.Exit
 
 
@@ -79,29 +124,21 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
-    _replace_closed_streams()
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # which whoever starts us in the background has chosen
-        signal.signal(signal.SIGINT, _interrupt)
+    guard_streams()
+    listen()
     # Pillow warns of large and odd files. Sizes are checked by ourselves, and what can be decoded is no reason for talk. The filter comes
     # last, so that it never outweighs one that the user has set.
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A file name may hold bytes that are no text; in JSON, \udcff is just how they are written.
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        app(prog_name="edgesoft")
     except EdgesoftError as error:
         say(f"error: {error}")
         _end(error.exit_code)
-    except ModuleNotFoundError as error:
-        library = str(error.name).partition(".")[0]
-        if library not in _TRAINING:
-            raise
-        say(f"error: this command needs {library}, which is not installed. Install it: pip install 'edgesoft[train]'")
-        _end(1)
+    except ImportError as error:
+        _end(_not_imported(error))
     except KeyboardInterrupt:
         say("interrupted")
-        _end(INTERRUPTED)
+        _end(interrupted())
     except BrokenPipeError:
         # Whoever read our output has enough of it (`| head`).
         os._exit(1)
@@ -112,31 +149,24 @@ def main() -> NoReturn:
     except MemoryError:
         say("error: there is not enough memory for this. Give it less at once, or a machine with more")
         _end(1)
-    except ImportError:  # what becomes of Ctrl-C while torch or numpy is being imported
-        if not _interrupts:
-            raise
-        say("interrupted")
-        _end(INTERRUPTED)
     except SystemExit as end:  # how typer ends, also when all went well
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # for which it has no word
             say("interrupted")
+            _end(interrupted())
         _end(end.code if isinstance(end.code, int) else 0)
     _end(0)
 
 
-_interrupts: list[int] = []
-
-
-def _interrupt(number: int, _: object) -> NoReturn:
-    _interrupts.append(number)
-    raise KeyboardInterrupt
-
-
-def _replace_closed_streams() -> None:
-    """Whoever starts us may have closed them, as daemons do; what is printed then goes nowhere, and there is nothing to read."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+def _not_imported(error: ImportError) -> int:
+    """Say what a device leaves out; and if this is what numpy or torch make of Ctrl-C while they are imported, that."""
+    if is_interrupted():
+        say("interrupted")
+        return interrupted()
+    library = str(error.name).partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or library not in _TRAINING:
+        raise error
+    say(f"error: this command needs {library}, which is not installed. Install it: pip install 'edgesoft[train]'")
+    return 1
 
 
 def _explained(error: OSError) -> bool:
@@ -144,7 +174,7 @@ def _explained(error: OSError) -> bool:
     if error.filename is not None and error.errno in _PATH_ERRORS:
         say(f"error: {error.filename}: {reason(error)}. Choose another path")
         return True
-    if error.filename is None and error.errno == errno.ENOSPC:
+    if error.filename is None and error.errno in _OUTPUT_ERRORS:
         _cannot_write(error)
         return True
     return False

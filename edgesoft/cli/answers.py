@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
+import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from html import escape
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,11 +15,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.cli.console import percent, say
+from edgesoft.cli.console import percent, say, write, write_json
 from edgesoft.errors import EdgesoftError
+from edgesoft.escape import csv_cell, json_text, printable
 from edgesoft.files import reason, write_atomically
 from edgesoft.inference.batches import Reading, Unreadable
 from edgesoft.inference.classifier import Classifier
+from edgesoft.pages import GENERATOR
+from edgesoft.pictures import encode_png, is_own_png
 
 
 class Answers(Protocol):
@@ -43,10 +48,9 @@ class TextAnswers:
         ]
         if reading.rejected:
             ranking.insert(0, reading.label)
-        prefix = "" if self._single else f"{_printable(reading.path)}  "
-        print(prefix + "  ".join(ranking))
+        write("  ".join(ranking if self._single else [reading.path, *ranking]))
         for warning in reading.warnings:
-            say(f"warning: {_printable(reading.path)}: {warning}")
+            say(f"warning: {reading.path}: {warning}")
 
 
 class JsonAnswers:
@@ -61,53 +65,46 @@ class JsonAnswers:
         }
 
     def write(self, reading: Reading | Unreadable) -> None:
-        """Write the keys of DESIGN's contract, or path and error."""
+        """Write one object: the answer and what gave it, or path and error."""
         if isinstance(reading, Unreadable):
             document: dict[str, Any] = {"path": reading.path, "error": reading.error}
         else:
             document = {
                 "path": reading.path,
                 "label": reading.label,
+                "rejected": reading.rejected,
                 "confidence": round(reading.confidence, 6),
                 "probabilities": dict(_ranking(reading, self._labels, self._top_k)),
                 **self._model,
                 "warnings": list(reading.warnings),
             }
-        print(_printable(_TO_JSON(document)))
+        write_json(json_text(document))
 
 
 class CsvAnswers:
-    """A table with a heading: path, label, confidence, warnings, error."""
+    """A table with a heading: path, label, rejected, confidence, warnings, error."""
 
     def __init__(self, classifier: Classifier, top_k: int, *, single: bool) -> None:  # noqa: ARG002 - as the others
         self._writer = csv.writer(sys.stdout, lineterminator="\n")
-        self._writer.writerow(["path", "label", "confidence", "warnings", "error"])
+        self._writer.writerow(["path", "label", "rejected", "confidence", "warnings", "error"])
 
     def write(self, reading: Reading | Unreadable) -> None:
         """Write one row."""
-        path = _printable(reading.path)
         if isinstance(reading, Unreadable):
-            self._writer.writerow([path, "", "", "", reading.error])
+            cells = [reading.path, "", "", "", "", reading.error]
         else:
-            self._writer.writerow([path, reading.label, f"{reading.confidence:.6f}", "; ".join(reading.warnings), ""])
-
-
-_TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
+            rejected, confidence = str(reading.rejected).lower(), f"{reading.confidence:.6f}"
+            cells = [reading.path, reading.label, rejected, confidence, "; ".join(reading.warnings), ""]
+        self._writer.writerow(map(csv_cell, cells))
 
 
 def _ranking(reading: Reading, labels: tuple[str, ...], top_k: int) -> list[tuple[str, float]]:
     order = reading.probabilities.argsort(kind="stable")[::-1].tolist()
-    if (
-        reading.label in labels and labels[order[0]] != reading.label
-    ):  # a sigmoid head with another threshold than one half
+    # A sigmoid head may have another threshold than one half. A class may be called as what is rejected is.
+    if not reading.rejected and labels[order[0]] != reading.label:
         order.sort(key=lambda index: labels[index] != reading.label)
     order = order[:top_k]
     return [(labels[index], round(float(reading.probabilities[index]), 6)) for index in order]
-
-
-def _printable(name: str) -> str:
-    """A file name may hold bytes that are no text; they are shown as question marks instead of breaking the output."""
-    return name.encode("utf-8", "replace").decode()
 
 
 SHADES = " .:-=+*#%@"
@@ -127,17 +124,19 @@ class SeenPage:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._count = folder, 0
-        try:
+        self._partial = folder / f".index.html.{os.urandom(4).hex()}.partial"
+        with self._writing():
             folder.mkdir(parents=True, exist_ok=True)
-            self._page = (folder / "index.html").open("w", encoding="utf-8")
-        except OSError as error:
-            raise EdgesoftError(f"{folder}: cannot be written ({reason(error)}). Choose another folder") from error
-        self._page.write(_PAGE_HEAD)
+            foreign = next((entry for entry in sorted(folder.iterdir()) if not _may_replace(entry)), None)
+            if foreign is not None:
+                raise EdgesoftError(
+                    f"{foreign}: was not written by edgesoft, and is not replaced. Choose another folder"
+                )
+            self._page = self._partial.open("x", encoding="utf-8")
+            self._page.write(_PAGE_HEAD)
 
     def add(self, reading: Reading) -> None:
         """Write one picture."""
-        from edgesoft.pictures import encode_png
-
         self._count += 1
         # The path may hold anything; of the new file's name, browsers and file systems must make the same.
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(reading.path).stem)[:60]
@@ -145,21 +144,57 @@ class SeenPage:
         write_atomically(self._folder / name, encode_png(reading.inputs))
         original = Path(reading.path).absolute()
         left = f'<img alt="" src="{escape(original.as_uri())}">' if original.is_file() else "(standard input)"
-        self._page.write(
+        tag = "i" if reading.rejected else "b"
+        row = (
             f"<tr><td>{left}</td><td><img alt='' class=seen src=\"{name}\"></td>"
-            f"<td><b>{escape(reading.label)}</b> {percent(reading.confidence, 1)}</td>"
-            f"<td>{escape(_printable(reading.path))}<br>{escape('; '.join(reading.warnings))}</td></tr>\n"
+            f"<td><{tag}>{_foreign(reading.label)}</{tag}> {percent(reading.confidence, 1)}</td>"
+            f"<td>{_foreign(reading.path)}<br>{_foreign('; '.join(reading.warnings))}</td></tr>\n"
         )
+        with self._writing():
+            self._page.write(row)
 
     def finish(self) -> None:
-        """Close the page."""
-        self._page.write("</table></body></html>\n")
-        self._page.close()
+        """Close the page, and put it in the place of an earlier one."""
+        try:
+            with self._writing():
+                with self._page:
+                    self._page.write("</table></body></html>\n")
+                self._partial.replace(self._folder / "index.html")
+        finally:
+            with suppress(OSError):
+                self._partial.unlink()
         say(f"{self._folder / 'index.html'} shows {self._count} pictures as the model saw them")
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise EdgesoftError(
+                f"{self._folder}: cannot be written ({reason(error)}). Choose another folder or free some space"
+            ) from error
 
-_PAGE_HEAD = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>What the model saw</title><style>
+
+def _foreign(text: str) -> str:
+    """Foreign text in a page: no markup, and apart from what stands beside it, whatever direction it is written in."""
+    return f"<bdi>{escape(printable(text))}</bdi>"
+
+
+def _may_replace(path: Path) -> bool:
+    """Whether a file of this folder keeps its name, or is an earlier one of ours."""
+    is_page, is_picture = path.name == "index.html", re.fullmatch(r"\d{5}-.*\.png", path.name) is not None
+    if not is_page and not is_picture:
+        return True
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(2048)
+    return GENERATOR.encode() in head if is_page else is_own_png(head)
+
+
+_PAGE_HEAD = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">{GENERATOR}"""
+_PAGE_HEAD += """<title>What the model saw</title><style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 24px; color: #1d2430; }
 td { padding: 6px 14px; border-bottom: 1px solid #e1e4ea; } img { max-width: 160px; max-height: 160px; }
 img.seen { width: 112px; height: 112px; object-fit: contain; image-rendering: pixelated; background: #000; }

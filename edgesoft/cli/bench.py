@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,11 +57,15 @@ def command(
     opened = open_models(models)
     _talk(choices, opened)
     candidates = model_candidates(opened, choices, counts)
-    if against is not None:
-        candidates += _torch_candidates(against, candidates[0], counts, choices)
-    results = bench(candidates, batches, rounds=rounds, on_progress=say)
+    with ExitStack() as stack:
+        if against is not None:
+            from edgesoft.training.bench_torch import compiler_folder
+
+            stack.enter_context(compiler_folder())
+            candidates += _torch_candidates(against, candidates[0], counts, choices)
+        results = bench(candidates, batches, rounds=rounds, on_progress=say)
     machine = _machine(against is not None)
-    show({"machine": machine, "batches": results}, ["\n\n".join(map(_text, results))], as_json=as_json)
+    show({"machine": machine, "batches": results}, _text(results), as_json=as_json)
 
 
 def _numbers(text: str, option: str, most: int) -> list[int]:
@@ -118,7 +123,14 @@ def _machine(with_torch: bool) -> dict[str, str]:
     return {**machine, "PyTorch": version("torch")} if with_torch else machine
 
 
-def _text(result: BatchResult) -> str:
+def _text(results: Sequence[BatchResult]) -> Iterator[str]:
+    for number, result in enumerate(results):
+        yield from ([""] if number else [])
+        yield from _rows(result)
+        yield verdict(result)
+
+
+def _rows(result: BatchResult) -> list[str]:
     heading = (f"batch {result.batch}", "p50", "p90", "p99", "a second", "ratio", "create", "first call", "memory")
     rows = [
         (
@@ -134,7 +146,7 @@ def _text(result: BatchResult) -> str:
         )
         for timing in result.timings
     ]
-    return f"{table([heading, *rows])}\n{verdict(result)}"
+    return table([heading, *rows])
 
 
 def verdict(result: BatchResult) -> str:

@@ -1,12 +1,11 @@
-"""What people read: lines on stderr, tables on stdout."""
+"""What people read: lines on stderr, results on stdout. All that this package prints goes through here, and no control code with it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-# Line breaks and control codes, which file names and labels may hold: they must not reach a terminal.
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+from edgesoft.escape import printable
 
 
 def say(line: str) -> None:
@@ -14,13 +13,19 @@ def say(line: str) -> None:
     print(printable(line), file=sys.stderr, flush=True)
 
 
-def printable(text: str) -> str:
-    """`text` as one line without control codes."""
-    return text.translate(_CONTROL)
+def write(*lines: str) -> None:
+    """Print lines of a result: each stays one, whatever it holds."""
+    for line in lines:
+        print(printable(line))
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Align rows of words: the first column to the left, the others to the right; the first row is the heading."""
+def write_json(text: str) -> None:
+    """Print what `json_text` made, in one line or in several."""
+    print(text)
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align rows of words, a line each: the first column to the left, the others to the right; the first row is the heading."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -30,7 +35,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
+    return lines
 
 
 def percent(fraction: float, digits: int = 2) -> str:

@@ -68,6 +68,7 @@ def _lines(diagnosis: Diagnosis, torch: TorchFacts | None) -> list[tuple[str, st
         ),
         ("packages", packages),
         *_runtime_lines(diagnosis.runtime),
+        *_telemetry_lines(diagnosis.runtime),
         ("driver", _driver(diagnosis)),
     ]
     if torch is not None:
@@ -96,6 +97,17 @@ def _runtime_lines(runtime: Runtime | None) -> list[tuple[str, str]]:
         mend = f'pip install "onnxruntime-gpu[cuda,cudnn]=={runtime.version}"'
         return [*lines, ("CUDA", f"missing: {missing}"), ("", f"To run on an NVIDIA GPU: {mend}")]
     return [*lines, ("CUDA", f"its libraries are here, with cuDNN {runtime.cudnn}")]
+
+
+def _telemetry_lines(runtime: Runtime | None) -> list[tuple[str, str]]:
+    if runtime is None:
+        return []
+    if not runtime.sends_events:
+        return [("telemetry", "off: ONNX Runtime sends nothing and keeps no identifier")]
+    return [
+        ("telemetry", "on: ONNX Runtime may tell Microsoft about its use, because ORT_DISABLE_TELEMETRY is set so"),
+        ("", "To turn it off: unset ORT_DISABLE_TELEMETRY"),
+    ]
 
 
 def _driver(diagnosis: Diagnosis) -> str:

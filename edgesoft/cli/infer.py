@@ -15,8 +15,8 @@ from edgesoft.cli.console import say
 from edgesoft.errors import UsageError
 from edgesoft.files import open_to_read
 from edgesoft.settings import MOST
-from edgesoft.tables.rows import Row, RowFile, named_rows, parse_row
-from edgesoft.tables.spec import TableSpec
+from edgesoft.tables.rows import Row, RowFile, named_rows, parse_row, shortened
+from edgesoft.tables.spec import TableError, TableSpec
 
 if TYPE_CHECKING:
     from edgesoft.cli.answers import Answers
@@ -65,8 +65,21 @@ def command(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a heading.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="One JSON object a line. A byte of a file's name that is no UTF-8 stands as \\udcXX: os.fsencode gives it back.",
+        ),
+    ] = False,
+    as_csv: Annotated[
+        bool,
+        typer.Option(
+            "--csv",
+            help="CSV with a heading. A cell that begins with a double quote is JSON: text that a spreadsheet would take for a "
+            "formula, or with control characters, stands so.",
+        ),
+    ] = False,
     show: Annotated[bool, typer.Option("--show", help="Draw what the model was fed, on stderr.")] = False,
     save_seen: Annotated[
         Path | None,
@@ -139,19 +152,21 @@ def _write(
 
     page = SeenPage(save_seen) if save_seen is not None else None
     all_read = True
-    for count, reading in enumerate(readings, start=1):
-        answers.write(reading)
-        on_answer(count)
-        if isinstance(reading, Unreadable):
-            all_read = False
-            continue
-        if show:
-            for line in draw(reading.inputs).splitlines():
-                say(line)
+    try:
+        for count, reading in enumerate(readings, start=1):
+            answers.write(reading)
+            on_answer(count)
+            if isinstance(reading, Unreadable):
+                all_read = False
+                continue
+            if show:
+                for line in draw(reading.inputs).splitlines():
+                    say(line)
+            if page is not None:
+                page.add(reading)
+    finally:  # the page shows what was seen, also when the answers cannot be written
         if page is not None:
-            page.add(reading)
-    if page is not None:
-        page.finish()
+            page.finish()
     return all_read
 
 
@@ -179,10 +194,14 @@ def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[t
     if features is not None:
         yield "features", parse_row(features, spec)
     for name in names:
-        file = RowFile(Path(name), spec)
-        if file.unused:
-            say(f"note: {name}: columns that the model does not take: {', '.join(file.unused)}")
-        yield from named_rows(file)
+        # A file that cannot be read is an answer like any other, and the next file follows.
+        try:
+            file = RowFile(Path(name), spec)
+            if file.unused:
+                say(f"note: {name}: columns that the model does not take: {shortened(file.unused)}")
+            yield from named_rows(file)
+        except TableError as error:
+            yield name, Row(0, (), str(error).removeprefix(f"{name}: "))
 
 
 def _found(names: list[str], listing: BinaryIO | None) -> Iterator[tuple[str, str | bytes]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgesoft.cli.console import percent, printable, say
+from edgesoft.cli.console import percent, say
 from edgesoft.cli.render import show
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def command(
     from edgesoft.inference.inspect import inspect
 
     inspection = inspect(model)
-    lines = (f"{name:<16}{printable(text)}" for name, text in _lines(inspection))
+    lines = (f"{name:<16}{text}" for name, text in _lines(inspection))
     show(_document(inspection), lines, as_json=as_json)
     if inspection.changed_parts:
         say(
@@ -60,8 +60,8 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
     return [
         ("name", card.name),
         ("labels", ", ".join(card.labels)),
-        ("input", ", ".join(_tensor_spec(port) for port in inspection.inputs)),
-        ("outputs", ", ".join(_tensor_spec(port) for port in inspection.outputs)),
+        ("input", ", ".join(_tensor_spec(tensor) for tensor in inspection.inputs)),
+        ("outputs", ", ".join(_tensor_spec(tensor) for tensor in inspection.outputs)),
         ("preprocessing", card.input.describe()),
         ("head", card.head.describe()),
         ("hidden layers", f"{hidden}; {_number(inspection.parameters)} parameters"),
@@ -106,5 +106,5 @@ def _number(count: int | None) -> str:
     return "?" if count is None else f"{count:,}"
 
 
-def _tensor_spec(port: TensorSpec) -> str:
-    return f"{port.name} {port.dtype} [{', '.join(map(str, port.shape))}]"
+def _tensor_spec(tensor: TensorSpec) -> str:
+    return f"{tensor.name} {tensor.dtype} [{', '.join(map(str, tensor.shape))}]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from edgesoft.cli.console import percent
+from edgesoft.cli.streams import unguarded
 
 if TYPE_CHECKING:
     from edgesoft.training.results import Epoch
@@ -49,7 +51,7 @@ class TrainingProgress(_Live):
     """Shows epochs, loss, validation accuracy and the time that is left; a context manager."""
 
     def __init__(self, epochs: int, batches: int, *, quiet: bool) -> None:
-        self._console = Console(stderr=True, quiet=quiet, highlight=False)  # rich honours NO_COLOR
+        self._console = Console(file=unguarded(sys.stderr), quiet=quiet, highlight=False)  # rich honours NO_COLOR
         self._epochs, self._batches = epochs, batches
         self._every = math.ceil(epochs / MOST_LINES)
         super().__init__(
@@ -83,7 +85,7 @@ class ReadingProgress(_Live):
     """Shows on a terminal how many pictures have been read; a context manager."""
 
     def __init__(self, *, quiet: bool) -> None:
-        console = Console(stderr=True, highlight=False)
+        console = Console(file=unguarded(sys.stderr), highlight=False)
         super().__init__(console, TextColumn("reading"), BarColumn(), TextColumn("{task.fields[count]}"), quiet=quiet)
         self._task = self._bar.add_task("", total=None, visible=False, count="")
         self._shown = 0.0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
+
+from edgesoft.cli.console import write, write_json
+from edgesoft.escape import json_text
 
 SCHEMA_VERSION = 1
 """Of the JSON documents that `--json` prints: it rises when a key goes or changes its meaning."""
@@ -25,15 +27,14 @@ def show(document: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) ->
         Which of the two.
     """
     if as_json:
-        print(to_json({"schema_version": SCHEMA_VERSION, **document}))
-        return
-    for line in lines:
-        print(line)
+        write_json(to_json({"schema_version": SCHEMA_VERSION, **document}))
+    else:
+        write(*lines)
 
 
 def to_json(value: Any) -> str:
     """One JSON document; paths become text, and NaN and infinity, which JSON does not know, null."""
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return json_text(_plain(value), indent=2)
 
 
 def _plain(value: Any) -> Any:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgesoft.cli.console import percent, say, table
+from edgesoft.cli.console import percent, say, table, write
 from edgesoft.cli.options import with_settings
+from edgesoft.cli.signals import interrupted
 from edgesoft.data.settings import DataSettings
 from edgesoft.errors import UsageError
 from edgesoft.settings import described
@@ -44,7 +45,7 @@ def command(
     """Train a classifier on pictures or on a table; without a source on MNIST.
 
     What is not set suits the data, and is written to config.json. Writes the best weights, metrics and pictures to
-    runs/<name>/. Ctrl-C keeps the best weights so far.
+    runs/<name>/. Ctrl-C and SIGTERM keep the best weights so far.
     """
     from edgesoft.api import resume as go_on
     from edgesoft.api import train
@@ -64,7 +65,7 @@ def command(
             f"interrupted after {len(result.epochs)} of {result.settings.epochs} epochs: the best weights so far are kept"
         )
         say(f"continue:  edgesoft train --resume {result.folder.path}")
-        raise typer.Exit(130)
+        raise typer.Exit(interrupted())
     if result.stopped_early:
         say(f"stopped early: no better epoch in {result.settings.patience}")
     is_default = output is None and resume is None
@@ -143,11 +144,11 @@ def _print(result: TrainResult) -> None:
             [score.label, percent(score.precision), percent(score.recall), percent(score.f1), f"{score.examples:,}"]
             for score in shown
         ]
-        print(table([["class", "precision", "recall", "F1", "examples"], *rows]))
-    print(f"validation accuracy  {percent(best.validation_accuracy)}  (epoch {best.number} of {len(result.epochs)})")
+        write(*table([["class", "precision", "recall", "F1", "examples"], *rows]))
+    write(f"validation accuracy  {percent(best.validation_accuracy)}  (epoch {best.number} of {len(result.epochs)})")
     if result.scores:
         test = result.checkpoint.card.metrics["test"]
         low, high = wilson_interval(test["accuracy"], test["examples"])
         interval = f"95 % interval {100 * low:.2f} to {100 * high:.2f}"
-        print(f"test accuracy        {percent(test['accuracy'])}  ({test['examples']:,} examples, {interval})")
-    print(f"checkpoint           {result.folder.checkpoint}")
+        write(f"test accuracy        {percent(test['accuracy'])}  ({test['examples']:,} examples, {interval})")
+    write(f"checkpoint           {result.folder.checkpoint}")

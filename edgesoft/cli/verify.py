@@ -23,6 +23,13 @@ def command(
     device_id: options.DeviceId = None,
     threads: options.Threads = None,
     tf32: options.Tf32 = False,
+    sha256: Annotated[
+        str | None,
+        typer.Option(
+            help="The SHA-256 that the whole file must have, as whoever made it told you; any other file is refused unread.",
+            show_default=False,
+        ),
+    ] = None,
     against: Annotated[
         Path | None,
         typer.Option(help="Compare with this checkpoint in PyTorch over the whole test split.", show_default=False),
@@ -49,6 +56,7 @@ def command(
         device_id=device_id,
         threads=threads,
         tf32=tf32,
+        sha256=sha256,
         against=against,
         data=data,
         on_start=lambda choice: say(f"on {choice.provider} ({choice.reason})") if is_auto else None,
@@ -68,6 +76,7 @@ def _document(report: VerifyReport) -> dict[str, Any]:
     return {
         "passed": report.passed,
         "path": report.path,
+        "sha256": report.sha256,
         "precision": report.precision,
         "provider": report.provider,
         "examples": report.examples,
@@ -93,4 +102,5 @@ def _lines(report: VerifyReport) -> Iterator[str]:
             f"logits within {parity.max_logit_difference:.2g}, {len(parity.label_changes)} of {parity.examples:,} labels changed"
         )
     if report.passed:
+        yield f"sha256           {report.sha256}"
         yield f"verified         {report.path}"

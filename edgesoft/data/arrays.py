@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.data.dataset import Dataset, Split
+from edgesoft.data.labels import Label, named, read_labels
 from edgesoft.data.settings import DataSettings
-from edgesoft.data.splits import check_classes, check_doubles, divide
+from edgesoft.data.splits import MOST_CLASSES, check_classes, check_doubles, divide
 from edgesoft.data.tables import check_features
 from edgesoft.errors import EdgesoftError
 from edgesoft.model.inputs import InputKind, PictureInput, TableInput
+from edgesoft.names import flaw, quoted, stem
 from edgesoft.npz import read_npz
 from edgesoft.tables.spec import Column
 
 NPZ_LIMIT = 4 * 2**30
 """Largest `.npz` file, and largest sum of its arrays, in bytes."""
-MOST_CLASSES = 1000
 
 _INPUTS = ("x", "X", "inputs", "features", "images", "data")
 _TARGETS = ("y", "Y", "targets", "target", "labels")
@@ -39,8 +40,8 @@ def from_arrays(
     options: DataSettings = DataSettings(),
     *,
     name: str = "arrays",
-    labels: Sequence[str] | None = None,
-    feature_names: Sequence[str] | None = None,
+    labels: Any = None,
+    feature_names: Any = None,
     origin: object = "arrays",
 ) -> Dataset:
     """Make a data set of arrays.
@@ -56,9 +57,9 @@ def from_arrays(
     name
         Name of the data set.
     labels
-        The class names, if the labels are integers from 0 on; None names the classes by what the labels are.
+        A list or an array of the class names, if the labels are integers from 0 on; None names the classes by what the labels are.
     feature_names
-        Names of the features; None numbers them.
+        A list or an array of the features' names; None numbers them.
     origin
         Where the arrays came from, for the messages.
 
@@ -67,12 +68,17 @@ def from_arrays(
     EdgesoftError
         Shapes, types or numbers of the arrays do not fit.
     """
-    arrays = {part: (_array(x), _array(y).reshape(-1)) for part, (x, y) in splits.items()}
-    inputs = {part: _checked_inputs(x, len(y), f"{origin}: {part}") for part, (x, y) in arrays.items()}
+    if (wrong := flaw(name)) is not None:
+        raise EdgesoftError(f"{origin}: name {quoted(name)} {wrong}. Choose another")
+    answers = read_labels({part: _labels(y, f"{origin}: {part}: labels") for part, (_, y) in splits.items()}, origin)
+    inputs = {
+        part: _checked_inputs(_array(x, f"{origin}: {part}"), len(answers[part]), f"{origin}: {part}")
+        for part, (x, _) in splits.items()
+    }
     shapes = {x.shape[1:] for x in inputs.values()}
     if len(shapes) > 1 or len({x.dtype for x in inputs.values()}) > 1:
         raise EdgesoftError(f"{origin}: the splits differ in shape or type: {', '.join(map(str, sorted(shapes)))}")
-    targets, names = _numbered({part: y for part, (_, y) in arrays.items()}, labels, origin)
+    targets, names = _numbered(answers, labels, origin)
     parts = divide(targets["train"], options, has_validation="validation" in targets, has_test="test" in targets)
     x, y = inputs["train"], targets["train"]
     divided = {part: Split(inputs[part], targets[part]) for part in inputs}
@@ -85,7 +91,7 @@ def from_arrays(
         )
     else:
         features = _feature_names(x, feature_names, origin)
-        spec = TableInput(tuple(map(Column, features)))
+        spec = TableInput(tuple(map(Column, features))).fitted(divided["train"].inputs)
         notes += check_features(divided["train"].inputs, features)
     return Dataset.of(name, names, spec, divided, warnings=notes)
 
@@ -113,13 +119,12 @@ def load_npz(path: Path, options: DataSettings) -> Dataset:
         raise EdgesoftError(
             f"{path}: has the arrays {', '.join(arrays) or '(none)'}. Expected x and y, or x_train, y_train, x_test, y_test"
         )
-    words = {name: [str(word) for word in arrays[name]] for name in ("class_names", "feature_names") if name in arrays}
     return from_arrays(
         splits,
         options,
-        name=path.stem,
-        labels=words.get("class_names"),
-        feature_names=words.get("feature_names"),
+        name=stem(path.stem),
+        labels=arrays.get("class_names"),
+        feature_names=arrays.get("feature_names"),
         origin=path,
     )
 
@@ -128,11 +133,19 @@ def _first(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> NDArray[
     return next((arrays[name] for name in names if name in arrays), None)
 
 
-def _array(values: Any) -> NDArray[Any]:
+def _array(values: Any, where: str) -> NDArray[Any]:
     """A numpy array of numbers or words; a torch tensor is fetched from wherever it lies."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise EdgesoftError(
+            f"{where}: {int(np.ma.getmaskarray(values).sum()):,} values are masked. Fill them in or remove these rows"
+        )
     return np.asarray(values)
+
+
+def _labels(values: Any, where: str) -> Any:
+    return values if isinstance(values, list | tuple) else _array(values, where)
 
 
 def _checked_inputs(x: NDArray[Any], labels: int, where: str) -> NDArray[Any]:
@@ -161,38 +174,41 @@ def _checked_inputs(x: NDArray[Any], labels: int, where: str) -> NDArray[Any]:
 
 
 def _numbered(
-    answers: Mapping[str, NDArray[Any]], labels: Sequence[str] | None, origin: object
+    answers: Mapping[str, Sequence[Label]], labels: Any, origin: object
 ) -> tuple[dict[str, NDArray[np.int64]], list[str]]:
     """Labels as indices, and the class names: integers in their order, words in theirs."""
-    kind = answers["train"].dtype.kind
-    if kind == "f" and all((y == np.rint(y)).all() for y in answers.values()):
-        answers, kind = {part: y.astype(np.int64) for part, y in answers.items()}, "i"
-    if kind not in "iubUSO":
-        raise EdgesoftError(
-            f"{origin}: labels are {answers['train'].dtype}. Expected words or integers: a quantity is no class"
-        )
-    known = sorted(set(answers["train"].tolist()), key=None if kind in "iub" else str)
+    known: list[Any] = sorted(set(answers["train"]))
     if len(known) > MOST_CLASSES:
         raise EdgesoftError(f"{origin}: {len(known):,} different labels. That is a quantity, not a class")
-    if labels is not None:
-        if kind not in "iub" or not all(0 <= label < len(labels) for label in known):
+    if labels is None:
+        for part, y in answers.items():
+            for label in sorted(set(y)):
+                if (wrong := flaw(str(label))) is not None:
+                    raise EdgesoftError(
+                        f"{origin}: {part}: the label {quoted(label)} in row {y.index(label)} {wrong}. Rename it"
+                    )
+        names = named([str(label) for label in known], "class", "classes", origin)
+    else:
+        names = named(labels, "class", "classes", origin)
+        if not all(isinstance(label, int) and 0 <= label < len(names) for label in known):
             raise EdgesoftError(
-                f"{origin}: with {len(labels)} class names, labels must be integers from 0 to {len(labels) - 1}"
+                f"{origin}: with {len(names)} class names, labels must be integers from 0 to {len(names) - 1}"
             )
-        known = list(range(len(labels)))
+        known = list(range(len(names)))
     index = {label: place for place, label in enumerate(known)}
     for part, y in answers.items():
-        strange = set(y.tolist()) - set(index)
+        strange = set(y) - set(index)
         if strange:
             raise EdgesoftError(
-                f"{origin}: the {part} split has the label {min(map(str, strange))!r}, which no training example has"
+                f"{origin}: the {part} split has the label {quoted(min(map(str, strange)))}, which no training example has"
             )
-    numbered = {part: np.array([index[label] for label in y.tolist()], np.int64) for part, y in answers.items()}
-    return numbered, list(labels) if labels is not None else [str(label) for label in known]
+    return {part: np.array([index[label] for label in y], np.int64) for part, y in answers.items()}, names
 
 
-def _feature_names(x: NDArray[Any], names: Sequence[str] | None, origin: object) -> list[str]:
-    names = [str(name) for name in names or [f"feature {place}" for place in range(x.shape[1])]]
-    if len(names) != x.shape[1]:
-        raise EdgesoftError(f"{origin}: {len(names)} names for {x.shape[1]} features")
-    return names
+def _feature_names(x: NDArray[Any], names: Any, origin: object) -> list[str]:
+    if names is None:
+        return [f"feature {place}" for place in range(x.shape[1])]
+    words = named(names, "feature", "features", origin)
+    if len(words) != x.shape[1]:
+        raise EdgesoftError(f"{origin}: {len(words)} names for {x.shape[1]} features")
+    return words

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from edgesoft.data.settings import DataSettings
 from edgesoft.model.inputs import InputKind
 from edgesoft.model.layers import Layer
+from edgesoft.names import stem
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,9 +62,8 @@ class Dataset:
         skipped: Sequence[str] = (),
     ) -> Dataset:
         """A data set of named splits; the name is made fit for files to be named after it."""
-        fit = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model"
         train, validation, test = (splits[part] for part in ("train", "validation", "test"))
-        return cls(fit, tuple(labels), spec, train, validation, test, tuple(warnings), tuple(skipped))
+        return cls(stem(name), tuple(labels), spec, train, validation, test, tuple(warnings), tuple(skipped))
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items())

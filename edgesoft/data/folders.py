@@ -6,23 +6,26 @@ in temporary files that are mapped into memory, so a set may be larger than the 
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.settings import DataSettings
-from edgesoft.data.splits import check_classes, check_doubles, divide
+from edgesoft.data.splits import check_class_count, check_classes, check_doubles, divide
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import reason
 from edgesoft.inference.cpu import usable_cores
 from edgesoft.model.inputs import PictureInput
+from edgesoft.names import fault, same
 from edgesoft.pictures import PictureError, read_picture
 from edgesoft.pictures.sources import files_below
 
@@ -101,9 +104,11 @@ def _list_files(path: Path) -> tuple[list[str], dict[str, _Listing], list[str]]:
         raise EdgesoftError(
             f"{path}: holds no folders of pictures. Expected one subfolder a class, or train/, val/ and test/ with those inside"
         )
+    check_class_count(labels, path)
     notes, listings = [], {}
     for name, root in roots.items():
-        classes = _subfolders(root)
+        known = {same(label): label for label in labels}
+        classes = {known.get(same(folder), folder): place for folder, place in _subfolders(root).items()}
         strange = sorted(set(classes) - set(labels))
         if strange:
             raise EdgesoftError(
@@ -129,11 +134,8 @@ def _subfolders(path: Path) -> dict[str, Path]:
         raise EdgesoftError(f"{path}: no such folder (expected one subfolder a class)") from None
     except OSError as error:
         raise EdgesoftError(f"{path}: cannot be read ({reason(error)})") from error
-    for name in folders:
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise EdgesoftError(f"{path}: the folder {name!r} has a name that is not UTF-8. Rename it") from None
+    if (wrong := fault(sorted(folders), "class", "classes")) is not None:
+        raise EdgesoftError(f"{path}: {wrong}. Rename its folder")
     return folders
 
 
@@ -185,11 +187,28 @@ def _array(shape: Sequence[int]) -> Pixels:
     if size <= MEMORY_LIMIT:
         return np.empty(shape, np.uint8)
     folder = tempfile.gettempdir()
+    advice = "Choose a smaller --size, or another folder by the environment variable TMPDIR"
     free = shutil.disk_usage(folder).free
     if size > free:
         raise EdgesoftError(
-            f"the decoded pictures take {size / 1e9:.1f} GB, but {folder} has {free / 1e9:.1f} GB free. Choose a smaller --size, "
-            "or another folder by the environment variable TMPDIR"
+            f"the decoded pictures take {size / 1e9:.1f} GB, but {folder} has {free / 1e9:.1f} GB free. {advice}"
         )
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, np.uint8, mode="w+", shape=tuple(shape))
+    try:
+        with tempfile.TemporaryFile() as file:
+            _reserve(file, size)
+            return np.memmap(file, np.uint8, mode="r+", shape=tuple(shape))
+    except OSError as error:
+        raise EdgesoftError(
+            f"the decoded pictures take {size / 1e9:.1f} GB, which {folder} cannot hold ({reason(error)}). {advice}"
+        ) from error
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Take the space now: where a disk is full, a mapped file ends the process by a signal, without a word."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    zeros = bytes(2**20)
+    for start in range(0, size, len(zeros)):
+        file.write(zeros[: size - start])
+    file.flush()

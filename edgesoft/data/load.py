@@ -11,9 +11,9 @@ from edgesoft.data.arrays import load_npz
 from edgesoft.data.dataset import Dataset
 from edgesoft.data.folders import load_folder
 from edgesoft.data.mnist import load_mnist
+from edgesoft.data.named_sets import SETS, load_named_set
 from edgesoft.data.settings import DataSettings
 from edgesoft.data.tables import load_table
-from edgesoft.data.torchvision_sets import SETS, load_torchvision_set
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import full_path
 
@@ -44,10 +44,14 @@ def load_dataset(options: DataSettings, *, on_picture: Callable[[int, int], obje
     # Whole paths, so that the run finds its data from any folder.
     if options.source in SETS:
         found = replace(options, root=str(full_path(options.root)))
-        dataset = load_torchvision_set(options.source, found)
+        dataset = load_named_set(options.source, found)
         return replace(dataset, options=replace(found, download=False))
     found = replace(options, source=str(full_path(options.source)))
     path = Path(options.source).expanduser()
+    if path.is_dir() and path.suffix.lower() in (*TABLE_FILES, ".npz"):
+        raise EdgesoftError(
+            f"{path}: expected a file, but this is a folder. Name a file in it; if these are pictures, rename the folder"
+        )
     if path.is_dir():
         dataset = load_folder(path, options, on_picture=on_picture)
     elif path.suffix.lower() == ".npz":

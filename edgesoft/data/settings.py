@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgesoft.errors import UsageError
+from edgesoft.names import flaw
 from edgesoft.settings import check, described, setting
 
 LARGEST_SIDE = 1024
@@ -32,6 +33,11 @@ def _columns(given: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(given)
 
 
+def _is_path(text: str) -> bool:
+    """Whether a file may be called so; its bytes need not be UTF-8."""
+    return bool(text) and "\0" not in text
+
+
 def _share(value: float) -> bool:
     return 0 < value < 1
 
@@ -50,14 +56,24 @@ class DataSettings:
         "mnist",
         "A known set (mnist, fashion-mnist, ...), a folder with one subfolder a class, or a table: .csv, .tsv, .npz, .parquet",
         takes=str,
+        expected="a name or a path",
+        holds=_is_path,
         is_option=False,
     )
-    target: str | None = setting(None, "The column that holds the labels", takes=str, shown="")
+    target: str | None = setting(
+        None,
+        "The column that holds the labels",
+        takes=str,
+        expected="the name of a column",
+        holds=lambda name: flaw(name) is None,
+        shown="",
+    )
     ignore_columns: tuple[str, ...] = setting(
         (),
         "Columns to leave out, with commas between them",
         takes=(str, list, tuple),
         expected="names of columns",
+        holds=lambda names: all(flaw(name) is None for name in names),
         convert=_columns,
         shown="",
     )
@@ -101,8 +117,10 @@ class DataSettings:
         shown="the seed of the training",
         is_option=False,
     )
-    root: str = setting("data", "Folder of the files of torchvision's sets", takes=str)
-    download: bool = setting(False, "Let torchvision fetch missing files", takes=bool, shown="", flags="--download")
+    root: str = setting("data", "Folder of the archives of known sets", takes=str, expected="a path", holds=_is_path)
+    download: bool = setting(
+        False, "Fetch the archives of a known set that are missing", takes=bool, shown="", flags="--download"
+    )
 
     def __post_init__(self) -> None:
         check(self)

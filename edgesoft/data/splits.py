@@ -16,6 +16,8 @@ TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.15
 MANY = 10_000
 VALIDATION_SHARE_OF_MANY = 0.1
+MOST_CLASSES = 1000
+"""Classes that a classifier may have; more different labels than that are a quantity or a number of the example."""
 UNBALANCED = 2.0
 """From this ratio between the largest and the smallest class on, the difference is reported."""
 
@@ -92,11 +94,9 @@ def check_classes(splits: Mapping[str, NDArray[np.int64]], labels: Sequence[str]
     Raises
     ------
     EdgesoftError
-        There are fewer than two classes, or one of them is not in the training split, or a split is empty.
+        There are fewer than two classes or too many, or one of them is not in the training split, or a split is empty.
     """
-    if len(labels) < 2:
-        only = f" ({labels[0]!r})" if labels else ""
-        raise EdgesoftError(f"{origin}: holds {len(labels)} class{only}. A classifier needs examples of at least two")
+    check_class_count(labels, origin)
     for name, targets in splits.items():
         if not len(targets):
             raise EdgesoftError(f"{origin}: no example is left for the {name} split. Add more examples of every class")
@@ -118,6 +118,24 @@ def check_classes(splits: Mapping[str, NDArray[np.int64]], labels: Sequence[str]
             f"{counts['train'][low]:,}. --class-weights gives every class the same weight"
         )
     return notes
+
+
+def check_class_count(labels: Sequence[str], origin: object) -> None:
+    """Hold the number of classes to its range; cheap, so that it comes before the examples are read.
+
+    Raises
+    ------
+    EdgesoftError
+        There are fewer than two, or more than `MOST_CLASSES`.
+    """
+    if len(labels) < 2:
+        only = f" ({labels[0]!r})" if labels else ""
+        raise EdgesoftError(f"{origin}: holds {len(labels)} class{only}. A classifier needs examples of at least two")
+    if len(labels) > MOST_CLASSES:
+        raise EdgesoftError(
+            f"{origin}: holds {len(labels):,} classes, and a classifier may have {MOST_CLASSES:,}. Put classes together, or train on "
+            "a part of them"
+        )
 
 
 def check_doubles(splits: Mapping[str, Split]) -> list[str]:

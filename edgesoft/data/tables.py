@@ -1,39 +1,38 @@
 """Tables: a CSV, TSV or Parquet file, one column of which holds the labels.
 
-The file is read twice, row by row: first to learn what every column holds, then to fill the arrays. So only the numbers are ever in
-memory, not the text.
+The file is read row by row, two or three times: to learn what every column holds, which words the columns of text have, and to
+fill the arrays. So only the numbers are ever in memory, once, and never the text.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesoft.data.columns import MOST_COMPLAINTS, ColumnScan, LabelScan, Words, listed, refuse_columns
 from edgesoft.data.dataset import Dataset, Split
+from edgesoft.data.parquet import Rows, parquet_rows
 from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import check_classes, check_doubles, divide
-from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.errors import UsageError
 from edgesoft.model.inputs import TableInput
-from edgesoft.tables.rows import Record, check_heading, check_record, read_records
-from edgesoft.tables.spec import MISSING, Column, TableError
+from edgesoft.names import same
+from edgesoft.tables.rows import check_heading
+from edgesoft.tables.spec import MOST_FEATURES, Column, TableError
+from edgesoft.tables.text import Record, read_records
 
 FILE_LIMIT = 2 * 2**30
 """Largest text file read, in bytes."""
 MEMORY_LIMIT = 4 * 2**30
-"""Largest array made, in bytes."""
-MOST_VALUES = 1000
-"""Different values that a text column or the label column may have."""
-MOSTLY = 0.9
-"""From this share of numbers on, a column with a few words is a column of numbers with mistakes."""
+"""Largest sum of the arrays made, in bytes."""
 
-Rows = Callable[[], Iterator[Record]]
-Values = NDArray[Any]  # float32 numbers, or int32 codes of words
+Numbers = NDArray[np.float32]
 
 
 def load_table(path: Path, options: DataSettings) -> Dataset:
@@ -42,42 +41,41 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
     Raises
     ------
     EdgesoftError
-        The file cannot be read, is too large, or a column is not what it must be: the message says which row and column.
+        The file cannot be read, is too large, or rows or columns are not what they must be: the message tells the first ones and counts
+        the others.
     UsageError
         The label column was not named, or a column of that name does not exist.
     """
     options.refuse("a table", "size", "colour", "root", "download")
-    rows = _parquet_rows(path) if path.suffix.lower() in (".parquet", ".pq") else _text_rows(path)
-    names = next(rows(), Record(0, [])).cells
+    rows = parquet_rows(path) if path.suffix.lower() in (".parquet", ".pq") else _text_rows(path)
+    names = next(rows(()), Record(0, [])).cells
     if not names:
         raise TableError(f"{path}: the file is empty. Expected a heading and one row an example")
     check_heading(names, path)
     target = _find_column(options.target, names, path)
-    ignored = {_find_column(name, names, path) for name in options.ignore_columns}
-    scans = _scan(rows, names, path)
-    taken = [scan for place, scan in enumerate(scans) if place != target and place not in ignored]
-    if not taken:
+    ignored = {_find_column(name, names, path) for name in options.ignore_columns} - {target}
+    places = [place for place in range(len(names)) if place != target and place not in ignored]
+    if not places:
         raise TableError(f"{path}: has no column besides the labels. Expected at least one column of features")
-    labels = _labels(scans[target], path)
-    for scan in taken:
-        _check_column(scan, path)
-    count = scans[target].rows
-    if 4 * count * sum(1 if scan.is_numeric else len(scan.values or ()) for scan in taken) > MEMORY_LIMIT:
+    if len(places) > MOST_FEATURES:
         raise TableError(
-            f"{path}: its {count:,} rows would take more than {MEMORY_LIMIT / 2**30:.0f} GB of memory. Take a sample of the rows"
+            f"{path}: has {len(places):,} columns. Expected at most {MOST_FEATURES:,}: leave some of them out"
         )
-    targets, columns = _fill(rows, labels, scans, taken, target, path)
-    return _divided(path, labels, targets, taken, columns, options)
+    table = _Table(
+        path, lambda: rows(ignored), target, places, LabelScan(names[target]), [ColumnScan(names[p]) for p in places]
+    )
+    return table.load(options)
 
 
 def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
     if name is None:
         raise UsageError(f"{path}: which column holds the labels? Say --target NAME. There are {_shortened(names)}")
-    if name not in names:
+    alike = [same(known) for known in names]
+    if same(name) not in alike:
         close = difflib.get_close_matches(name, names, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"There are {_shortened(names)}"
         raise UsageError(f"{path}: has no column {name!r}. {hint}")
-    return names.index(name)
+    return alike.index(same(name))
 
 
 def _text_rows(path: Path) -> Rows:
@@ -90,196 +88,138 @@ def _text_rows(path: Path) -> Rows:
             f"{path}: {size / 1e9:.1f} GB is more than a table may have ({FILE_LIMIT / 1e9:.1f} GB), because its numbers must fit "
             "into memory. Take a sample of the rows, or save it as .parquet"
         )
-    return lambda: read_records(path)
-
-
-def _parquet_rows(path: Path) -> Rows:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise EdgesoftError(f"{path}: reading Parquet needs pyarrow. Install it: pip install pyarrow") from None
-
-    def rows() -> Iterator[Record]:
-        try:
-            with parquet.ParquetFile(path) as file:
-                yield Record(0, list(file.schema_arrow.names))
-                line = 0
-                for batch in file.iter_batches():
-                    for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                        line += 1
-                        yield Record(line, ["" if value is None else str(value) for value in values])
-        except (ArrowException, OSError) as error:
-            raise TableError(f"{path}: cannot be read as Parquet ({' '.join(str(error).split())})") from error
-
-    return rows
+    return lambda _: read_records(path)
 
 
 @dataclass
-class _Scan:
-    """What one column holds."""
+class _Table:
+    """One file while it is read."""
 
-    name: str
-    rows: int = 0
-    numbers: int = 0
-    words: int = 0
-    """Cells that are neither a number nor missing."""
-    first_word: tuple[int, str] = (0, "")
-    missing: int = 0
-    first_missing: int = 0
-    empty: int = 0
-    infinite: int = 0
-    first_infinite: int = 0
-    has_fraction: bool = False
-    values: set[str] | None = field(default_factory=set)
-    """The different values; None when there are more than `MOST_VALUES`."""
+    path: Path
+    rows: Callable[[], Iterator[Record]]
+    target: int
+    places: Sequence[int]
+    """Of the columns that become features."""
+    label: LabelScan
+    scans: Sequence[ColumnScan]
+    """What each of these columns holds."""
+    words: dict[int, Words] = field(default_factory=dict)
+    """Index of a text column among them -> its values."""
 
-    @property
-    def is_numeric(self) -> bool:
-        return self.words == 0 and self.numbers > 0
+    def load(self, options: DataSettings) -> Dataset:
+        """Read the rows, check them and divide them."""
+        self._scan()
+        labels = self.label.labels(self.path)
+        refuse_columns([(scan.name, text) for scan in self.scans if (text := scan.complaint()) is not None], self.path)
+        order = {self.label.values[label]: index for index, label in enumerate(labels)}
+        targets = np.array([order[code] for code in range(len(order))])[np.asarray(self.label.codes)].astype(np.int64)
+        parts = divide(targets, options, has_validation=False, has_test=False)
+        notes = check_classes({name: targets[part] for name, part in parts.items()}, labels, self.path)
+        self._collect(parts["train"])
+        columns = [
+            Column(scan.name, self.words[index].vocabulary if index in self.words else None)
+            for index, scan in enumerate(self.scans)
+        ]
+        spec = TableInput(tuple(columns))  # refuses too many features
+        if 4 * len(targets) * math.prod(spec.shape) > MEMORY_LIMIT:
+            raise TableError(
+                f"{self.path}: its {len(targets):,} rows would take more than {MEMORY_LIMIT / 2**30:.0f} GB of memory. "
+                "Take a sample of the rows"
+            )
+        inputs, unseen = self._fill(columns, parts)
+        splits = {name: Split(inputs[name], targets[part]) for name, part in parts.items()}
+        spec = spec.fitted(splits["train"].inputs)
+        notes += unseen + check_doubles(splits) + check_features(splits["train"].inputs, spec.features)
+        return Dataset.of(self.path.stem, labels, spec, splits, warnings=notes)
 
-    def see(self, line: int, cell: str) -> None:
-        self.rows += 1
-        if self.values is not None:
-            self.values.add(cell)
-            if len(self.values) > MOST_VALUES:
-                self.values = None
-        if cell.lower() in MISSING:
-            self.first_missing = self.first_missing or line
-            self.missing += 1
-            self.empty += not cell
+    def _records(self) -> Iterator[Record]:
+        records = self.rows()
+        next(records, None)
+        return records
+
+    def _scan(self) -> None:
+        """The first pass: what every column holds, the label of every row, and which rows cannot be read."""
+        complaints, count, total = list[str](), 0, 0
+        for record in self._records():
+            total += 1
+            if record.error is not None:
+                count += 1
+                if count <= MOST_COMPLAINTS:
+                    complaints.append(f"line {record.line}: {record.error}")
+                continue
+            cells = record.cells
+            self.label.see(record.line, cells[self.target])
+            for scan, place in zip(self.scans, self.places, strict=True):
+                scan.see(record.line, cells[place])
+        if count:
+            those = "the rows that cannot be read" if count > 1 else "it"
+            what = f"{count:,} of {total:,} rows cannot be read" if count > 1 else "a row cannot be read"
+            raise TableError(f"{self.path}: {what}: {listed(complaints, count)}. Correct or remove {those}")
+        if not total:
+            raise TableError(f"{self.path}: has a heading but no rows. Expected one row an example")
+
+    def _collect(self, training: NDArray[np.int64]) -> None:
+        """The second pass, where there are columns of text: their values."""
+        self.words = {index: Words(scan) for index, scan in enumerate(self.scans) if not scan.is_numeric}
+        if not self.words:
             return
+        is_training = np.zeros(self.label.rows, np.bool_)
+        is_training[training] = True
+        watched = [(self.places[index], words) for index, words in self.words.items()]
+        count = len(self.scans) - len(watched)
         try:
-            value = np.float32(float(cell))
-        except (ValueError, OverflowError):
-            self.first_word = self.first_word if self.words else (line, cell)
-            self.words += 1
-            return
-        self.numbers += 1
-        if not np.isfinite(value):
-            self.first_infinite = self.first_infinite or line
-            self.infinite += 1
-        elif not self.has_fraction:
-            self.has_fraction = not float(cell).is_integer()
-
-
-def _scan(rows: Rows, names: Sequence[str], path: Path) -> list[_Scan]:
-    scans = [_Scan(name) for name in names]
-    records = rows()
-    next(records)
-    with np.errstate(over="ignore"):  # a number beyond float32 is counted as infinite
-        for record in records:
-            try:
-                check_record(record, len(names))
-            except TableError as error:
-                raise TableError(f"{path}: line {record.line}: {error}") from None
-            for scan, cell in zip(scans, record.cells, strict=True):
-                scan.see(record.line, cell)
-    if not scans[0].rows:
-        raise TableError(f"{path}: has a heading but no rows. Expected one row an example")
-    return scans
-
-
-def _labels(scan: _Scan, path: Path) -> tuple[str, ...]:
-    """The class names: numbers in their order, words in theirs."""
-    if scan.empty:
-        raise TableError(
-            f"{path}: {scan.empty:,} of {scan.rows:,} rows have no label in column {scan.name!r} (first: line {scan.first_missing}). "
-            "Fill them in or remove these rows"
-        )
-    kinds = len(scan.values or ())
-    if scan.values is None or (scan.is_numeric and (scan.has_fraction or kinds > max(20, scan.rows // 10))):
-        many = f"more than {MOST_VALUES:,}" if scan.values is None else str(kinds)
-        raise TableError(
-            f"{path}: column {scan.name!r} holds {many} different {'numbers' if scan.is_numeric else 'values'} in {scan.rows:,} rows. "
-            "That is a quantity, not a class. Name the label column: --target NAME"
-        )
-    return tuple(sorted(scan.values, key=(lambda text: (float(text), text)) if scan.is_numeric else None))
-
-
-def _check_column(scan: _Scan, path: Path) -> None:
-    without = f"or leave the column out: --ignore-columns {scan.name}"
-    if scan.words and scan.numbers >= MOSTLY * (scan.words + scan.numbers):
-        line, word = scan.first_word
-        raise TableError(
-            f"{path}: column {scan.name!r} holds numbers, but {word!r} in line {line} ({scan.words:,} such rows). Correct them, {without}"
-        )
-    missing = scan.missing if scan.words == 0 else scan.empty  # in a column of words, "none" is a word
-    if missing:
-        raise TableError(
-            f"{path}: {missing:,} of {scan.rows:,} rows have no value in column {scan.name!r} (first: line {scan.first_missing}). "
-            f"Fill them in, remove these rows, {without}"
-        )
-    if scan.is_numeric and scan.infinite:
-        raise TableError(
-            f"{path}: {scan.infinite:,} of {scan.rows:,} rows hold an infinite or too large number in column {scan.name!r} "
-            f"(first: line {scan.first_infinite}). Correct them, {without}"
-        )
-    if not scan.is_numeric and (scan.values is None or len(scan.values) > max(20, scan.rows // 2)):
-        many = f"more than {MOST_VALUES:,}" if scan.values is None else str(len(scan.values))
-        raise TableError(
-            f"{path}: text column {scan.name!r} holds {many} different values in {scan.rows:,} rows, such as {scan.first_word[1]!r}: "
-            f"these are no categories. Leave it out: --ignore-columns {scan.name}"
+            for row, record in enumerate(self._records()):
+                for place, words in watched:
+                    count += words.see(record.line, record.cells[place], is_training=bool(is_training[row]))
+                if count > 2 * MOST_FEATURES:  # fewer are counted once it is known which of them the training rows have
+                    raise TableError(
+                        f"{self.path}: its columns of text hold more than {count - 1:,} values. Leave some out"
+                    )
+        except IndexError:
+            raise self._changed() from None
+        refuse_columns(
+            [(words.scan.name, text) for words in self.words.values() if (text := words.complaint()) is not None],
+            self.path,
         )
 
+    def _fill(
+        self, columns: Sequence[Column], parts: Mapping[str, NDArray[np.int64]]
+    ) -> tuple[dict[str, Numbers], list[str]]:
+        """The last pass: float32 `[n, features]` of every split, and what their text columns hold that no training row has."""
+        width = sum(column.width for column in columns)
+        inputs = {name: np.zeros((len(part), width), np.float32) for name, part in parts.items()}
+        homes: list[tuple[str, int]] = [("", 0)] * self.label.rows
+        for name, part in parts.items():
+            for position, row in enumerate(part.tolist()):
+                homes[row] = (name, position)
+        starts = np.cumsum([0, *(column.width for column in columns)])[:-1]
+        is_text = np.array([column.vocabulary is not None for column in columns])
+        number_places, number_starts = np.array(self.places)[~is_text].tolist(), starts[~is_text]
+        text = [(self.places[index], int(starts[index]), columns[index]) for index in np.flatnonzero(is_text).tolist()]
+        unseen: dict[tuple[str, str], tuple[int, str]] = {}
+        try:
+            for (name, position), record in zip(homes, self._records(), strict=True):
+                numbers, cells = inputs[name][position], record.cells
+                numbers[number_starts] = [float(cells[place]) for place in number_places]
+                for place, start, column in text:
+                    word = same(cells[place])
+                    if word in column.codes:
+                        numbers[start + column.codes[word]] = 1
+                    else:
+                        count, first = unseen.get((column.name, name), (0, word))
+                        unseen[column.name, name] = (count + 1, first)
+        except (ValueError, IndexError):
+            raise self._changed() from None
+        order = [(column.name, name) for _, _, column in text for name in ("validation", "test")]
+        return inputs, [
+            f"{unseen[key][0]:,} of {len(parts[key[1]]):,} {key[1]} rows hold a value in column {key[0]!r} that no training row has "
+            f"(such as {unseen[key][1]!r}): read as none of the known values"
+            for key in order
+            if key in unseen
+        ]
 
-def _fill(
-    rows: Rows, labels: Sequence[str], scans: Sequence[_Scan], taken: Sequence[_Scan], target: int, path: Path
-) -> tuple[NDArray[np.int64], list[Values]]:
-    """The second pass: targets int64 `[n]`, and for every column taken its numbers float32 `[n]` or codes int32 `[n]`."""
-    count = scans[target].rows
-    targets = np.empty(count, np.int64)
-    codes = {label: index for index, label in enumerate(labels)}
-    places = [scans.index(scan) for scan in taken]
-    readers: list[Callable[[str], float]] = [
-        float if scan.is_numeric else {word: code for code, word in enumerate(sorted(scan.values or ()))}.__getitem__
-        for scan in taken
-    ]
-    columns: list[Values] = [np.empty(count, np.float32 if scan.is_numeric else np.int32) for scan in taken]
-    records = rows()
-    next(records)
-    try:
-        for index, record in enumerate(records):
-            targets[index] = codes[record.cells[target]]
-            for column, place, read in zip(columns, places, readers, strict=True):
-                column[index] = read(record.cells[place])
-    except (KeyError, ValueError, IndexError):
-        raise TableError(f"{path}: changed while it was read. Try again") from None
-    return targets, columns
-
-
-def _divided(
-    path: Path,
-    labels: tuple[str, ...],
-    targets: NDArray[np.int64],
-    scans: Sequence[_Scan],
-    columns: Sequence[Values],
-    options: DataSettings,
-) -> Dataset:
-    parts = divide(targets, options, has_validation=False, has_test=False)
-    notes = check_classes({name: targets[part] for name, part in parts.items()}, labels, path)
-    described, encoded = [], []
-    for scan, values in zip(scans, columns, strict=True):
-        if scan.is_numeric:
-            described.append(Column(scan.name))
-            encoded.append(values[:, np.newaxis])
-            continue
-        words = sorted(scan.values or ())
-        known = np.unique(values[parts["train"]])  # the test split must not teach the vocabulary
-        described.append(Column(scan.name, tuple(words[code] for code in known)))
-        encoded.append((values[:, np.newaxis] == known).astype(np.float32))
-        for name in ("validation", "test"):
-            unseen = ~np.isin(values[parts[name]], known)
-            if unseen.any():
-                example = words[values[parts[name]][unseen][0]]
-                notes.append(
-                    f"{unseen.sum():,} of {len(unseen):,} {name} rows hold a value in column {scan.name!r} that no training row has "
-                    f"(such as {example!r}): read as none of the known values"
-                )
-    inputs = np.ascontiguousarray(np.concatenate(encoded, axis=1), np.float32)
-    splits = {name: Split(inputs[part], targets[part]) for name, part in parts.items()}
-    spec = TableInput(tuple(described))
-    notes += check_doubles(splits) + check_features(splits["train"].inputs, spec.features)
-    return Dataset.of(path.stem, labels, spec, splits, warnings=notes)
+    def _changed(self) -> TableError:
+        return TableError(f"{self.path}: changed while it was read. Try again")
 
 
 def check_features(inputs: NDArray[np.float32], features: Sequence[str]) -> list[str]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from edgesoft.exporting.calibration import Reliability
-from edgesoft.training.charts import BLUE, GREY, ORANGE, draw
+from edgesoft.training.charts import BLUE, GREY, ORANGE, default_style, draw, new_figure
 
 
+@default_style()
 def reliability(before: Reliability, after: Reliability, *, title: str) -> bytes:
     """Accuracy against confidence, without and with the temperature, as an SVG."""
-    figure = Figure(figsize=(5, 4.4), layout="constrained")
+    figure = new_figure(5, 4.4)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="honest")
     for bins, colour, name in ((before, ORANGE, "temperature 1"), (after, BLUE, "as published")):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import tempfile
 from collections.abc import Sequence
 from functools import partial
@@ -26,13 +25,13 @@ from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.files import write_atomically
 from edgesoft.inference.bench import interleave
 from edgesoft.inference.classifier import Classifier
-from edgesoft.inference.find_model import INT8_SUFFIX
 from edgesoft.inference.parity import Parity, compare
 from edgesoft.inference.verify import verify
 from edgesoft.model.card import ModelCard, Quantization, StatedParity
 from edgesoft.model.file import open_model
 from edgesoft.model.golden import Golden
 from edgesoft.model.layers import Layer
+from edgesoft.names import quoted, stem_flaw
 from edgesoft.pictures import encode_png
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.network import SoftmaxMLP, reference_logits
@@ -101,7 +100,7 @@ class _Stage:
         learned_outliers = card.training is not None and card.training.outliers
         rejection = rejection_limits(logits, validation.targets, temperature, learned_outliers=learned_outliers)
         if not card.head.is_even:  # whoever chose another threshold has said already how sure an answer must be
-            rejection = dataclasses.replace(rejection, min_confidence=0.0)
+            rejection = dataclasses.replace(rejection, min_confidence=None)
         return dataclasses.replace(card, head=card.head.at(temperature), rejection=rejection)
 
     def _replay(self, content: bytes) -> list[str]:
@@ -167,12 +166,7 @@ def export(
         raise EdgesoftError(
             f"{checkpoint.path}: was trained on other data than {dataset.name} holds now. Train again: edgesoft train"
         )
-    # A checkpoint may come from anywhere, and its name must not lead out of the folder either.
-    name = checkpoint.card.name if name is None else name
-    if not re.fullmatch(r"\w[\w.-]*", name) or name.endswith(INT8_SUFFIX.removesuffix(".onnx")):
-        raise UsageError(
-            f"name {name!r}: expected letters, digits, '.', '_' and '-', and no '.int8' at the end, because files are named after it"
-        )
+    name = stem_of(checkpoint, name)
     trained = dataclasses.replace(checkpoint, card=dataclasses.replace(checkpoint.card, name=name))
     with tempfile.TemporaryDirectory() as folder:
         stage = _Stage(trained, dataset, gate, Path(folder))
@@ -186,12 +180,21 @@ def export(
     return ExportResult(name, checkpoint.sha256, timed[0], tuple(timed[1:]), stage.reference)
 
 
+def stem_of(checkpoint: Checkpoint, name: str | None) -> str:
+    """What the files are named after; a UsageError when that makes no file name."""
+    # A checkpoint may come from anywhere, and its name must not lead out of the folder either.
+    name = checkpoint.card.name if name is None else name
+    if (wrong := stem_flaw(name)) is not None:
+        raise UsageError(f"name {quoted(name)} {wrong}")
+    return name
+
+
 def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
     """A picture that is no input yet, and what the preprocessing makes of it; none for tables, or if it would be too large."""
     page = dataset.input.page(dataset.test.inputs[golden[len(golden) // 2]])
     if page is None or page.nbytes > GOLDEN_BYTES:
         return None, None
-    return page, dataset.input.read(encode_png(page))[0]
+    return page, dataset.input.read(encode_png(page)).values
 
 
 def _attempts(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeSettings) -> list[StagedModel]:

@@ -3,51 +3,64 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from edgesoft.data.dataset import Dataset
-from edgesoft.errors import EdgesoftError
+from edgesoft.escape import json_text
+from edgesoft.exporting.replace import HTML_SUFFIX, JSON_SUFFIX, check_replaceable
 from edgesoft.exporting.report import report_html
 from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
-from edgesoft.files import reason, write_atomically
 from edgesoft.inference.find_model import INT8_SUFFIX
+from edgesoft.model.file import parse_model
+from edgesoft.transaction import locked, replace_together
 
 SCHEMA_VERSION = 1
 
 
-def publish(result: ExportResult, dataset: Dataset, folder: Path) -> list[Path]:
-    """Write `<name>.onnx`, `<name>.int8.onnx`, `<name>.report.json` and `.html`; each appears whole or not at all.
+def publish(result: ExportResult, dataset: Dataset, folder: Path, *, overwrite: bool = False) -> list[Path]:
+    """Write `<name>.onnx`, `<name>.int8.onnx`, `<name>.report.json` and `.html`, all together or not at all.
 
-    An INT8 file of an earlier export is removed when this export has none: beside a new float file it would be another model.
+    An INT8 file of an earlier export is removed when this export has none: beside a new float file it would be another model. The new
+    float file then takes its place, and must not be worse.
+
+    Parameters
+    ----------
+    result
+        What is published.
+    dataset
+        The data that it was measured on.
+    folder
+        Where to; other files in it stay.
+    overwrite
+        Replace whatever bears these names, also what edgesoft did not write and models that are better.
 
     Raises
     ------
     EdgesoftError
-        The folder cannot be written.
+        The folder cannot be written, or a file must not be replaced.
+    GateMissedError
+        A model that is better stands there.
     """
-    files = {".onnx": result.float_model.content}
-    if result.int8_model is not None:
-        files[INT8_SUFFIX] = result.int8_model.content
     # All is made before anything is written: an error on the way then publishes nothing.
-    files[".report.json"] = (json.dumps(report_document(result), indent=2, ensure_ascii=False) + "\n").encode()
-    files[".report.html"] = report_html(result, dataset).encode()
-    for suffix, content in files.items():
-        write_atomically(folder / f"{result.name}{suffix}", content)
-        if suffix == ".onnx" and INT8_SUFFIX not in files:
-            _remove(folder / f"{result.name}{INT8_SUFFIX}")
-    return [folder / f"{result.name}{suffix}" for suffix in files]
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise EdgesoftError(
-            f"{path}: belongs to another model now, and cannot be removed ({reason(error)}). Remove it yourself"
-        ) from error
+    files: dict[str, bytes | None] = {
+        ".onnx": result.float_model.content,
+        INT8_SUFFIX: None if result.int8_model is None else result.int8_model.content,
+        JSON_SUFFIX: (json_text(report_document(result), indent=2) + "\n").encode(),
+        HTML_SUFFIX: report_html(result, dataset).encode(),
+    }
+    card = parse_model(result.float_model.content, folder / result.name).card
+    device_model = result.int8_model or result.float_model
+    accuracies = {
+        ".onnx": result.float_model.parity.candidate_accuracy or 0.0,
+        INT8_SUFFIX: device_model.parity.candidate_accuracy or 0.0,
+    }
+    with locked(folder):
+        if not overwrite:
+            check_replaceable(folder, result.name, card, accuracies)
+        replace_together(folder, {f"{result.name}{suffix}": content for suffix, content in files.items()})
+    return [folder / f"{result.name}{suffix}" for suffix, content in files.items() if content is not None]
 
 
 def report_document(result: ExportResult) -> dict[str, Any]:

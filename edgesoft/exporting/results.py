@@ -1,13 +1,15 @@
-"""What an export measures: each model file on its stage, and all of them together."""
+"""What an export measures: each model file on its stage, and all of them together; and what it published."""
 
 from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesoft.errors import GateMissedError
 from edgesoft.exporting.calibration import Reliability
 from edgesoft.inference.parity import Parity
 from edgesoft.model.card import Precision
@@ -107,3 +109,40 @@ class ExportResult:
         ]
         heading = ["", "accuracy", "labels changed", "logits within", "bytes", "batch 1", "gate"]
         return render("notebook.html", name=self.name, lines=[], place=None, heading=heading, rows=rows)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Files that were published, and what was measured on them."""
+
+    result: ExportResult
+    kind: str
+    """What the model takes: "pixels" or "features"."""
+    paths: tuple[Path, ...]
+    """Float model, INT8 model where one was made, report as JSON and as a page."""
+    removed: Path | None = None
+    """The INT8 file of an earlier model, where this one has none."""
+
+    @property
+    def model(self) -> Path:
+        """The file for devices: INT8 where there is one, else float. `edgesoft.load` opens it."""
+        return self.paths[1] if self.result.int8_model is not None else self.paths[0]
+
+    def _repr_html_(self) -> str:
+        return self.result._repr_html_()
+
+
+class Int8MissedError(GateMissedError):
+    """No INT8 file holds the gate: only the float file was published.
+
+    Parameters
+    ----------
+    exported
+        What was published all the same.
+    """
+
+    def __init__(self, exported: Exported) -> None:
+        super().__init__(
+            f"no INT8 file holds the gate; {exported.model} is float. Allow more with --max-drop, or train longer"
+        )
+        self.exported = exported

@@ -9,6 +9,19 @@ from edgesoft.settings import check, count, setting
 
 
 @dataclass(frozen=True)
+class PublishSettings:
+    """How to publish."""
+
+    overwrite: bool = setting(
+        False,
+        "Replace files that edgesoft did not write, models of other data, and models that are better",
+        takes=bool,
+        shown="",
+        flags="--overwrite",
+    )
+
+
+@dataclass(frozen=True)
 class QuantizeSettings:
     """How to make the INT8 file.
 

@@ -15,15 +15,15 @@ from edgesoft.errors import EdgesoftError
 from edgesoft.inference.classifier import Classifier
 from edgesoft.inference.rejection import energy_score, judge, limits
 from edgesoft.model.card import Rejection
-from edgesoft.model.inputs import InputKind
+from edgesoft.model.inputs import Sample
 
 SECONDS_AT_ONCE = 0.2
 """After so long a call is made with fewer inputs: whoever watches large photographs being read sees the answers come."""
 UNKNOWN = "unknown"
 """The answer when the model should not be trusted."""
 
-_Input = tuple[str, NDArray[Any] | str, tuple[str, ...]]
-"""The name of an input, its array or why there is none, and its warnings."""
+_Input = tuple[str, Sample | str]
+"""The name of an input, and what was read or why it cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,32 +85,33 @@ def classify(
     batch: list[_Input] = []
     started = time.monotonic()
     for name, source in sources:
-        batch.append(_read(name, source, kind))
+        batch.append((name, _read(source, classifier)))
         if len(batch) >= size or time.monotonic() - started > SECONDS_AT_ONCE:
             yield from _classified(classifier, rejection, batch)
             batch, started = [], time.monotonic()
     yield from _classified(classifier, rejection, batch)
 
 
-def _read(name: str, source: Any, kind: InputKind) -> _Input:
-    """The array of an input, or why it cannot be read."""
+def _read(source: Any, classifier: Classifier) -> Sample | str:
+    """What an input holds, or why it cannot be read or classified."""
     try:
-        return name, *kind.read(source)
+        sample = classifier.card.input.read(source)
     except EdgesoftError as error:
-        return name, str(error), ()
+        return str(error)
+    return classifier.complaint(sample.values[np.newaxis]) or sample
 
 
 def _classified(
     classifier: Classifier, rejection: Rejection, inputs: Sequence[_Input]
 ) -> Iterator[Reading | Unreadable]:
     """Answer a few inputs in one call."""
-    arrays = [array for _, array, _ in inputs if not isinstance(array, str)]
+    arrays = [sample.values for _, sample in inputs if not isinstance(sample, str)]
     prediction = classifier(np.stack(arrays)) if arrays else None
     energies = energy_score(prediction.logits).tolist() if prediction else []
     place = -1
-    for name, array, seen in inputs:
-        if isinstance(array, str) or prediction is None:
-            yield Unreadable(name, str(array))
+    for name, sample in inputs:
+        if isinstance(sample, str) or prediction is None:
+            yield Unreadable(name, str(sample))
             continue
         place += 1
         index, probabilities = int(prediction.indices[place]), prediction.probabilities[place]
@@ -119,13 +120,19 @@ def _classified(
             path = classifier.path
             yield Unreadable(name, f"{path} answers with no number. Check it: edgesoft verify {path}")
             continue
-        judgement = judge(rejection, confidence, energies[place], seen)
+        judgement = judge(
+            rejection,
+            confidence,
+            energies[place],
+            is_unfamiliar=sample.is_unfamiliar,
+            noun=classifier.card.input.noun,
+        )
         yield Reading(
             path=name,
             label=UNKNOWN if judgement.rejected else classifier.card.labels[index],
             confidence=confidence,
             probabilities=probabilities,
-            inputs=array,
-            warnings=(*seen, *judgement.warnings),
+            inputs=sample.values,
+            warnings=(*sample.warnings, *judgement.warnings),
             rejected=judgement.rejected,
         )

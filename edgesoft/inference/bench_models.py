@@ -17,6 +17,7 @@ from edgesoft.inference.memory import peak_of
 from edgesoft.inference.providers import Choice
 from edgesoft.model.file import GOLDEN_KEY, ModelFile, open_model
 from edgesoft.model.golden import Golden
+from edgesoft.transaction import settle
 
 
 def open_models(paths: Sequence[Path]) -> list[ModelFile]:
@@ -31,6 +32,7 @@ def open_models(paths: Sequence[Path]) -> list[ModelFile]:
     for path in paths:
         files = [path]
         if path.is_dir():
+            settle(path)
             files = sorted(path.glob("*.onnx"), key=lambda file: (".int8" in file.name, file.name))
             if not files:
                 raise EdgesoftError(f"{path}: no exported model here. Make one: edgesoft export --quantize")

@@ -16,7 +16,7 @@ from edgesoft.inference.cpu import usable_cores
 from edgesoft.inference.providers import ProviderName, choose, one_line, open_session
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile, open_model
-from edgesoft.model.network import read_network
+from edgesoft.model.network import FLOAT32_MAX, read_network
 from edgesoft.settings import MOST_THREADS, brief
 
 OUTPUTS = ("logits", "probabilities", "label")
@@ -77,7 +77,10 @@ class Classifier:
         self.card: ModelCard = model.card
         self.provider: ProviderName = provider
         self.path = model.path
-        read_network(model)  # refuses a graph that edgesoft does not write, before ONNX Runtime sees it
+        network = read_network(model)  # refuses a graph that edgesoft does not write, before ONNX Runtime sees it
+        shape, is_picture = model.card.input.shape, model.card.input.is_picture
+        self._largest = None if is_picture else network.largest_input(shape)  # bytes need no check
+        self._largest_square = None if self._largest is None else min(self._largest**2, FLOAT32_MAX)
         self._open = partial(open_session, model.content, provider, origin=model.path, device_id=device_id, tf32=tf32)
         self._small = self._runner(threads or 1)
         one_for_all = threads is not None or provider != "cpu"
@@ -102,13 +105,17 @@ class Classifier:
         Raises
         ------
         EdgesoftError
-            The array has another dtype or shape. Nothing is converted silently.
+            The array has another dtype or shape; nothing is converted silently. Or a feature is NaN, infinite, or so large that the
+            network would leave float32: the message names the first such row.
         ProviderUnavailableError
             The provider failed while it ran.
         """
         # Everything around `run` counts: at batch 1 an INT8 model answers in 20 us. ONNX Runtime checks the other sizes itself.
         if inputs.ndim != self._ndim or inputs.dtype is not self._dtype or not len(inputs):
             inputs = self._batch(inputs)
+        # One pass tells that every number is finite and small enough: NaN is not < anything, and a square no larger than the sum.
+        if self._largest_square is not None and not np.vdot(inputs, inputs) < self._largest_square:
+            self._refuse(inputs)
         size = len(inputs)
         run = self._small if size < LARGE else self._large or self._open_large()
         try:
@@ -145,10 +152,12 @@ class Classifier:
             raise UsageError(f"batch_size must be at least 1, not {batch_size}")
         if isinstance(inputs, np.ndarray):
             for start in range(0, len(inputs), batch_size):
-                yield self(inputs[start : start + batch_size])
+                batch = inputs[start : start + batch_size]
+                self._refuse(self._batch(batch), first=start)
+                yield self(batch)
             return
         held = np.empty((batch_size, *self._shape), self._dtype)
-        count = 0
+        first = count = 0
         for item in inputs:
             batch = self._batch(item)
             while len(batch):
@@ -156,9 +165,11 @@ class Classifier:
                 held[count : count + taken] = batch[:taken]
                 count, batch = count + taken, batch[taken:]
                 if count == batch_size:
+                    self._refuse(held, first=first)
                     yield self(held)
-                    count = 0
+                    first, count = first + count, 0
         if count:
+            self._refuse(held[:count], first=first)
             yield self(held[:count])
 
     def logits(self, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:
@@ -173,6 +184,26 @@ class Classifier:
                 f"{self.path}: expected {self._dtype} {self._describe_shape()}, got {inputs.dtype} {list(inputs.shape)}"
             )
         return batch
+
+    def complaint(self, rows: NDArray[Any], *, first: int = 0) -> str | None:
+        """What is wrong with the numbers of a batch `[n, features]` whose first row has the number `first`; None where nothing is."""
+        if self._largest is None:
+            return None
+        is_wrong = ~(np.abs(rows) <= self._largest)
+        if not is_wrong.any():
+            return None
+        row, feature = np.argwhere(is_wrong)[0].tolist()
+        count = int(is_wrong.any(axis=1).sum())
+        where = f"row {first + row}: " if len(rows) > 1 or first else ""
+        others = f" ({count:,} such rows of {len(rows):,})" if count > 1 else ""
+        return (
+            f"{where}feature {self.card.input.names[feature]!r} is {rows[row, feature]:g}{others}: expected a number from "
+            f"{-self._largest:.1e} to {self._largest:.1e}. Fill it in or leave the row out"
+        )
+
+    def _refuse(self, rows: NDArray[Any], *, first: int = 0) -> None:
+        if (complaint := self.complaint(rows, first=first)) is not None:
+            raise EdgesoftError(f"{self.path}: {complaint}")
 
     def _runner(self, threads: int) -> Runner:
         session = self._open(threads=threads)

@@ -56,6 +56,8 @@ class Runtime:
     """Libraries of that CUDA, and of cuDNN, that cannot be loaded here."""
     cudnn: str | None
     """Version of the cuDNN that can be loaded."""
+    sends_events: bool
+    """Whether it may tell its makers about its use: only when the user has set ORT_DISABLE_TELEMETRY so."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def diagnose() -> Diagnosis:
 
 def _runtime() -> Runtime:
     from edgesoft.inference.cuda import cudnn_version, missing_libraries
-    from edgesoft.inference.runtime import VERSION, built_for, installed_wheels
+    from edgesoft.inference.runtime import SENDS_EVENTS, VERSION, built_for, installed_wheels
 
     major = built_for()
     return Runtime(
@@ -136,6 +138,7 @@ def _runtime() -> Runtime:
         cuda_major=major,
         missing_libraries=() if major is None else missing_libraries(),
         cudnn=None if major is None else cudnn_version(),
+        sends_events=SENDS_EVENTS,
     )
 
 

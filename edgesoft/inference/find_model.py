@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.names import INT8_ENDING
+from edgesoft.transaction import settle
 
 EXPORTED = Path("exported")
-INT8_SUFFIX = ".int8.onnx"
+INT8_SUFFIX = f"{INT8_ENDING}.onnx"
 
 
 def find_model(model: Path | None, *, provider: str) -> Path:
@@ -27,6 +29,8 @@ def find_model(model: Path | None, *, provider: str) -> Path:
         There is no such file, or several models could be meant.
     """
     model = EXPORTED if model is None else model
+    settle(model)
+    settle(model.parent)
     if model.is_file() or model.suffix == ".onnx":
         return model
     stems = {file.name.removesuffix(INT8_SUFFIX).removesuffix(".onnx") for file in model.glob("*.onnx")}

@@ -42,7 +42,7 @@ _WHEELS = {
 _UPDATE = "Update the driver and the libraries of this provider, or take another: --provider cpu"
 
 # A Gemm and an ArgMax, the two operators that need CUDA's and cuDNN's libraries: x [1, 2] times [[1, 2], [3, 4]].
-# tests/device/test_providers.py builds the same bytes with onnx.
+# tests/inference/test_providers.py builds the same bytes with onnx.
 _TINY = base64.b64decode(
     "CAgSADq0AQoUCgF4CgF3EgZsb2dpdHMiBEdlbW0KNQoGbG9naXRzEgVsYWJlbCIGQXJnTWF4KgsKBGF4aXMYAaABAioPCghrZWVwZGltcxgA"
     "oAECEgR0aW55KhsIAggCEAFCAXdKEAAAgD8AAABAAABAQAAAgEBaEwoBeBIOCgwIARIICgIIAQoCCAJiGAoGbG9naXRzEg4KDAgBEggKAggB"
@@ -135,8 +135,6 @@ def choose(asked: str, *, device_id: int | None = None, tf32: bool = False) -> C
 
 def obstacle(provider: ProviderName, device_id: int = 0) -> Obstacle | None:
     """Why a provider cannot run here, with the cure; None when nothing is known to stand in the way."""
-    if provider == "cpu":
-        return None
     if provider not in compiled_providers():
         return _not_compiled(provider)
     if provider in ("cuda", "tensorrt"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from edgesoft.errors import UsageError
 from edgesoft.model.card import ModelCard, Rejection
 from edgesoft.model.heads import Logits
-from edgesoft.pictures.spec import BLANK
 
 
 class Judgement(NamedTuple):
@@ -37,7 +35,9 @@ def limits(card: ModelCard, reject: float | None = None) -> Rejection:
     return replace(card.rejection, min_confidence=float(reject))
 
 
-def judge(rejection: Rejection, confidence: float, energy: float, seen: Sequence[str]) -> Judgement:
+def judge(
+    rejection: Rejection, confidence: float, energy: float, *, is_unfamiliar: bool = False, noun: str = "input"
+) -> Judgement:
     """Weigh one answer.
 
     Parameters
@@ -48,17 +48,20 @@ def judge(rejection: Rejection, confidence: float, energy: float, seen: Sequence
         Probability of the class that the model answers.
     energy
         `energy_score` of its logits.
-    seen
-        What reading the input gave rise to warn of.
+    is_unfamiliar
+        Whether the input itself is unlike the training data, as `Sample` has it.
+    noun
+        What one input is called.
     """
     warnings = []
     is_strange = rejection.min_energy_score is not None and energy < rejection.min_energy_score
     if is_strange:
-        warnings.append("the picture does not look like the training data")
-    is_unsure = confidence < rejection.min_confidence
+        warnings.append(f"the {noun} does not look like the training data")
+    is_unsure = confidence < (rejection.min_confidence or 0)
     if is_unsure:
         warnings.append(f"low confidence ({int(100 * confidence + 1e-6)} %)")
-    return Judgement(rejection.min_confidence > 0 and (is_strange or is_unsure or BLANK in seen), tuple(warnings))
+    always_answers = rejection.min_confidence == 0
+    return Judgement(not always_answers and (is_strange or is_unsure or is_unfamiliar), tuple(warnings))
 
 
 def energy_score(logits: Logits) -> NDArray[np.float64]:

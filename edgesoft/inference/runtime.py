@@ -1,4 +1,8 @@
-"""ONNX Runtime, imported once and with one sentence when that fails; and which wheels brought it.
+"""ONNX Runtime, imported once, silent about its user, and with one sentence when that fails; and which wheels brought it.
+
+From 1.29 on its wheels send events about the process, each session and each error to Microsoft (microsoft/onnxruntime#27379):
+importing it writes an identifier of the device and a database into the user's cache folder. Only ORT_DISABLE_TELEMETRY, set before the
+import, stops all of that on Linux and macOS (microsoft/onnxruntime#29843); Windows has a call for it.
 
 `onnxruntime` and `onnxruntime-gpu` install into the same folder. With both, the last one lies on top; when one of them is then
 uninstalled, what remains is an empty shell that imports without an error.
@@ -6,10 +10,14 @@ uninstalled, what remains is an empty shell that imports without an error.
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
+
+_wish = os.environ.get("ORT_DISABLE_TELEMETRY") or "1"  # whoever wants to send events sets it to 0
+os.environ["ORT_DISABLE_TELEMETRY"] = _wish
 
 try:
     import onnxruntime
@@ -28,7 +36,12 @@ if not hasattr(onnxruntime, "InferenceSession"):
 # ONNX Runtime logs a failed provider as coloured lines on stderr; the same cause leaves here as one message.
 onnxruntime.set_default_logger_severity(4)
 
-__all__ = ["FOLDER", "VERSION", "built_for", "installed_wheels", "onnxruntime"]
+SENDS_EVENTS = _wish.strip().lower() not in ("1", "true", "yes", "on", "y")
+"""Whether the user lets ONNX Runtime send events about its use; the words are those that it takes for a no."""
+if not SENDS_EVENTS:
+    onnxruntime.disable_telemetry_events()
+
+__all__ = ["FOLDER", "SENDS_EVENTS", "VERSION", "built_for", "installed_wheels", "onnxruntime"]
 
 VERSION: str = onnxruntime.__version__
 FOLDER = Path(onnxruntime.__file__).parent

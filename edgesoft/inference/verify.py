@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -43,6 +44,8 @@ class VerifyReport:
     """What a verification measured, and what it found."""
 
     path: Path
+    sha256: str
+    """Of the whole file, in hexadecimal."""
     precision: str
     choice: Choice
     """Where it was replayed."""
@@ -51,7 +54,7 @@ class VerifyReport:
     reference: Parity | None
     """This machine's answers against PyTorch's; None when nothing could be replayed."""
     expected: Parity | None
-    """This machine's answers against those of this very file in the workshop."""
+    """This machine's answers against those of this very file at export."""
     findings: tuple[Finding, ...]
     against: Parity | None = None
     """The file against a PyTorch checkpoint on a whole test split, where that was asked for."""
@@ -67,7 +70,7 @@ class VerifyReport:
         return not self.findings
 
 
-def verify(path: Path, *, choice: Choice = CPU, threads: int | None = None) -> VerifyReport:
+def verify(path: Path, *, choice: Choice = CPU, threads: int | None = None, sha256: str | None = None) -> VerifyReport:
     """Check a model file against what was recorded inside it at export.
 
     Parameters
@@ -78,19 +81,24 @@ def verify(path: Path, *, choice: Choice = CPU, threads: int | None = None) -> V
         Where to replay, as `edgesoft.inference.providers.choose` gives it. With TF32 a float model may miss the tolerance.
     threads
         See `edgesoft.inference.classifier.Classifier`.
+    sha256
+        What the SHA-256 of the whole file must be, in hexadecimal: unlike the digests inside, nobody who changes the file can make it fit.
 
     Raises
     ------
     EdgesoftError
         The file cannot be read or is not one that edgesoft wrote.
+    GateMissedError
+        It is not the file with that SHA-256.
     ProviderUnavailableError
         The provider cannot run here.
     """
-    model = read_model(path)
+    model = read_model(path, sha256=sha256)
+    found = hashlib.sha256(model.content).hexdigest()
     findings = [Finding("file", _changed(part)) for part in model.changed_parts()]
     if GOLDEN_KEY not in model.metadata:
         findings.append(Finding("file", "it carries no golden examples, so nothing can be replayed"))
-        return VerifyReport(path, model.card.precision, choice, 0, None, None, tuple(findings))
+        return VerifyReport(path, found, model.card.precision, choice, 0, None, None, tuple(findings))
     stage: Stage = "file"
     try:
         golden = Golden.decode(model.metadata[GOLDEN_KEY], path)
@@ -115,8 +123,8 @@ def verify(path: Path, *, choice: Choice = CPU, threads: int | None = None) -> V
     except EdgesoftError as error:
         # A file that fails at this point is already known to be changed, or cannot keep its own promise.
         findings.append(Finding(stage, str(error).removeprefix(f"{path}: ")))
-        return VerifyReport(path, model.card.precision, choice, 0, None, None, tuple(findings))
-    return VerifyReport(path, model.card.precision, choice, len(golden), reference, expected, tuple(findings))
+        return VerifyReport(path, found, model.card.precision, choice, 0, None, None, tuple(findings))
+    return VerifyReport(path, found, model.card.precision, choice, len(golden), reference, expected, tuple(findings))
 
 
 def _changed(part: str) -> str:
@@ -142,7 +150,7 @@ def _replay(classifier: Classifier, golden: Golden) -> Prediction:
 def _judge_preprocessing(model: ModelFile, golden: Golden) -> list[Finding]:
     if golden.page is None or golden.page_seen is None:
         return []
-    pixels, _ = model.card.input.read(encode_png(golden.page))
+    pixels = model.card.input.read(encode_png(golden.page)).values
     if pixels.shape != golden.page_seen.shape:
         return [
             Finding(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -18,9 +17,10 @@ from typing import Any, Literal, TypeVar
 from edgesoft.errors import EdgesoftError
 from edgesoft.model.heads import Head, Softmax, head_from_json
 from edgesoft.model.inputs import INPUTS, InputKind
+from edgesoft.names import fault, flaw, stem_flaw
 
 SCHEMA_VERSION = 1
-CARD_LIMIT = 2 * 2**20
+CARD_LIMIT = 4 * 2**20
 """Longest card that is read, in bytes: parsed JSON takes many times the memory of its text."""
 Precision = Literal["float32", "int8"]
 
@@ -43,7 +43,7 @@ class Training:
     """Library -> version, for people."""
 
     def __post_init__(self) -> None:
-        _demand(_is_line(self.data) and _is_line(self.data_sha256), "training must name its data")
+        _demand(flaw(self.data) is None and flaw(self.data_sha256) is None, "training must name its data")
         _demand(type(self.outliers) is bool, "training must say whether there were outliers")
         objects = (self.examples, self.settings, self.versions)
         _demand(all(isinstance(item, Mapping) for item in objects), "training must hold objects")
@@ -96,14 +96,17 @@ class Quantization:
 class Rejection:
     """The limits below which an answer is given as unknown."""
 
-    min_confidence: float = 0.0
-    """Probability of the answer; 0 always answers."""
+    min_confidence: float | None = None
+    """Probability of the answer; None where no such limit is known, 0 always answers, however odd the input is."""
     min_energy_score: float | None = None
     """`edgesoft.inference.rejection.energy_score` of the logits; None where it means nothing."""
 
     def __post_init__(self) -> None:
         confidence, energy = self.min_confidence, self.min_energy_score
-        _demand(type(confidence) is float and 0 <= confidence <= 1, "rejection must have a confidence from 0 to 1")
+        _demand(
+            confidence is None or (type(confidence) is float and 0 <= confidence <= 1),
+            "rejection must have a confidence from 0 to 1",
+        )
         _demand(
             energy is None or (type(energy) is float and math.isfinite(energy)), "rejection must have a finite energy"
         )
@@ -161,10 +164,10 @@ class ModelCard:
     """How the exported graph compared with PyTorch; None before export."""
 
     def __post_init__(self) -> None:
-        _demand(_is_line(self.name) and self.name != "", "name must be a word")
-        words = len(self.labels) >= 2 and all(map(_is_line, self.labels))
-        _demand(words, "labels must be a list of at least two words")
-        _demand(len(set(self.labels)) == len(self.labels), "labels must differ from each other")
+        wrong_name, wrong_label = stem_flaw(self.name), fault(self.labels, "label")
+        _demand(wrong_name is None, f"the name {wrong_name}")
+        _demand(len(self.labels) >= 2, "labels must be a list of at least two")
+        _demand(wrong_label is None, wrong_label or "")
         widths = all(type(width) is int and width > 0 for width in self.hidden)
         _demand(widths, "hidden must be a list of positive integers")
         _demand(isinstance(self.metrics, Mapping), "metrics must be an object")
@@ -243,7 +246,7 @@ def _card(document: dict[str, Any]) -> ModelCard:
     training, parity = document.get("training"), document.get("parity")
     fields = {
         **document,
-        "labels": _tuple(document["labels"], "labels must be a list of at least two words"),
+        "labels": _tuple(document["labels"], "labels must be a list of at least two"),
         "input": INPUTS[kind].from_card(taken),
         "hidden": _tuple(document["hidden"], "hidden must be a list of positive integers"),
         "head": head_from_json(document["head"]),
@@ -278,10 +281,3 @@ def _tuple(value: object, message: str) -> tuple[Any, ...]:
 def _demand(holds: bool, message: str) -> None:
     if not holds:
         raise ValueError(message)
-
-
-def _is_line(text: object) -> bool:
-    """Whether `text` prints as one line: a label with a line break or a terminal's control code would break every output."""
-    return isinstance(text, str) and not any(
-        unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text
-    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from edgesoft.errors import EdgesoftError
+from edgesoft.errors import EdgesoftError, GateMissedError
 from edgesoft.files import read_bytes
 from edgesoft.model.card import CARD_LIMIT, ModelCard
 from edgesoft.model.golden import TEXT_LIMIT
@@ -22,6 +22,7 @@ from edgesoft.model.graph import Node, TensorSpec
 from edgesoft.model.heads import HEADS
 from edgesoft.model.layers import LAYERS
 from edgesoft.model.protobuf import ForeignError, Message
+from edgesoft.transaction import settle
 
 SIZE_LIMIT = 256 * 2**20  # bytes; 60 million float weights, far beyond a small classifier
 MOST_GRAPH_FIELDS = 10_000
@@ -72,9 +73,9 @@ class ModelFile:
         return f"ModelFile({str(self.path)!r}, {len(self.content):,} bytes, {len(self.nodes)} nodes)"
 
     def changed_parts(self) -> tuple[str, ...]:
-        """The parts whose bytes differ from the digests that were sealed into the file at export."""
-        sealed = parse_digests(self.metadata[DIGEST_KEY], self.path)
-        return tuple(part for part, digest in self.digests.items() if sealed.get(part) != digest)
+        """The parts whose bytes differ from the digests that were written into the file at export."""
+        stated = parse_digests(self.metadata[DIGEST_KEY], self.path)
+        return tuple(part for part, digest in self.digests.items() if stated.get(part) != digest)
 
 
 def open_model(path: str | Path) -> ModelFile:
@@ -95,16 +96,30 @@ def open_model(path: str | Path) -> ModelFile:
     return model
 
 
-def read_model(path: str | Path) -> ModelFile:
+def read_model(path: str | Path, *, sha256: str | None = None) -> ModelFile:
     """Read a model file like `open_model`, but leave it to the caller to compare the digests.
+
+    Parameters
+    ----------
+    path
+        The `.onnx` file.
+    sha256
+        What the SHA-256 of the whole file must be, in hexadecimal; nothing of another file is looked at.
 
     Raises
     ------
     EdgesoftError
         The file cannot be read, is no ONNX file, or is no edgesoft model.
+    GateMissedError
+        It is not the file with that SHA-256.
     """
     path = Path(path)
+    settle(path.parent)
     content = read_bytes(path, limit=SIZE_LIMIT, what="a model file (.onnx)")
+    if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256.lower():
+        raise GateMissedError(
+            f"{path}: is another file: its SHA-256 is {found}, expected {sha256.lower()}. Fetch it again from whoever told you that number"
+        )
     try:
         return parse_model(content, path)
     except ForeignError as error:
@@ -148,17 +163,17 @@ def parse_model(content: bytes, path: Path) -> ModelFile:
 
 
 def parse_digests(text: str, origin: object) -> dict[str, str]:
-    """Read the sealed digests: one "part: hex" a line.
+    """Read the digests inside a file: one "part: hex" a line.
 
     Raises
     ------
     EdgesoftError
         The text has another form.
     """
-    seal = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
-    if not seal:
+    digests = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    if not digests:
         raise EdgesoftError(f"{origin}: the digest inside the file is damaged. Export the model again: edgesoft export")
-    return seal
+    return digests
 
 
 def format_digests(digests: Mapping[str, str]) -> str:

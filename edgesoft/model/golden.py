@@ -1,7 +1,7 @@
 """Golden examples: recorded inputs with the logits they must give, carried inside the model file.
 
-They let a device prove, without PyTorch and without the data set, that its answers are the ones seen in the workshop. The
-block is text (ONNX metadata holds text only): base64 of a zlib stream of the arrays, one after the other, behind a header line.
+They let a device prove, without PyTorch and without the data set, that its answers are the ones seen at export. The block
+is text (ONNX metadata holds text only): base64 of a zlib stream of the arrays, one after the other, behind a header line.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.names import fault
 
 INFLATED_LIMIT = 32 * 2**20
 """Most bytes that a block may decompress to: a hostile file must not fill a device's memory."""
@@ -43,7 +44,7 @@ class Golden:
     reference: NDArray[np.float32]
     """float32 `[n, classes]`, the logits that PyTorch gave."""
     expected: NDArray[np.float32]
-    """float32 `[n, classes]`, the logits that this very file gave on the CPU of the workshop. An INT8 file gives these bits on any CPU."""
+    """float32 `[n, classes]`, the logits that this very file gave on the CPU at export. An INT8 file gives these bits on any CPU."""
 
     page: NDArray[np.uint8] | None = None
     """uint8 `[height, width]` or `[height, width, 3]`: a picture that is no model input yet; None for tables."""
@@ -114,7 +115,9 @@ def _unpack(content: bytes) -> dict[str, Any]:
         position += length
     if position != len(body):
         raise ValueError("bytes are left over")
-    labels = tuple(str(label) for label in header["labels"])
+    labels = tuple(header["labels"])
+    if (wrong := fault(labels, "label")) is not None:
+        raise ValueError(wrong)
     _check(labels, **{name: arrays[name] for name in _EXAMPLES})
     if any(arrays[name].dtype != np.uint8 for name in _PAGES if name in arrays):
         raise ValueError("the recorded page is no picture")

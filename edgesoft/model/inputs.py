@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.model.layers import GreyLevels, Layer, Scale
 from edgesoft.pictures import PictureSpec, read_picture
+from edgesoft.pictures.spec import BLANK
 from edgesoft.tables.rows import Row
 from edgesoft.tables.spec import TableError, TableSpec
 
@@ -24,6 +25,16 @@ MEMORY_AT_ONCE = 2**24
 """Most bytes of pixels that are classified in one call."""
 
 
+class Sample(NamedTuple):
+    """One input as a device has it, read."""
+
+    values: NDArray[Any]
+    """What the model takes, of its kind's shape."""
+    warnings: tuple[str, ...]
+    is_unfamiliar: bool
+    """Whether it is so unlike the training data that the answer should not be trusted, however sure the model is."""
+
+
 class InputKind(Protocol):
     """What every kind of input knows about itself."""
 
@@ -33,6 +44,8 @@ class InputKind(Protocol):
     """Element type of the graph's input."""
     is_picture: ClassVar[bool]
     """Whether people can look at an input."""
+    noun: ClassVar[str]
+    """What one input is called."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,8 +67,8 @@ class InputKind(Protocol):
     def has_outliers(self) -> bool:
         """Whether inputs of no class can be drawn for training."""
 
-    def read(self, source: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
-        """What a device has, as the array that the model takes, and warnings; raises EdgesoftError when it cannot be read."""
+    def read(self, source: Any) -> Sample:
+        """What a device has, as the model takes it; raises EdgesoftError when it cannot be read."""
 
     def first_layer(self, inputs: NDArray[Any]) -> Layer:
         """The layer that brings raw inputs into the network's range, fitted to the training split `[n, ...]`."""
@@ -74,6 +87,7 @@ class PictureInput(PictureSpec):
     """Pictures: raw grey levels or colours, uint8."""
 
     is_picture: ClassVar[bool] = True
+    noun: ClassVar[str] = "picture"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,10 +109,10 @@ class PictureInput(PictureSpec):
         """Of handwriting: letters, scrawls and blots."""
         return self.normaliser == "ink"
 
-    def read(self, source: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+    def read(self, source: Any) -> Sample:
         """A picture file or its bytes -> uint8 of `shape`."""
         seen = read_picture(source, self)
-        return seen.pixels, seen.warnings
+        return Sample(seen.pixels, seen.warnings, BLANK in seen.warnings)
 
     def first_layer(self, inputs: NDArray[Any]) -> Layer:  # noqa: ARG002 - 0 to 255, whatever the pictures show
         """Grey levels become 0 to 1."""
@@ -131,6 +145,7 @@ class TableInput(TableSpec):
     """Rows of a table: features in the units of the file, float32."""
 
     is_picture: ClassVar[bool] = False
+    noun: ClassVar[str] = "row"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -152,13 +167,13 @@ class TableInput(TableSpec):
         """No."""
         return False
 
-    def read(self, source: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+    def read(self, source: Any) -> Sample:
         """A `Row` -> float32 of `shape`."""
         if not isinstance(source, Row):
             raise TableError("this model takes rows of a table, not pictures")
         if source.error is not None:
             raise TableError(source.error)
-        return self.encode(source.cells)
+        return Sample(*self.encode(source.cells))
 
     def first_layer(self, inputs: NDArray[Any]) -> Layer:
         """Numeric features are standardised."""

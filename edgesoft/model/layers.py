@@ -9,6 +9,8 @@ Each layer is defined here once:
   file can make a runtime allocate what it does not hold.
 * `apply`: its numpy rule. Layers in integers are computed in integers, with the same few roundings as ONNX Runtime's QGemm, so that a
   single changed weight cannot hide behind a tolerance.
+* `largest`: how large its values can get, whatever the signs and the order of summation, if its inputs are no larger than so much: float32
+  `[n, ...]` for `[n, ...]`; infinite where they can leave float32.
 * `operators`, `write` and `read`: the nodes that it becomes in an ONNX graph, and the way back. `read` need not check how
   the nodes are joined: whoever reads a file writes the layers again and compares.
 
@@ -32,6 +34,7 @@ UNIT_SCALE = np.float32(1 / ACTIVATION_LEVELS)
 """What one of 256 levels is worth between 0 and 1: of grey levels, and of features scaled to their range."""
 
 Constants = Mapping[str, Array]
+Sizes = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,10 @@ class GreyLevels:
         pixels = to_float(x)
         return Integers(pixels.reshape(len(pixels), -1).astype(np.float64), np.asarray(UNIT_SCALE))
 
+    def largest(self, sizes: Sizes) -> Sizes:
+        """1, whatever the pixels."""
+        return np.ones((len(sizes), math.prod(sizes.shape[1:])), np.float32)
+
     def write(self, graph: GraphWriter, x: str) -> str:
         """Flatten and DequantizeLinear."""
         scale = graph.constant("pixel_scale", UNIT_SCALE)
@@ -121,6 +128,11 @@ class Scale:
     def apply(self, x: Value) -> Value:
         """float32 `[n, features]`."""
         return np.asarray((to_float(x) - self.offset) * self.factor)
+
+    def largest(self, sizes: Sizes) -> Sizes:
+        """A difference that leaves float32 stays infinite, or becomes NaN by a factor of 0."""
+        centred = sizes + np.abs(self.offset)
+        return np.where(np.isfinite(centred), centred * np.abs(self.factor), np.float32(np.inf))
 
     def write(self, graph: GraphWriter, x: str) -> str:
         """Sub and Mul."""
@@ -188,6 +200,10 @@ class Linear:
         x, weight, bias = (value.astype(np.float64) for value in (to_float(x), self.weight, self.bias))
         return np.asarray(x @ weight.T + bias)
 
+    def largest(self, sizes: Sizes) -> Sizes:
+        """The sum of the absolute products."""
+        return np.asarray(sizes @ np.abs(self.weight).T + np.abs(self.bias))
+
     def write(self, graph: GraphWriter, x: str) -> str:
         """One Gemm."""
         weight = graph.constant(f"weight{graph.index}", self.weight)
@@ -212,6 +228,10 @@ class Relu:
     def apply(self, x: Value) -> Value:
         """Of integers: integers."""
         return Integers(np.maximum(x.whole, 0), x.scale) if isinstance(x, Integers) else np.maximum(x, 0)
+
+    def largest(self, sizes: Sizes) -> Sizes:
+        """No larger."""
+        return sizes
 
     def write(self, graph: GraphWriter, x: str) -> str:
         """One Relu."""
@@ -243,6 +263,10 @@ class Quantize:
         ratio = x.whole.astype(np.float32) * (x.scale / self.scale) if isinstance(x, Integers) else x / self.scale
         whole = np.nan_to_num(np.rint(ratio)).clip(0, ACTIVATION_LEVELS).astype(np.float64)
         return Integers(whole, self.scale)
+
+    def largest(self, sizes: Sizes) -> Sizes:
+        """The largest level."""
+        return np.full_like(sizes, self.scale * ACTIVATION_LEVELS)
 
     def write(self, graph: GraphWriter, x: str) -> str:
         """QuantizeLinear and DequantizeLinear, which ONNX Runtime fuses into the products around them."""
@@ -289,6 +313,10 @@ class QuantizedLinear:
                 whole = x.whole @ self.weight.T.astype(np.float64) + self.bias
                 return Integers(whole, scale)
         return self.to_float().apply(x)
+
+    def largest(self, sizes: Sizes) -> Sizes:
+        """As the float layer's."""
+        return self.to_float().largest(sizes)
 
     def to_float(self) -> Linear:
         """The float layer that it stands for."""

@@ -16,6 +16,9 @@ from edgesoft.model.heads import Head, Logits
 from edgesoft.model.layers import LAYERS, Layer, Linear, MisfitError, QuantizedLinear, Value, to_float
 
 BATCH_SIZE = 256
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+ROUNDING = 2**-6
+"""Share by which sums of float32 products may exceed their exact value: 2^16 additions of half a unit in the last place, and some more."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,6 +68,22 @@ class Network:
         for layer in self.layers:
             x = layer.apply(x)
             yield x
+
+    def largest_input(self, shape: Shape) -> float:
+        """A power of two: inputs of `shape` up to so large, of either sign, cannot make any value leave float32, so never give NaN.
+
+        0 where none is small enough.
+        """
+        powers = np.ldexp(np.float32(1), np.arange(128))
+        sizes = np.broadcast_to(powers.reshape(-1, *[1] * len(shape)), (len(powers), *shape))
+        limit = FLOAT32_MAX * (1 - ROUNDING)
+        is_safe = np.ones(len(powers), np.bool_)
+        with np.errstate(all="ignore"):  # infinity and NaN are the answer
+            for layer in self.layers:
+                sizes = layer.largest(sizes)
+                is_safe &= (sizes < limit).all(axis=1)
+            is_safe &= (sizes < limit * min(1.0, self.head.temperature)).all(axis=1)
+        return float(powers[is_safe].max(initial=0))
 
     def logits(self, inputs: Array) -> Logits:
         """Logits float32 `[n, outputs]` of raw inputs `[n, ...]`, in plain numpy: slow, and sharing no code with a runtime.

@@ -15,7 +15,7 @@ from edgesoft.pictures.spec import PictureError, PictureSpec, Seen
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["PictureError", "PictureSpec", "Seen", "Source", "encode_png", "read_picture"]
+__all__ = ["PictureError", "PictureSpec", "Seen", "Source", "encode_png", "is_own_png", "read_picture"]
 
 
 def _resized(image: Image, spec: PictureSpec) -> Seen:
@@ -37,12 +37,20 @@ def _resized(image: Image, spec: PictureSpec) -> Seen:
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """A PNG file of uint8 `[height, width]` or `[height, width, 3]`."""
+    """A PNG file of uint8 `[height, width]` or `[height, width, 3]`, which names its maker."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
+    maker = PngInfo()
+    maker.add_text("Software", "edgesoft")
     buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
+    Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=maker)
     return buffer.getvalue()
+
+
+def is_own_png(content: bytes) -> bool:
+    """Whether `encode_png` made a file; its first hundred bytes are enough."""
+    return b"tEXtSoftware\0edgesoft" in content[:100]
 
 
 def read_picture(source: Source, spec: PictureSpec) -> Seen:

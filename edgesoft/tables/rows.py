@@ -2,78 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from edgesoft.files import reason
-from edgesoft.tables.spec import TableError, TableSpec, first_double
-
-_SEPARATORS = ",;\t"
-
-
-class Record(NamedTuple):
-    """One row of a text file as it stands there."""
-
-    line: int
-    """Counted from 1; the last one, where a quoted cell holds line breaks."""
-    cells: list[str]
-    """Without the blanks around them."""
-
-
-def read_records(path: Path) -> Iterator[Record]:
-    """The rows of a CSV or TSV file, the heading first, one at a time: a file of any size takes no memory.
-
-    The cells are separated by tabs in a ``.tsv`` file; else by whichever of comma, semicolon and tab is most frequent in the first line.
-    Empty lines hold no row. A byte that is not UTF-8 becomes a lone surrogate, which `check_record` finds.
-
-    Raises
-    ------
-    TableError
-        The file cannot be opened, or is no text with separated cells.
-    """
-    try:
-        with path.open("rb") as beginning:
-            if b"\0" in beginning.read(1024):
-                raise TableError(
-                    f"{path}: expected rows of text (CSV or TSV, UTF-8), but this is a binary or UTF-16 file"
-                )
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            first = file.readline(2**20)
-            file.seek(0)
-            separator = "\t" if path.suffix.lower() == ".tsv" else max(_SEPARATORS, key=first.count)
-            reader = csv.reader(file, delimiter=separator, strict=True)
-            for cells in reader:
-                if cells:
-                    yield Record(reader.line_num, [cell.strip() for cell in cells])
-    except csv.Error as error:
-        raise TableError(f"{path}: line {reader.line_num}: {error}. Save the file as CSV again") from error
-    except FileNotFoundError:
-        raise TableError(f"{path}: no such file (expected rows of features: .csv or .tsv)") from None
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read ({reason(error)})") from error
-
-
-def check_record(record: Record, columns: int) -> None:
-    """Refuse a row with another number of cells than the heading, or with bytes that are not UTF-8.
-
-    Raises
-    ------
-    TableError
-        The row is refused.
-    """
-    try:
-        "".join(record.cells).encode()
-    except UnicodeEncodeError:
-        raise TableError("not UTF-8: save the file as UTF-8") from None
-    if len(record.cells) != columns:
-        raise TableError(f"{len(record.cells)} cells where the heading has {columns}")
+from edgesoft.names import fault, same
+from edgesoft.tables.spec import SHOWN, TableError, TableSpec
+from edgesoft.tables.text import read_records, split_cells
 
 
 def check_heading(names: Sequence[str], path: Path) -> None:
-    """Refuse a heading with an empty or a double name.
+    """Refuse a heading with a name that is none, or with two that a reader cannot tell apart.
 
     Raises
     ------
@@ -82,8 +21,8 @@ def check_heading(names: Sequence[str], path: Path) -> None:
     """
     if "" in names:
         raise TableError(f"{path}: column {names.index('') + 1} has no name in the first line. Name every column there")
-    if len(set(names)) != len(names):
-        raise TableError(f"{path}: two columns are named {first_double(names)!r}. Rename one of them")
+    if (wrong := fault(names, "column")) is not None:
+        raise TableError(f"{path}: line 1: {wrong}. Rename it")
 
 
 @dataclass(frozen=True)
@@ -100,8 +39,8 @@ class Row:
 class RowFile:
     """The rows of a CSV or TSV file, for one model.
 
-    The first line may be a heading that holds the model's columns in any order, among others; or the file has no heading and
-    exactly the model's columns in the model's order.
+    They are read once, so that a pipe serves too. The first line may be a heading that holds the model's columns in any order, among
+    others; or the file has no heading and exactly the model's columns in the model's order.
 
     Raises
     ------
@@ -112,23 +51,26 @@ class RowFile:
     def __init__(self, path: Path, spec: TableSpec) -> None:
         self.path, self._spec = path, spec
         wanted = [column.name for column in spec.columns]
-        first = next(read_records(path), None)
-        if first is None:
-            raise TableError(f"{path}: the file is empty. Expected rows with the columns {', '.join(wanted)}")
-        self._width = len(first.cells)
-        missing = [name for name in wanted if name not in first.cells]
+        self._records = read_records(path)
+        self._first = next(self._records, None)
+        if self._first is None:
+            raise TableError(f"{path}: the file is empty. Expected rows with the columns {shortened(wanted)}")
+        cells = self._first.cells
+        place = {same(name): place for place, name in enumerate(cells)}
+        missing = [name for name in wanted if same(name) not in place]
         self.has_heading = not missing
         if self.has_heading:
-            check_heading(first.cells, path)
-            self._places = [first.cells.index(name) for name in wanted]
+            check_heading(cells, path)
+            self._places = [place[same(name)] for name in wanted]
         else:
             self._places = list(range(len(wanted)))
-            if not self._looks_like_a_row(first.cells):
+            if not self._looks_like_a_row(cells):
                 raise TableError(
                     f"{path}: the first line has no column {missing[0]!r}, and is no row of {len(wanted)} values either. "
-                    f"Expected a heading with {_shortened(wanted)}, or such rows without a heading"
+                    f"Expected a heading with {shortened(wanted)}, or such rows without a heading"
                 )
-        self.unused = [name for name in first.cells if name not in wanted] if self.has_heading else []
+        taken = set(self._places)
+        self.unused = [name for place, name in enumerate(cells) if place not in taken] if self.has_heading else []
         """Columns of the file that the model does not take."""
 
     def _looks_like_a_row(self, cells: list[str]) -> bool:
@@ -141,16 +83,12 @@ class RowFile:
         return True
 
     def __iter__(self) -> Iterator[Row]:
-        """The rows in their order; one that cannot be read carries its error, and the next one follows."""
-        records = read_records(self.path)
-        if self.has_heading:
-            next(records)
-        for record in records:
-            try:
-                check_record(record, self._width)
-                yield Row(record.line, tuple(record.cells[place] for place in self._places))
-            except TableError as error:
-                yield Row(record.line, (), str(error))
+        """The rows in their order, once; one that cannot be read carries its error, and the next one follows."""
+        if self._first is not None and not self.has_heading:
+            yield Row(self._first.line, tuple(self._first.cells))
+        for record in self._records:
+            cells = () if record.error is not None else tuple(record.cells[place] for place in self._places)
+            yield Row(record.line, cells, record.error)
 
 
 def named_rows(file: RowFile) -> Iterator[tuple[str, Row]]:
@@ -167,14 +105,15 @@ def parse_row(text: str, spec: TableSpec) -> Row:
     TableError
         There are more or fewer values than columns, or one is wrong.
     """
-    cells = [cell.strip() for cell in next(csv.reader([text]), [])]
+    cells = split_cells(text.replace("\r\n", "\n").replace("\r", "\n").strip("\n"))
     names = [column.name for column in spec.columns]
     if len(cells) != len(names):
-        raise TableError(f"{len(cells)} values: expected {len(names)}, for {_shortened(names)}")
+        raise TableError(f"{len(cells)} values: expected {len(names)}, for {shortened(names)}")
     spec.encode(cells)
     return Row(1, tuple(cells))
 
 
-def _shortened(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:12])
+def shortened(names: Sequence[str]) -> str:
+    """The first names, of which only the beginning is shown when they are long, and how many there are."""
+    shown = ", ".join(name[:SHOWN] for name in names[:12])
     return shown if len(names) <= 12 else f"{shown}, ... ({len(names)} in all)"

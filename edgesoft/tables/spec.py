@@ -6,20 +6,28 @@ A numeric column gives its number, in the units of the file. A text column gives
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.names import fault, quoted, same, twins
 
-MOST_FEATURES = 65_536
+MOST_FEATURES = 32_768
+"""Their names and ranges fit into a model card."""
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
 """What stands in a numeric column where a number is missing, in lower case."""
+FEW_ROWS = 30
+"""So many training rows show half of the range that counts as familiar: see `TableSpec.reach`."""
+MOST_NOTES = 5
+"""Features that are named in the warnings of one row."""
+SHOWN = 40
+"""Characters of a cell that a message shows."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -34,6 +42,13 @@ class Column:
     name: str
     vocabulary: tuple[str, ...] | None = None
     """The values that a text column was trained with; None for a column of numbers."""
+    range: tuple[float, float] | None = None
+    """The smallest and the largest number of the training split; None for text, and where nobody knows."""
+
+    @cached_property
+    def codes(self) -> Mapping[str, int]:
+        """Value, as names are compared -> its place in the vocabulary."""
+        return {same(word): place for place, word in enumerate(self.vocabulary or ())}
 
     @property
     def width(self) -> int:
@@ -48,24 +63,30 @@ class TableSpec:
     Raises
     ------
     TableError
-        There is no column, two have one name, or they make more than `MOST_FEATURES` features.
+        There is no column, one has no name or that of another, or they make more than `MOST_FEATURES` features.
     """
 
     columns: tuple[Column, ...]
     """In the order of the features."""
+    rows: int = 0
+    """Training rows that the columns' ranges were seen in; 0 where nobody knows."""
 
     kind: ClassVar[str] = "features"
     """Name of the graph's input, and of this form of input in the card."""
     dtype: ClassVar[str] = "float32"
 
     def __post_init__(self) -> None:
-        names = [column.name for column in self.columns]
-        if not names:
+        if not self.columns:
             raise TableError("a table without feature columns: expected at least one")
-        if len(set(names)) != len(names):
-            raise TableError(f"two feature columns are named {first_double(names)!r}: expected different names")
         if sum(column.width for column in self.columns) > MOST_FEATURES:
             raise TableError(f"the columns make more than {MOST_FEATURES:,} features: leave some of them out")
+        wrong = fault([column.name for column in self.columns], "column")
+        for column in self.columns:
+            wrong = wrong or fault(column.vocabulary or (), f"the value in column {quoted(column.name)}", "values")
+        if wrong is None and (double := twins(self.features)) is not None:
+            wrong = f"two features are named {quoted(double[0])}"
+        if wrong is not None:
+            raise TableError(f"{wrong}. Rename it in the data")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -81,8 +102,46 @@ class TableSpec:
             for value in ((None,) if column.vocabulary is None else column.vocabulary)
         )
 
-    def encode(self, cells: Sequence[str]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-        """One row of words -> float32 `[features]`, and warnings.
+    def fitted(self, inputs: NDArray[np.float32]) -> Self:
+        """With the ranges that the numeric columns have in the training split, float32 `[n, features]`."""
+        # As decimals of float32: 0.1 in the card, not 0.10000000149011612.
+        ends = [[float(str(end)) for end in row] for row in (inputs.min(axis=0), inputs.max(axis=0))]
+        columns, position = [], 0
+        for column in self.columns:
+            seen = (ends[0][position], ends[1][position]) if column.vocabulary is None else None
+            columns.append(replace(column, range=seen))
+            position += column.width
+        return replace(self, columns=tuple(columns), rows=len(inputs))
+
+    @property
+    def reach(self) -> float:
+        """How many times its training range a number may lie beyond either end of it, before the row counts as unfamiliar.
+
+        Just outside is common: of n training rows, a feature's next number lies outside their range with probability 2 / (n + 1),
+        whatever its distribution. Beyond once more the whole range lies hardly any, but a few rows show too little of the range.
+        Measured on tables of 4 to 30 features and 8 to 350 training rows: 0 to 0.8 % of the other rows.
+        """
+        return 1 + FEW_ROWS / self.rows if self.rows else math.inf
+
+    @cached_property
+    def _familiar(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The ends, float64 `[features]` each, between which a feature is familiar, or has the one value that it always had."""
+        low, high = np.full(self.shape, -np.inf), np.full(self.shape, np.inf)
+        position = 0
+        for column in self.columns:
+            if column.range is not None and self.rows:
+                first, last = (float(np.float32(end)) for end in column.range)
+                beyond = self.reach * (last - first)
+                low[position], high[position] = first - beyond, last + beyond
+            position += column.width
+        return low, high
+
+    def encode(self, cells: Sequence[str]) -> tuple[NDArray[np.float32], tuple[str, ...], bool]:
+        """One row of words -> float32 `[features]`, warnings, and whether the row is unlike those of the training.
+
+        A number far outside its training range is (see `reach`): the network was never shown where such numbers lead. A feature that
+        never changed in training is not, whatever it is now, because no weight depends on it. Nor is a single unseen
+        word, which only takes away what the column would have said; but when they are half of the columns, the row is.
 
         Parameters
         ----------
@@ -99,25 +158,40 @@ class TableSpec:
         for column, cell in zip(self.columns, cells, strict=True):
             if column.vocabulary is None:
                 row[position] = number(cell, column.name)
-            elif cell in column.vocabulary:
-                row[position + column.vocabulary.index(cell)] = 1
+            elif (known := column.codes.get(same(cell))) is not None:
+                row[position + known] = 1
             else:
                 notes.append(
-                    f"{cell!r} in column {column.name!r} is not among the values seen in training: read as none of them"
+                    f"{shown(cell)} in column {column.name!r} is not among the values seen in training: read as none of them"
                 )
             position += column.width
-        return row, tuple(notes)
+        is_unfamiliar = 2 * len(notes) >= len(self.columns)
+        low, high = self._familiar
+        is_far = (row < low) | (row > high)
+        if is_far.any():
+            places = np.flatnonzero(is_far).tolist()
+            is_unfamiliar |= any(low[place] < high[place] for place in places)
+            notes += [self._far(place, row[place]) for place in places]
+        if len(notes) > MOST_NOTES:
+            notes[MOST_NOTES:] = [f"and {len(notes) - MOST_NOTES:,} more such features"]
+        return row, tuple(notes), is_unfamiliar
+
+    def _far(self, place: int, value: np.float32) -> str:
+        column = self._numeric[place]
+        first, last = column.range or (0, 0)
+        if first == last:
+            return f"{column.name} {value:g}: training saw only {first:g}, so the model ignores it"
+        return f"{column.name} {value:g}: training saw {first:g} to {last:g}"
+
+    @cached_property
+    def _numeric(self) -> Mapping[int, Column]:
+        """Place of the feature -> its column, for columns of numbers."""
+        places = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
+        return {place: column for place, column in zip(places, self.columns, strict=False) if column.vocabulary is None}
 
     def to_card(self) -> dict[str, Any]:
         """Return the columns as plain JSON values."""
-        return {
-            "columns": [
-                {"name": column.name, "kind": "numeric"}
-                if column.vocabulary is None
-                else {"name": column.name, "kind": "text", "vocabulary": list(column.vocabulary)}
-                for column in self.columns
-            ]
-        }
+        return {"columns": [_to_card(column) for column in self.columns], "rows": self.rows}
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> TableSpec:
@@ -128,27 +202,58 @@ class TableSpec:
         TableError
             A name is unknown or a value has the wrong type.
         """
-        if set(card) != {"columns"} or not isinstance(card["columns"], list):
-            raise TableError("the card's input must have a list of columns and nothing else")
-        return cls(tuple(_column(item) for item in card["columns"]))
+        if set(card) != {"columns", "rows"} or not isinstance(card["columns"], list):
+            raise TableError("the card's input must have a list of columns and nothing else but their rows")
+        if type(card["rows"]) is not int or card["rows"] < 0:
+            raise TableError("the card's input must count its training rows")
+        return cls(tuple(_column(item) for item in card["columns"]), card["rows"])
+
+
+def _to_card(column: Column) -> dict[str, Any]:
+    if column.vocabulary is not None:
+        return {"name": column.name, "kind": "text", "vocabulary": list(column.vocabulary)}
+    return {"name": column.name, "kind": "numeric", "range": None if column.range is None else list(column.range)}
 
 
 def _column(item: object) -> Column:
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
         raise TableError("every column in the card's input must have a name")
     vocabulary = item.get("vocabulary")
-    if item.get("kind") == "numeric" and set(item) == {"name", "kind"}:
-        return Column(item["name"])
+    if item.get("kind") == "numeric" and set(item) == {"name", "kind", "range"}:
+        return Column(item["name"], range=_range(item["range"], item["name"]))
     words = isinstance(vocabulary, list) and all(isinstance(word, str) for word in vocabulary)
     if item.get("kind") != "text" or set(item) != {"name", "kind", "vocabulary"} or not words or not vocabulary:
         raise TableError(f"column {item['name']!r} in the card's input must be numeric, or text with a vocabulary")
-    if len(set(vocabulary)) != len(vocabulary):
-        raise TableError(f"column {item['name']!r} in the card's input has a value twice in its vocabulary")
     return Column(item["name"], tuple(vocabulary))
 
 
+def _range(ends: object, name: str) -> tuple[float, float] | None:
+    if ends is None:
+        return None
+    if isinstance(ends, list) and len(ends) == 2 and all(type(end) is float and math.isfinite(end) for end in ends):
+        first, last = ends
+        if first <= last:
+            return first, last
+    raise TableError(f"column {name!r} in the card's input must have a range of two numbers, or none")
+
+
+def parse_number(cell: str) -> float:
+    """Read a number as programs write it: "5.1", "-2e3", also "inf"; ASCII digits, no underscores and no hexadecimals.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    if (
+        "_" in cell or not cell.isascii()
+    ):  # 1_000 and Arabic digits are numbers to Python, and to no other program that reads the file
+        raise ValueError
+    return float(cell)
+
+
 def number(cell: str, column: str) -> float:
-    """Read one number.
+    """Read the number in a cell.
 
     Raises
     ------
@@ -158,14 +263,14 @@ def number(cell: str, column: str) -> float:
     if cell.lower() in MISSING:
         raise TableError(f"no number in column {column!r} ({cell!r}): fill it in or leave the row out")
     try:
-        value = float(cell)
+        value = parse_number(cell)
     except ValueError:
-        raise TableError(f"{cell!r} in column {column!r} is no number: expected one such as 5.1") from None
+        raise TableError(f"{shown(cell)} in column {column!r} is no number: expected one such as 5.1") from None
     if not abs(value) <= _LARGEST:  # NaN fails this too
-        raise TableError(f"{cell!r} in column {column!r} is not a finite float32 number")
+        raise TableError(f"{shown(cell)} in column {column!r} is not a finite float32 number")
     return value
 
 
-def first_double(names: Sequence[str]) -> str:
-    """The first name that stands twice."""
-    return next(name for name, count in Counter(names).items() if count > 1)
+def shown(cell: str) -> str:
+    """A cell in quotes, of which only the beginning is shown when it is long."""
+    return repr(cell) if len(cell) <= SHOWN else f"{cell[:SHOWN]!r}... ({len(cell):,} characters)"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +58,23 @@ def compiled_candidates(
     return candidates
 
 
+@contextmanager
+def compiler_folder() -> Iterator[None]:
+    """While it is open, torch.compile keeps its files in a folder that goes with it, unless the user has named one.
+
+    Its own choice has a name that everybody can foretell, and what lies there is run.
+    """
+    if os.environ.get("TORCHINDUCTOR_CACHE_DIR"):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="edgesoft-", ignore_cleanup_errors=True) as folder:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["TORCHINDUCTOR_CACHE_DIR"]
+
+
 def _load(path: Path, inputs: NDArray[Any]) -> Checkpoint:
     checkpoint = Checkpoint.load(path)
     if checkpoint.card.input.shape != inputs.shape[1:]:
@@ -92,7 +112,9 @@ def _open(checkpoint: Checkpoint, device: str, *, compiled: bool) -> Call:
             return logits, torch.cat([1 - second, second], dim=1), (logits[:, 0] > head.logit_threshold).long()
         return logits, torch.softmax(logits / head.temperature, dim=1), logits.argmax(dim=1)
 
-    run = torch.compile(answer, dynamic=False) if compiled else answer
+    # Precompiled headers would stay behind, whatever folder is named.
+    options: dict[str, Any] = {"cpp_cache_precompile_headers": False}
+    run = torch.compile(answer, dynamic=False, options=options) if compiled else answer
 
     def call(batch: NDArray[Any]) -> list[NDArray[Any]]:
         with torch.inference_mode(), warnings.catch_warnings():

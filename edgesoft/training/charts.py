@@ -1,18 +1,23 @@
-"""Pictures of numbers, as PNG or SVG bytes. Figures are made without pyplot, so nothing global is touched."""
+"""Pictures of numbers, as PNG or SVG bytes. Figures are made without pyplot, in matplotlib's own default style."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+
+from edgesoft.training.matplotlib_import import import_matplotlib
+
+mpl = import_matplotlib()  # before any other module of it is imported
+
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.font_manager import FontProperties, findfont, get_font  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 if TYPE_CHECKING:
     from edgesoft.training.results import Epoch
@@ -21,9 +26,25 @@ LONGEST_LABEL = 24  # letters beside a picture; the rest is cut off
 BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#8a8f98"
 
 
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches; no window and nothing global belongs to it."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+@contextmanager
+def default_style() -> Iterator[None]:
+    """Whatever style a notebook or a settings file has chosen, a figure made within looks the same everywhere."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        # An SVG without date and random element names keeps its text, which a browser writes in any script.
+        mpl.rcParams.update({"svg.hashsalt": "edgesoft", "svg.fonttype": "none"})
+        yield
+
+
+@default_style()
 def learning_curve(epochs: Sequence[Epoch]) -> bytes:
     """Loss and validation accuracy over the epochs, as a PNG."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = new_figure(9, 3.6)
     left, right = figure.subplots(1, 2)
     numbers = [epoch.number for epoch in epochs]
     marker = "o" if len(epochs) < 3 else ""  # a line through one point is invisible
@@ -40,6 +61,7 @@ def learning_curve(epochs: Sequence[Epoch]) -> bytes:
     return draw(figure)
 
 
+@default_style()
 def confusion_matrix(
     matrix: NDArray[np.int64], labels: Sequence[str], *, title: str = "Test split", kind: Literal["png", "svg"] = "png"
 ) -> bytes:
@@ -59,7 +81,7 @@ def confusion_matrix(
     classes = len(labels)
     labels = [label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…" for label in labels]
     side = min(20.0, 2.0 + 0.45 * classes) + 0.1 * max(0, max(map(len, labels)) - 2)
-    figure = Figure(figsize=(side, side), layout="constrained")
+    figure = new_figure(side, side)
     axes = figure.subplots()
     # Colours show the share of each class, on a root scale: a few mistakes in a thousand must still be seen.
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -87,11 +109,9 @@ def _drawable(labels: Sequence[str]) -> list[str]:
 
 
 def draw(figure: Figure, kind: Literal["png", "svg"] = "png") -> bytes:
-    """The bytes of a figure: the same numbers give the same ones."""
+    """The bytes of a figure, within `default_style`: the same numbers give the same ones."""
     buffer = io.BytesIO()
-    # Without date and random element names.
-    # An SVG keeps its text, which a browser writes in any script; a PNG shows a box where the font has no such letter.
-    with mpl.rc_context({"svg.hashsalt": "edgesoft", "svg.fonttype": "none"}), warnings.catch_warnings():
+    with warnings.catch_warnings():  # a PNG shows a box where the font has no such letter
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(buffer, format=kind, dpi=120, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()

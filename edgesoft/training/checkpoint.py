@@ -17,6 +17,7 @@ from edgesoft.files import read_bytes
 from edgesoft.model.card import ModelCard
 from edgesoft.model.layers import GreyLevels, Layer, Linear, Relu, Scale
 from edgesoft.npz import Arrays, parse_npz, read_npz, write_npz
+from edgesoft.transaction import settle
 
 FILE_NAME = "checkpoint.npz"
 SIZE_LIMIT = 2**30  # bytes
@@ -67,6 +68,7 @@ class Checkpoint:
         EdgesoftError
             The file cannot be read, is damaged, or is no checkpoint of edgesoft.
         """
+        settle(path.parent)
         content = read_bytes(path, limit=SIZE_LIMIT, what=_WHAT)
         arrays = parse_npz(content, path, limit=SIZE_LIMIT, what=_WHAT, advice=_ADVICE)
         if "card" not in arrays:
@@ -82,6 +84,7 @@ class Checkpoint:
 
 def read_arrays(path: Path) -> Arrays:
     """The arrays of a checkpoint, or of the state that a run is resumed from; raises EdgesoftError as `read_npz` does."""
+    settle(path.parent)
     return read_npz(path, limit=SIZE_LIMIT, what=_WHAT, advice=_ADVICE)
 
 

@@ -12,13 +12,13 @@ import string
 from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from edgesoft.pictures.render import render_glyph
 from edgesoft.pictures.spec import PictureSpec
+from edgesoft.training.matplotlib_import import import_matplotlib
 
 __all__ = ["draw_outliers"]
 
@@ -66,7 +66,7 @@ def _other_characters(labels: tuple[str, ...]) -> str:
 
 def _printed(characters: str) -> Iterator[_Page]:
     """Each character in each font. The fonts are those that matplotlib brings, so that every machine has them."""
-    folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
+    folder = Path(import_matplotlib().get_data_path()) / "fonts" / "ttf"
     for name in _FONTS:
         font = ImageFont.truetype(folder / f"{name}.ttf", _PAGE // 2)
         for character in characters:

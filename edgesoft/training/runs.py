@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.files import reason
+from edgesoft.transaction import JOURNAL, settle
 
 RUNS = Path("runs")
 
@@ -51,17 +54,53 @@ class RunFolder:
         """What the test split was taken for, as a picture."""
         return self.path / "confusion-matrix.png"
 
-    def is_used(self) -> bool:
-        """Whether a run has already left something here."""
-        return self.checkpoint.exists() or self.last.exists()
+    def check_free(self) -> None:
+        """Look whether a new run may take this folder, so that it overwrites neither another run nor what is not edgesoft's.
+
+        Raises
+        ------
+        EdgesoftError
+            There is something in it. Hidden files are no obstacle: no file of a run is hidden.
+        """
+        settle(self.path)
+        if self.checkpoint.exists() or self.last.exists():
+            raise EdgesoftError(
+                f"{self.path}: already holds a run. Choose another output, or continue that run: edgesoft train --resume {self.path}"
+            )
+        foreign = sorted(entry.name for entry in self.path.iterdir()) if self.path.is_dir() else []
+        foreign = [name for name in foreign if not name.startswith(".")]
+        if foreign:
+            raise EdgesoftError(
+                f"{self.path}: holds {foreign[0]}, which no training wrote. Choose an empty folder as output, or a new one"
+            )
+
+    def remove_if_empty(self) -> None:
+        """Give the name back when nothing was kept."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
 
 def new_run(name: str) -> RunFolder:
-    """`runs/<name>`, or `runs/<name>-2`, `-3`, ... when there are runs of that name: a run never overwrites another."""
+    """Make `runs/<name>`, or `runs/<name>-2`, `-3`, ... where that exists: a run never overwrites another, nor do two take one folder.
+
+    Raises
+    ------
+    EdgesoftError
+        It cannot be made.
+    """
     number = 1
-    while (folder := RunFolder(RUNS / (name if number == 1 else f"{name}-{number}"))).is_used():
-        number += 1
-    return folder
+    try:
+        RUNS.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = RunFolder(RUNS / (name if number == 1 else f"{name}-{number}"))
+            try:
+                folder.path.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
+    except OSError as error:
+        raise EdgesoftError(f"{RUNS}: cannot be written ({reason(error)}). Choose another folder: --output") from error
 
 
 def checkpoint_in(path: Path) -> Path:
@@ -77,6 +116,8 @@ def newest_checkpoint() -> Path:
     EdgesoftError
         There is none.
     """
+    for journal in RUNS.glob(f"*/{JOURNAL}"):
+        settle(journal.parent)
     checkpoints = sorted(RUNS.glob(f"*/{RunFolder(RUNS).checkpoint.name}"), key=lambda path: path.stat().st_mtime_ns)
     if not checkpoints:
         raise EdgesoftError(f"{RUNS}/ holds no trained model. Train one first: edgesoft train")

@@ -12,10 +12,12 @@ from typing import Any
 
 from edgesoft.data.settings import DataSettings
 from edgesoft.errors import EdgesoftError, UsageError
-from edgesoft.files import read_bytes, write_atomically
+from edgesoft.escape import json_text
+from edgesoft.files import read_bytes
 from edgesoft.settings import brief, read_settings
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
+from edgesoft.transaction import settle
 
 SCHEMA_VERSION = 1
 SIZE_LIMIT = 2**20  # bytes
@@ -59,37 +61,52 @@ def read_settings_file(path: Path) -> dict[str, dict[str, Any]]:
         if not isinstance(table, dict):
             raise UsageError(f"{path}: {name}: expected a table of settings")
         found[name] = read_settings([kind], table, f"{path}: {name}: ")
+    if found["data"].pop("download", False):
+        raise UsageError(
+            f"{path}: data: download: a file may not reach the network, only --download on the command line may. Take it out"
+        )
     return found
 
 
-def write_settings_file(folder: RunFolder, settings: TrainSettings, data: DataSettings | None) -> None:
-    """Leave the resolved settings in the run's folder; raises EdgesoftError when it cannot be written."""
+def settings_file(settings: TrainSettings, data: DataSettings | None) -> bytes:
+    """The file that holds the resolved settings of a run."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "data": None if data is None else data.to_json(),
         "training": settings.to_json(),
     }
-    write_atomically(folder.config, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+    return (json_text(document, indent=2) + "\n").encode()
 
 
 def stored_data_settings(folder: RunFolder, source: str | None = None) -> DataSettings:
-    """Where the data of a run came from.
+    """Where the data of a run came from: what to read, never what to fetch.
 
     Parameters
     ----------
     folder
         The run's.
     source
-        Where they are now, if they have moved; what else the run says about them stays.
+        Where they are now, if they have moved (of a known set: the folder of its archives); what else the run says about them stays.
 
     Raises
     ------
     EdgesoftError
         The run does not say, because its folder has no settings file or because it was trained on arrays.
     """
+    settle(folder.path)
     data = read_settings_file(folder.config)["data"] if folder.config.exists() else {}
+    given = {}
     if source is not None:
-        data["source"] = source
+        from edgesoft.data.named_sets import SETS
+
+        is_root = data.get("source") in SETS and source not in SETS and Path(source).is_dir()
+        given = {"root" if is_root else "source": source}
+    data |= given
+    for name in {"source", "root"} - set(given):
+        if str(data.get(name)).startswith(("//", "\\\\")):
+            raise EdgesoftError(
+                f"{folder.path}: its data are on another machine ({data[name]}). To read them there: --data PATH"
+            )
     if "source" not in data:
         raise EdgesoftError(f"{folder.path}: does not say which data it was trained on. Name them: --data SOURCE")
     return DataSettings(**data)

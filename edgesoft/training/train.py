@@ -15,9 +15,9 @@ import torch
 
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, UsageError
-from edgesoft.files import check_writable, write_atomically
+from edgesoft.escape import json_text, printable
 from edgesoft.model.inputs import PictureInput
-from edgesoft.npz import Arrays, write_npz
+from edgesoft.npz import Arrays, npz_bytes
 from edgesoft.training import charts
 from edgesoft.training.checkpoint import Checkpoint, read_arrays, read_linears, stacked
 from edgesoft.training.compute import cpu_threads, require_device, resident, resolve
@@ -32,7 +32,8 @@ from edgesoft.training.runs import RunFolder
 from edgesoft.training.schedule import one_cycle
 from edgesoft.training.scores import ClassScore, class_scores, count_confusion, macro_f1
 from edgesoft.training.settings import TrainSettings
-from edgesoft.training.settings_file import write_settings_file
+from edgesoft.training.settings_file import settings_file
+from edgesoft.transaction import locked, replace_together
 
 SAVE_SECONDS = 30
 """How often the state that --resume continues from, the metrics and the learning curve reach the disk."""
@@ -74,7 +75,8 @@ def train(
     Raises
     ------
     EdgesoftError
-        The loss became NaN or infinite, `folder` cannot be written, or there is nothing to resume.
+        The loss became NaN or infinite, `folder` cannot be written, holds something else or is being written by another training, or
+        there is nothing to resume.
     UsageError
         A sigmoid head was asked for, and there are not two classes.
     ProviderUnavailableError
@@ -89,8 +91,9 @@ def train(
     check_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
     require_device(config.device)
     config = resolve(config, dataset.input)
-    check_writable(folder.path)
-    with cpu_threads(config.threads):
+    with locked(folder.path, patience=0), cpu_threads(config.threads):
+        if not resume:
+            folder.check_free()
         run = _Run(dataset, config)
         if resume:
             run.restore(read_arrays(folder.last), folder.last)
@@ -156,19 +159,23 @@ class _Run:
                     self.best = (epoch, Checkpoint(self.card, plain.to_layers()))
                 state = self.resume_state(plain)
                 if time.monotonic() - written > SAVE_SECONDS:
-                    self._save(folder, state)
-                    self._write_history(folder, self._metrics())
+                    files = self._state_files(folder, state) | self._history_files(folder, self._metrics())
+                    replace_together(folder.path, files)
                     state, written = None, time.monotonic()
                 on_epoch(epoch)
         finally:
             if state is not None:
-                self._save(folder, state)
+                replace_together(folder.path, self._state_files(folder, state))
 
-    def _save(self, folder: RunFolder, state: Arrays) -> None:
-        write_npz(folder.last, state)
-        write_settings_file(folder, self.config, self.dataset.options)
+    def _state_files(self, folder: RunFolder, state: Arrays) -> dict[str, bytes]:
+        """Name -> content of all that --resume needs."""
+        files = {
+            folder.last.name: npz_bytes(state),
+            folder.config.name: settings_file(self.config, self.dataset.options),
+        }
         if self.dataset.skipped:
-            write_atomically(folder.skipped, ("\n".join(self.dataset.skipped) + "\n").encode("utf-8", "replace"))
+            files[folder.skipped.name] = "".join(f"{printable(line)}\n" for line in self.dataset.skipped).encode()
+        return files
 
     def _is_as_good(self, epoch: Epoch) -> bool:
         """Whether an epoch is as good as the best so far, within one standard error.
@@ -286,6 +293,7 @@ class _Run:
             raise KeyboardInterrupt
         best, checkpoint = self.best
         metrics, scores = self._metrics(), tuple[ClassScore, ...]()
+        files: dict[str, bytes] = {}
         if not interrupted:
             test, labels = self.dataset.test, self.dataset.labels
             predicted = self.card.head.predict(reference_logits(SoftmaxMLP.from_layers(checkpoint.layers), test.inputs))
@@ -296,12 +304,13 @@ class _Run:
                 "macro_f1": macro_f1(scores),
                 "examples": len(test),
             }
-            write_atomically(folder.confusion_matrix, charts.confusion_matrix(matrix, labels))
+            files[folder.confusion_matrix.name] = charts.confusion_matrix(matrix, labels)
         # Seconds differ from run to run; the weights and their card do not.
         card_metrics = {key: value for key, value in metrics.items() if key != "seconds"}
         checkpoint = replace(checkpoint, card=replace(checkpoint.card, metrics=card_metrics))
-        self._write_history(folder, {**metrics, "classes": [asdict(score) for score in scores]})
-        checkpoint.save(folder.checkpoint)
+        files |= self._history_files(folder, {**metrics, "classes": [asdict(score) for score in scores]})
+        files[folder.checkpoint.name] = npz_bytes(checkpoint.to_arrays())
+        replace_together(folder.path, files)
         return TrainResult(folder, self.config, tuple(self.epochs), best, checkpoint, interrupted, self.dataset, scores)
 
     def _metrics(self) -> dict[str, Any]:
@@ -317,10 +326,11 @@ class _Run:
             },
         }
 
-    def _write_history(self, folder: RunFolder, metrics: dict[str, Any]) -> None:
+    def _history_files(self, folder: RunFolder, metrics: dict[str, Any]) -> dict[str, bytes]:
+        """Name -> content of what people look at."""
         document = {**metrics, "config": self.config.to_json(), "history": [asdict(epoch) for epoch in self.epochs]}
-        write_atomically(folder.metrics, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
-        write_atomically(folder.learning_curve, charts.learning_curve(self.epochs))
+        text = json_text(document, indent=2) + "\n"
+        return {folder.metrics.name: text.encode(), folder.learning_curve.name: charts.learning_curve(self.epochs)}
 
     def _require_best(self) -> tuple[Epoch, Checkpoint]:
         if self.best is None:

@@ -12,7 +12,7 @@ from tests.conftest import environment
 FULL = Path("/dev/full")
 EXPORTED = Path(__file__).resolve().parents[2] / "exported"
 HEAVY = {"torch", "torchvision", "onnx", "rich", "pydantic", "matplotlib", "pandas", "sklearn", "edgesoft.training"}
-SHARED = {"edgesoft.cli.console", "edgesoft.cli.options", "edgesoft.cli.answers", "edgesoft.cli.render"}
+SHARED = {f"edgesoft.cli.{name}" for name in ("console", "options", "answers", "render", "signals", "streams")}
 
 
 def run(*arguments, **environment):
@@ -43,7 +43,7 @@ def imported(process):
     ],
     ids=lambda arguments: " ".join([arguments[0], *(word for word in map(str, arguments) if word == "--json")]),
 )
-def test_a_device_command_imports_no_other_command_and_nothing_of_the_workshop(arguments):
+def test_a_device_command_imports_no_other_command_and_nothing_of_training(arguments):
     process = run(*map(str, arguments))
     assert process.returncode == 0, process.stderr[-1000:]
     modules = imported(process)

@@ -1,4 +1,6 @@
+import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -23,11 +25,35 @@ def test_the_json_contract(cli, model):
     ended = cli("verify", model, "--json")
     report = json.loads(ended.out)
     assert list(report) == [
-        "schema_version", "passed", "path", "precision", "provider", "examples", "reference", "expected", "findings", "against"
+        "schema_version", "passed", "path", "sha256", "precision", "provider", "examples", "reference", "expected", "findings", "against"
     ]  # fmt: skip
     assert report["passed"] is True
     assert set(report["expected"]) == set(report["reference"]) == PARITY
     assert (report["findings"], report["against"], report["path"]) == ([], None, str(model))
+
+
+def test_the_whole_file_is_held_to_a_number_that_came_another_way(cli, model, tmp_path):
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    shown = cli("verify", model)
+    assert f"sha256           {digest}\n" in shown.out
+    assert cli("verify", model, "--sha256", digest.upper()).out == shown.out
+    # Somebody who changes the file and its digests cannot change what they do not hold.
+    forged = edits.edited(model, tmp_path / "m.onnx", lambda model: edits.edit_card(model, name="other"), reseal=True)
+    assert cli("verify", forged).code == 0
+    for other in (forged, __file__):
+        ended = cli("verify", other, "--sha256", digest)
+        assert (ended.code, ended.out) == (3, "")
+        found = hashlib.sha256(Path(other).read_bytes()).hexdigest()
+        assert ended.one_line().startswith(
+            f"error: {other}: is another file: its SHA-256 is {found}, expected {digest}."
+        )
+
+
+@pytest.mark.parametrize("number", ["", "0" * 63, "0" * 65, "g" * 64, "\u0660" * 64, "sha256:" + "0" * 64])
+def test_what_is_no_sha256(cli, model, number):
+    ended = cli("verify", model, "--sha256", number)
+    assert ended.code == 2
+    assert "expected the 64 hexadecimal digits" in ended.one_line()
 
 
 @pytest.mark.parametrize("reseal", [False, True], ids=["stale digest", "sealed again"])

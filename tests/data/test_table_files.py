@@ -89,7 +89,7 @@ def test_columns_may_be_left_out(tmp_path):
         (rows(at_5_0="1e39"), "infinite or too large number"),
         (rows(at_5_0="wide"), "column 'width' holds numbers, but 'wide' in line 5"),
         (rows(at_5_2=""), r"1 of 30 rows have no label in column 'kind' \(first: line 5\)"),
-        (rows().replace("red", "red,1"), "line 2: 4 cells where the heading has 3"),
+        (rows().replace("red", "red,1"), "line 2: 4 cells where the first line has 3"),
         (rows().encode().replace(b"green", b"gr\xfcn"), "line 3: not UTF-8: save the file as UTF-8"),
         (rows().encode("utf-16"), "binary or UTF-16"),
         (rows().replace(",b\n", ",a\n").replace(",c\n", ",a\n"), r"holds 1 class \('a'\)"),

@@ -14,11 +14,14 @@ def linear(weight, bias=0.0):
     return Linear(np.array([[weight]], np.float32), np.array([bias], np.float32))
 
 
-def test_it_is_the_largest_activation_in_any_batch(monkeypatch):
+@pytest.mark.parametrize("place", range(4))
+def test_it_is_the_largest_activation_in_any_batch(monkeypatch, place):
     """One hidden unit, whose activation is twice the pixel's grey level, and a second that is half of the first, less 30."""
     layers = (GreyLevels(), linear(510), Relu(), linear(0.5, -30), Relu(), linear(1000))
-    inputs = np.array([3, 200, 17, 0], np.uint8).reshape(-1, 1)
-    assert activation_maxima(layers, inputs) == pytest.approx([400, 170])
+    inputs = np.roll(np.array([200, 3, 17, 0], np.uint8), place).reshape(-1, 1)
+    found = activation_maxima(layers, inputs)
+    assert found == pytest.approx([400, 170])
+    assert all(type(maximum) is float for maximum in found)  # the card takes no other
     monkeypatch.setattr(activation_ranges, "BATCH_SIZE", 1)
     assert activation_maxima(layers, inputs) == pytest.approx([400, 170])
 

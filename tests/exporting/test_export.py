@@ -88,7 +88,7 @@ def test_a_wrong_output_that_is_no_logit_is_refused(small_checkpoint, small, mon
         export(Checkpoint.load(small_checkpoint), small)
 
 
-def test_the_ladder():
+def test_the_order_of_the_schemes():
     plain = [str(scheme) for scheme in QuantizeSettings().schemes()]
     assert plain == [
         "7-bit weights per tensor",
@@ -102,7 +102,7 @@ def test_the_ladder():
     assert all(scheme.per_channel for scheme in QuantizeSettings(per_channel=True, eight_bit=True).schemes())
 
 
-def test_every_rung_is_measured_in_order_until_none_is_left(small_checkpoint, small):
+def test_every_scheme_is_measured_in_order_until_none_is_left(small_checkpoint, small):
     result = export(
         Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings(calibration_samples=100), gate=Gate(-100)
     )
@@ -114,12 +114,12 @@ def test_every_rung_is_measured_in_order_until_none_is_left(small_checkpoint, sm
     assert len({attempt.parity.max_logit_difference for attempt in result.attempts}) == 3
 
 
-def test_the_first_rung_that_passes_is_the_last_tried(small_checkpoint, small, monkeypatch):
+def test_the_first_scheme_that_passes_is_the_last_tried(small_checkpoint, small, monkeypatch):
     """A gate between the attempts: what the first misses and the second holds."""
-    all_rungs = export(
+    attempts = export(
         Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings(calibration_samples=100), gate=Gate(-100)
     ).attempts
-    differences = [attempt.parity.max_logit_difference for attempt in all_rungs]
+    differences = [attempt.parity.max_logit_difference for attempt in attempts]
     second = next(index for index in range(1, 3) if differences[index] < differences[0])
 
     def failures(self, parity, precision):

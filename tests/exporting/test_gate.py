@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgesoft.errors import UsageError
-from edgesoft.exporting.gate import Gate
+from edgesoft.exporting.gate import FLOAT_TOLERANCE, Gate
 from edgesoft.inference.parity import compare
 from edgesoft.model.heads import Softmax
 
@@ -59,6 +59,30 @@ def test_the_int8_gate_is_about_accuracy_and_labels(targets, wrong, max_drop, fa
 def test_labels_that_changed_for_the_better_count_as_well(targets):
     parity = compare(logits(targets, 50), logits(targets), Softmax(), targets)
     assert Gate().failures(parity, "int8") == ["50 of 1000 labels changed, allowed 0.5 %"]
+
+
+def test_the_tolerance_itself_holds(targets):
+    parity = compare(logits(targets), logits(targets), Softmax(), targets)
+    assert not Gate().failures(dataclasses.replace(parity, max_logit_difference=FLOAT_TOLERANCE), "float32")
+
+
+def test_the_drop_is_in_percentage_points(targets):
+    parity = compare(logits(targets), logits(targets, 5), Softmax(), targets)
+    assert Gate().failures(parity, "int8") == ["accuracy drops by 0.50 points, allowed 0.1"]
+
+
+@pytest.mark.parametrize(("changed", "failures"), [(0, 0), (1, 0), (2, 1)])
+def test_one_example_may_always_change_its_label(targets, changed, failures):
+    """Of a hundred it is 1 %."""
+    few = targets[:100]
+    parity = compare(logits(few), logits(few, changed), Softmax(), few)
+    assert len(Gate(100).failures(parity, "int8")) == failures
+
+
+def test_without_true_labels_no_accuracy_is_lost(targets):
+    parity = compare(logits(targets), logits(targets), Softmax())
+    assert Gate(0).failures(parity, "int8") == []
+    assert Gate(-0.05).failures(parity, "int8") == ["accuracy drops by 0.00 points, allowed -0.05"]
 
 
 def test_what_is_not_finite_misses_the_int8_gate(targets):

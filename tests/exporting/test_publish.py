@@ -1,20 +1,27 @@
-"""Files appear whole or not at all, whatever happens in between."""
+"""The files of an export appear together or not at all, whatever happens in between."""
 
 import dataclasses
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.exporting import publish as publishing
 from edgesoft.exporting.publish import publish, report_document
+from edgesoft.inference.find_model import find_model
 from edgesoft.inference.verify import verify
-from edgesoft.model.file import open_model
+from edgesoft.pages import GENERATOR
+from edgesoft.transaction import locked
+from tests import edits
 from tests.conftest import environment
+from tests.strikes import KILLS, STRIKES, struck
 
 
 def listed(folder):
@@ -72,19 +79,88 @@ def test_an_error_before_the_first_file_publishes_nothing(tiny_export, mnist, tm
     assert listed(tmp_path) == []
 
 
-def test_a_stale_int8_file_that_cannot_be_removed_is_named(tiny_export, mnist, tmp_path):
+def test_what_is_no_file_is_not_replaced_even_when_asked(tiny_export, mnist, tmp_path):
     (tmp_path / "mnist.int8.onnx").mkdir()
-    with pytest.raises(EdgesoftError, match=r"mnist\.int8\.onnx: belongs to another model now, and cannot be removed"):
-        publish(dataclasses.replace(tiny_export, attempts=()), mnist, tmp_path)
+    for overwrite in (False, True):
+        with pytest.raises(EdgesoftError, match=r"mnist\.int8\.onnx: expected a"):
+            publish(dataclasses.replace(tiny_export, attempts=()), mnist, tmp_path, overwrite=overwrite)
+    assert listed(tmp_path) == ["mnist.int8.onnx"]
 
 
-# For every line that comes in, a process that publishes two exports in turns until it is killed.
+def resealed(result, folder):
+    """The same models with another card: whole and sealed, and other bytes."""
+
+    def other(model):
+        path = folder / "x"
+        path.write_bytes(model.content)
+        edits.edited(path, path, lambda model: edits.edit_card(model, metrics={"other": True}))
+        content = path.read_bytes()
+        path.unlink()
+        return dataclasses.replace(model, content=content)
+
+    attempts = tuple(map(other, result.attempts))
+    return dataclasses.replace(result, float_model=other(result.float_model), attempts=attempts)
+
+
+@pytest.fixture(scope="module")
+def sets(tiny_export, tmp_path_factory):
+    """Three exports of one name: two that differ in every file, and one without INT8."""
+    first, second = tiny_export, resealed(tiny_export, tmp_path_factory.mktemp("resealed"))
+    return first, second, dataclasses.replace(first, attempts=())
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """The page takes a second, in which nothing is written; and what is synced is for power cuts."""
+    monkeypatch.setattr(publishing, "report_html", lambda result, _: GENERATOR + str(report_document(result)))
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+def files_of(result):
+    """Name -> content, as it is published."""
+    report = report_document(result)
+    files = {
+        "mnist.onnx": result.float_model.content,
+        "mnist.report.json": (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode(),
+        "mnist.report.html": (GENERATOR + str(report)).encode(),
+    }
+    return files if result.int8_model is None else {**files, "mnist.int8.onnx": result.int8_model.content}
+
+
+def found(folder):
+    """What the next command finds: opening any model of the folder mends it first."""
+    find_model(folder, provider="cpu")
+    return {entry.name: entry.read_bytes() for entry in folder.iterdir() if not entry.name.startswith(".")}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("strike", STRIKES)
+@pytest.mark.parametrize("new", [1, 2], ids=["all files", "one less"])
+def test_struck_at_each_step_it_is_one_export_or_the_other(sets, mnist, tmp_path, quick, strike, new):
+    old_files, new_files = files_of(sets[0]), files_of(sets[new])
+    seen = set()
+    for step in range(1, 300, 1 if strike == "killed" else 3):
+        publish(sets[0], mnist, tmp_path, overwrite=True)
+        code = struck(lambda: publish(sets[new], mnist, tmp_path), STRIKES[strike], step)
+        files = found(tmp_path)
+        assert files in (old_files, new_files), (step, sorted(files))
+        seen.add((code == 0, files == new_files))
+        if code == 0 and step > 30:
+            break
+    else:
+        pytest.fail("it never got through")
+    assert {(False, False), (False, True), (True, True)} <= seen
+    publish(sets[new], mnist, tmp_path)
+    assert listed(tmp_path) == sorted(new_files)
+
+
 PUBLISH_FOR_EVER = """
 import os, pickle, sys
 from pathlib import Path
 from edgesoft.exporting import publish as module
+from edgesoft.pages import GENERATOR
 with open(sys.argv[1], "rb") as file: exports, dataset = pickle.load(file)
-module.report_html = lambda result, dataset: "<html>" + "x" * 200_000  # the real one takes a second, in which nothing is written
+module.report_html = lambda result, _: GENERATOR + str(module.report_document(result))
 for turn in sys.stdin:
     child = os.fork()
     while child == 0:
@@ -97,28 +173,10 @@ for turn in sys.stdin:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_killed_at_any_moment_each_file_is_an_old_one_or_a_new_one(tiny_export, small, tmp_path):
-    import pickle
-
-    # Two exports that differ in the card; both are whole and sealed.
-    from tests import edits
-
-    def other(content):
-        (tmp_path / "x").write_bytes(content)
-        edits.edited(tmp_path / "x", tmp_path / "x", lambda model: edits.edit_card(model, metrics={"other": True}))
-        return (tmp_path / "x").read_bytes()
-
-    second = dataclasses.replace(
-        tiny_export,
-        float_model=dataclasses.replace(tiny_export.float_model, content=other(tiny_export.float_model.content)),
-        attempts=tuple(
-            dataclasses.replace(attempt, content=other(attempt.content)) for attempt in tiny_export.attempts
-        ),
-    )
+def test_killed_at_any_moment_it_is_one_export_or_the_other(sets, small, tmp_path):
     with (tmp_path / "pickle").open("wb") as file:
-        pickle.dump(((tiny_export, second), dataclasses.replace(small, train=small.test)), file)
-    folder = tmp_path / "out"
-    seen = set()
+        pickle.dump((sets, dataclasses.replace(small, train=small.test)), file)
+    folder, whole, seen = tmp_path / "out", [files_of(result) for result in sets], set()
     parent = subprocess.Popen(
         [sys.executable, "-c", PUBLISH_FOR_EVER, tmp_path / "pickle", folder],
         stdin=subprocess.PIPE,
@@ -126,30 +184,43 @@ def test_killed_at_any_moment_each_file_is_an_old_one_or_a_new_one(tiny_export, 
         text=True,
         env=environment(),
     )
-    for turn in range(40):
+    generator = np.random.default_rng()
+    for _ in range(KILLS):
         parent.stdin.write("go\n")
         parent.stdin.flush()
         child = int(parent.stdout.readline())
-        time.sleep(0.0005 * 1.15**turn)
+        time.sleep(generator.uniform(0.01, 0.3))
         os.kill(child, signal.SIGKILL)
         assert parent.stdout.readline() == "dead\n"
-        for name, versions in (
-            ("mnist.onnx", (tiny_export.float_model.content, second.float_model.content)),
-            ("mnist.int8.onnx", (tiny_export.attempts[0].content, second.attempts[0].content)),
-        ):
-            if (folder / name).exists():
-                content = (folder / name).read_bytes()
-                assert content in versions
-                open_model(folder / name)
-                seen.add((name, versions.index(content)))
-        if (folder / "mnist.report.json").exists():
-            json.loads((folder / "mnist.report.json").read_text())
-        others = [name for name in listed(folder) if not name.startswith("mnist.")] if folder.exists() else []
-        assert all(
-            name.startswith(".mnist.") and name.endswith(".partial") for name in others
-        )  # what was being written
-        for name in others:
-            (folder / name).unlink()
+        if folder.exists() and any(folder.glob("*.onnx")):
+            files = found(folder)
+            assert files in whole, sorted(files)
+            seen.add(whole.index(files))
+            assert all(verify(path).passed for path in folder.glob("*.onnx"))
     parent.communicate(timeout=30)
     assert parent.returncode == 0
-    assert len(seen) == 4  # or the kills always came at the same moment
+    assert seen  # or nothing was ever published
+
+
+def test_two_exports_into_one_folder_at_once_never_mix(sets, small, tmp_path):
+    with (tmp_path / "pickle").open("wb") as file:
+        pickle.dump((sets[:2], dataclasses.replace(small, train=small.test)), file)
+    folder, whole = tmp_path / "out", [files_of(result) for result in sets[:2]]
+    script = PUBLISH_FOR_EVER.replace("for turn in sys.stdin:", "for turn in range(1):").replace("os.fork()", "0")
+    writers = [
+        subprocess.Popen([sys.executable, "-c", script, tmp_path / "pickle", folder], env=environment())
+        for _ in range(2)
+    ]
+    deadline = time.monotonic() + 60
+    looks = 0
+    while looks < 10 and time.monotonic() < deadline:
+        if (folder / "mnist.onnx").exists():
+            with locked(folder):
+                files = {entry.name: entry.read_bytes() for entry in folder.glob("mnist.*")}
+            assert files in whole
+            looks += 1
+    for writer in writers:
+        assert writer.poll() is None
+        writer.kill()
+        writer.wait()
+    assert looks == 10

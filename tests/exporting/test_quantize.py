@@ -117,6 +117,8 @@ def test_rounding_is_within_half_a_step(rng, scheme):
     levels = 63 if scheme.weight_bits == 7 else 127
     assert np.abs(quantized.weight.astype(int)).max() == levels
     assert quantized.weight_scale.shape == ((6,) if scheme.per_channel else ())
+    if scheme.per_channel:
+        assert (np.abs(quantized.weight.astype(int)).max(axis=1) == levels).all()
     step = quantized.weight_scale.reshape(-1, 1)
     assert (np.abs(quantized.weight * step - original.weight) <= step * 0.5001).all()
     assert (np.abs(quantized.bias * quantized.bias_scale - original.bias) <= quantized.bias_scale * 0.5001).all()
@@ -144,8 +146,19 @@ def test_dead_units_and_units_that_decayed_keep_their_bias(rng, scheme):
     assert (quantized.weight_scale > 0).all()
     restored = quantized.bias.astype(np.float64) * quantized.bias_scale
     np.testing.assert_allclose(restored, bias, rtol=1e-5, atol=float(quantized.bias_scale.max()))
+    if scheme.per_channel:  # no unit that decayed pays for another
+        np.testing.assert_allclose(restored[1:3], bias[1:3], rtol=1e-8)
     products = 255 * np.abs(quantized.weight.astype(np.int64)).sum(axis=1)
     assert (np.abs(quantized.bias.astype(np.int64)) + products < 2**31).all()
+
+
+@pytest.mark.parametrize("scheme", [Scheme(), Scheme(per_channel=True)], ids=str)
+def test_a_layer_that_decayed_keeps_its_largest_bias(scheme):
+    """Whatever its sign."""
+    bias = np.array([0.5, -7, 1e-3], np.float32)
+    _, quantized = quantize([GreyLevels(), Linear(np.full((3, 4), 1e-20, np.float32), bias)], [], scheme)
+    np.testing.assert_allclose(quantized.bias * quantized.bias_scale.astype(np.float64), bias, atol=1e-8)
+    assert np.abs(quantized.bias.astype(np.int64)).max() <= 2**30
 
 
 def test_a_layer_of_zeros():
@@ -176,6 +189,8 @@ def test_over_its_own_range_a_table_answers_the_same(rng):
     unit, first, *rest = over_unit_range(layers, features)
     assert tuple(rest) == layers[2:]
     scaled = unit.apply(features)
+    assert unit.output_shape((5,)) == (5,)
+    assert first.output_shape((5,)) == (6,)
     assert scaled.min() >= 0
     assert scaled.max() <= 1 + 1e-6
     np.testing.assert_allclose(first.apply(scaled), layers[1].apply(scale.apply(features)), atol=1e-3)

@@ -9,10 +9,11 @@ import pytest
 from edgesoft.cli.bench import microseconds, verdict
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.inference import bench as module
-from edgesoft.inference import bench_models
+from edgesoft.inference import bench_models, classifier
 from edgesoft.inference.bench import Candidate, bench, median_interval
 from edgesoft.inference.bench_models import examples_of, model_candidates, open_models
-from edgesoft.inference.memory import own_peak
+from edgesoft.inference.classifier import Classifier
+from edgesoft.inference.memory import measure, own_peak
 from edgesoft.inference.providers import Choice
 
 EXPORTED = Path(__file__).resolve().parents[2] / "exported"
@@ -172,6 +173,24 @@ def test_the_memory_is_that_of_the_session_that_is_timed(monkeypatch):
     candidate.peak_memory(7)
     expected = {"path": str(model.path), "provider": "cuda", "device_id": 1, "tf32": True, "threads": None, "batch": 7}
     assert asked == [expected]
+
+
+def test_the_session_is_opened_as_it_was_asked_for(monkeypatch):
+    """Both the one that is timed and the one whose memory is measured."""
+    asked = []
+
+    class Recorder(Classifier):
+        def __init__(self, model, provider, **options):
+            asked.append((model.path, provider, options))
+            super().__init__(model, "cpu")
+
+    monkeypatch.setattr(bench_models, "Classifier", Recorder)
+    monkeypatch.setattr(classifier, "Classifier", Recorder)
+    (model,) = open_models([EXPORTED / "mnist.onnx"])
+    (candidate,) = model_candidates([model], [Choice("cuda", "asked for", device_id=1, tf32=True)], [None])
+    candidate.open()
+    measure(path=str(model.path), provider="cuda", device_id=1, tf32=True, threads=None, batch=1)
+    assert asked == 2 * [(model.path, "cuda", {"threads": None, "device_id": 1, "tf32": True})]
 
 
 def test_what_lies_in_the_current_folder_is_not_run(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ def test_it_says_what_onnx_says(model):
     assert ours.parameters == 784 * 32 + 32 + 32 * 10 + 10
     assert ours.activation_bytes == (784 + 32) * (1 if "int8" in model.name else 4)
     assert ours.golden_examples >= 64
-    assert [port.name for port in ours.outputs] == ["logits", "probabilities", "label"]
+    assert [tensor.name for tensor in ours.outputs] == ["logits", "probabilities", "label"]
     assert ours.oldest_runtime == "1.15"
     assert ours.changed_parts == ()
     onnx.checker.check_model(theirs, full_check=True)

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -26,6 +27,8 @@ def test_a_hand_computed_difference():
     parity = compare(REFERENCE, candidate, Softmax(), np.array([0, 1, 2]))
     assert parity.max_logit_difference == 0.75
     assert parity.mean_logit_difference == pytest.approx(0.75 / 9)
+    before, after = (np.exp(side) / np.exp(side).sum() for side in (REFERENCE[2], candidate[2]))
+    assert parity.max_probability_difference == pytest.approx(np.abs(before - after).max())
     (change,) = parity.label_changes
     assert (change.example, change.reference, change.candidate) == (2, 2, 0)
     assert change.reference_probability == pytest.approx(math.exp(1.5) / (math.e + 1 + math.exp(1.5)))
@@ -38,8 +41,36 @@ def test_a_shift_of_every_logit_is_seen_in_the_logits_only():
     parity = compare(REFERENCE, REFERENCE + 5, Softmax())
     assert parity.max_logit_difference == 5
     assert parity.max_probability_difference < 1e-12
-    assert parity.reference_accuracy is None
+    assert parity.reference_accuracy is parity.candidate_accuracy is None
     assert parity.accuracy_drop is None
+
+
+@pytest.mark.parametrize("unknown", ["reference_accuracy", "candidate_accuracy"])
+def test_no_drop_is_known_where_one_accuracy_is_not(unknown):
+    parity = compare(REFERENCE, REFERENCE, Softmax(), np.array([0, 1, 2]))
+    assert dataclasses.replace(parity, **{unknown: None}).accuracy_drop is None
+
+
+def test_differences_are_exact():
+    """In float32, 1e8 and 1 are 1e8 apart."""
+    one, other = np.array([[1e8, 0]], np.float32), np.array([[1, 0]], np.float32)
+    assert compare(one, other, Softmax()).max_logit_difference == 99_999_999
+
+
+def test_every_number_is_pythons_own():
+    """The card takes no others, and JSON not all of them."""
+    parity = compare(REFERENCE, REFERENCE[::-1], Softmax(), np.array([0, 1, 2]))
+    assert parity.label_changes
+    for item in (parity, *parity.label_changes):
+        assert all(type(value) in (int, float, tuple) for value in vars(item).values()), item
+
+
+def test_a_smaller_probability_is_a_difference_too():
+    """Of two classes only the change of one is positive."""
+    parity = compare(np.array([[0, 5, 5]], np.float32), np.array([[9, 5, 5]], np.float32), Softmax())
+    assert parity.max_probability_difference == pytest.approx(np.exp(9) / (np.exp(9) + 2 * np.exp(5)), abs=0.01)
+    back = compare(np.array([[9, 5, 5]], np.float32), np.array([[0, 5, 5]], np.float32), Softmax())
+    assert back.max_probability_difference == parity.max_probability_difference
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -83,3 +114,10 @@ def test_softmax_of_huge_logits():
 )
 def test_wilson_interval_against_known_values(right, examples, low, high):
     assert wilson_interval(right / examples, examples) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+def test_wilson_interval_never_leaves_0_to_1():
+    for examples in range(1, 300):
+        low, high = wilson_interval(0.0, examples)[0], wilson_interval(1.0, examples)[1]
+        assert low >= 0
+        assert high <= 1

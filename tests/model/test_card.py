@@ -77,11 +77,13 @@ def test_what_is_no_card(text, match):
         ({"name": "a\nb"}, "name"),
         ({"labels": ["a"]}, "at least two"),
         ({"labels": "ab"}, "at least two"),
-        ({"labels": ["a", 1]}, "at least two"),
-        ({"labels": ["a", "a"]}, "differ"),
-        ({"labels": ["a", "b\nc"]}, "at least two words"),
-        ({"labels": ["a", "\x1b[31mred"]}, "at least two words"),
-        ({"labels": ["a", "\ud800"]}, "at least two words"),
+        ({"labels": ["a", 1]}, "label 1 is int"),
+        ({"labels": ["a", "a"]}, "two labels are named 'a'"),
+        ({"labels": ["e\u0301", "\xe9"]}, "look alike"),
+        ({"labels": ["a", ""]}, "is empty"),
+        ({"labels": ["a", "b\nc"]}, "a line break"),
+        ({"labels": ["a", "\x1b[31mred"]}, "a control character"),
+        ({"labels": ["a", "\ud800"]}, "half a character"),
         ({"labels": ...}, "'labels' is missing"),
         ({"hidden": [0]}, "positive integers"),
         ({"hidden": [True]}, "positive integers"),
@@ -105,7 +107,7 @@ def test_what_is_no_card(text, match):
             for value in (0.0, 1.0, 0, "0.5", float("nan"))
         ),
         ({"rejection": ...}, "'rejection' is missing"),
-        *((part("rejection", min_confidence=value), "a confidence from 0 to 1") for value in (-0.1, 1.1, 1, None, "x")),
+        *((part("rejection", min_confidence=value), "a confidence from 0 to 1") for value in (-0.1, 1.1, 1, "x")),
         *(
             (part("rejection", min_energy_score=value), "a finite energy")
             for value in (0, "x", float("inf"), float("nan"))
@@ -167,3 +169,66 @@ def test_any_value_in_any_field_is_a_card_or_one_clear_error(value, field):
         assert "\n" not in str(error)
     else:
         assert len(card.labels) >= 2
+
+
+def test_the_bounds_of_each_field_belong_to_it():
+    assert Quantization(Scheme(weight_bits=8), 1, ()).examples == 1
+    assert dataclasses.replace(CARD, hidden=(1,)).hidden == (1,)
+    assert [Rejection(confidence).min_confidence for confidence in (0.0, 1.0)] == [0, 1]
+    text = CARD.to_json()
+    assert ModelCard.from_json(text.ljust(CARD_LIMIT), "here") == CARD
+    for bits in (6, 9):
+        with pytest.raises(ValueError, match="no such scheme"):
+            Scheme(weight_bits=bits)
+    with pytest.raises(ValueError, match="a list of maxima"):
+        Quantization(Scheme(), 1, (1.0, 2))
+
+
+def test_what_a_card_says_of_its_model():
+    assert (CARD.outputs, CARD.precision) == (3, "int8")
+    assert (YES_OR_NO.outputs, YES_OR_NO.precision) == (1, "float32")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "words", "same"),
+    [
+        (Scheme(), "7-bit weights per tensor", True),
+        (Scheme(per_channel=True), "7-bit weights per channel", True),
+        (Scheme(weight_bits=8), "8-bit weights per tensor", False),
+        (Scheme(per_channel=True, float_last=True), "7-bit weights per channel, last layer in float", False),
+    ],
+)
+def test_a_scheme_in_words_and_where_its_bits_are_the_same(scheme, words, same):
+    assert str(scheme) == words
+    assert scheme.same_bits_everywhere is same
+
+
+def test_a_card_is_compact_text_without_what_json_has_not():
+    text = YES_OR_NO.to_json()
+    assert '"head":{"kind":"sigmoid","temperature":2.0,"threshold":0.25}' in text
+    assert " " not in text
+    assert '"ü"' in CARD.to_json()
+    with pytest.raises(ValueError, match="JSON"):
+        dataclasses.replace(CARD, metrics={"loss": float("nan")}).to_json()
+
+
+def test_the_message_says_what_is_wrong_and_nothing_else():
+    with pytest.raises(EdgesoftError) as caught:
+        ModelCard.from_json(damaged(labels=["a", "a"]), "m.onnx")
+    assert (
+        str(caught.value)
+        == "m.onnx: the model card is damaged (labels must differ from each other). Export the model again"
+    )
+
+
+def test_what_has_a_default_may_be_absent():
+    text = damaged(metrics=..., **part("training", settings=..., versions=..., examples=...))
+    card = ModelCard.from_json(text, "here")
+    assert card.metrics == card.training.settings == card.training.versions == card.training.examples == {}
+
+
+@pytest.mark.parametrize("letter", ["\n", "\x85", "\u2028", "\u2029", "\ud800"])
+def test_a_name_is_one_line(letter):
+    for changes in ({"name": f"a{letter}b"}, {"labels": ["a", f"b{letter}"]}, part("training", data=f"a{letter}b")):
+        with pytest.raises(EdgesoftError, match="is damaged"):
+            ModelCard.from_json(damaged(**changes), "here")

@@ -79,6 +79,50 @@ def test_there_and_back(head):
     assert head.at(head.temperature) == head
 
 
+@pytest.mark.parametrize(
+    ("head", "nodes", "constants"),
+    [
+        (Softmax(), ["Softmax logits", "ArgMax logits"], []),
+        *(
+            (Softmax(value), ["Mul logits inverse_temperature", "Softmax scaled_logits", "ArgMax logits"], ["inverse_temperature"])
+            for value in (0.95, 1.05)
+        ),
+        (
+            Sigmoid(),
+            ["Mul logits signs", "Sigmoid scaled_logits", "Sub logits logit_threshold", "Mul above_threshold votes_signs", "ArgMax votes"],
+            ["signs", "logit_threshold", "votes_signs"],
+        ),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_names_in_a_file_stay(head, nodes, constants):
+    """They are part of the format: a file whose names are others is refused, also one that an older edgesoft wrote."""
+    writer = GraphWriter(1)
+    head.write(writer)
+    assert [" ".join((node.operator, *node.inputs)) for node in writer.nodes] == nodes
+    assert list(writer.constants) == constants
+    assert [node.outputs for node in writer.nodes if node.operator in ("Softmax", "Sigmoid")] == [("probabilities",)]
+    assert [node.attributes for node in writer.nodes if node.operator == "Softmax"] == [{"axis": 1}] * (
+        head.kind == "softmax"
+    )
+    assert writer.nodes[-1].outputs == ("label",)
+    assert writer.nodes[-1].attributes == {"axis": 1, "keepdims": 0}
+
+
+@pytest.mark.parametrize("head", CASES, ids=str)
+def test_answers_are_indices(head, rng):
+    assert head.predict(some_logits(head, rng)).dtype == np.int64
+
+
+def test_probabilities_of_logits_far_from_each_other():
+    """Neither does a row see another, nor does anything overflow, nor is a digit of float64 lost."""
+    logits = np.array([[1e4, 1e4 - 1], [-1e4, -1e4 - 1], [0, -1]], np.float32)
+    found = probabilities(Softmax(), logits)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, softmax(logits.astype(np.float64), axis=1), rtol=1e-12)
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-15)
+
+
 def test_how_many_logits():
     assert Softmax().outputs(7) == 7
     assert Sigmoid().outputs(2) == 1

@@ -147,13 +147,20 @@ def misfits():
     return [
         ("scale: features", scale, (3,)),
         ("scale: axes", scale, (2, 1)),
+        ("scale: offset of two axes", replace(scale, offset=numbers([0], [0]), factor=numbers([1], [1])), (2, 1)),
+        ("scale: of one number", Scale(np.asarray(np.float32(0)), np.asarray(np.float32(1))), ()),
         ("scale: factor", replace(scale, factor=numbers(1)), (2,)),
+        ("scale: both", Scale(numbers(0), numbers(1)), (2,)),
         ("scale: dtype", replace(scale, offset=double["scale"]), (2,)),
         ("scale: dtype of the factor", replace(scale, factor=double["scale"]), (2,)),
         ("linear: inputs", plain, (5,)),
         ("linear: axes", plain, (6, 1)),
         ("linear: bias", replace(plain, bias=plain.bias[:3]), (6,)),
         ("linear: weight", replace(plain, weight=plain.weight[None]), (6,)),
+        ("linear: three axes, two inputs", Linear(np.ones((4, 6, 1), np.float32), plain.bias), (6, 1)),
+        ("linear: three axes, two of the bias", Linear(np.ones((2, 4, 6), np.float32), np.ones((2, 4), np.float32)), (6,)),
+        ("linear: all axes are the inputs'", replace(plain, bias=np.asarray(np.float32(0))), (4, 6)),
+        ("linear: all axes are the bias's", replace(plain, bias=plain.weight), ()),
         ("linear: dtype", replace(plain, weight=double["weight"]), (6,)),
         ("linear: dtype of the bias", replace(plain, bias=plain.bias.astype(np.float64)), (6,)),
         ("quantize: scale", Quantize(numbers(1, 2)), (2,)),
@@ -161,6 +168,10 @@ def misfits():
         ("quantized: inputs", whole, (5,)),
         ("quantized: axes", whole, (6, 1)),
         ("quantized: bias", replace(whole, bias=whole.bias[:3]), (6,)),
+        ("quantized: three axes, two inputs", replace(whole, weight=whole.weight[..., None]), (6, 1)),
+        ("quantized: three axes, two of the bias", replace(whole, weight=whole.weight[None], bias=whole.bias[None]), (6,)),
+        ("quantized: all axes are the inputs'", replace(whole, bias=whole.bias[0].reshape(())), (4, 6)),
+        ("quantized: all axes are the bias's", replace(whole, bias=whole.weight.astype(np.int32)), ()),
         ("quantized: two scales for four outputs", replace(whole, weight_scale=numbers(1, 2), bias_scale=numbers(1, 2)), (6,)),
         ("quantized: one scale in a list", replace(whole, weight_scale=numbers(1), bias_scale=numbers(1)), (6,)),
         ("quantized: other scales", replace(whole, bias_scale=numbers(1, 2, 3, 4)), (6,)),
@@ -183,6 +194,94 @@ def test_the_layers_that_fit(rng):
     for layer in (linear(rng), quantized(rng), quantized(rng, per_channel=True)):
         assert layer.output_shape((6,)) == (4,)
     assert GreyLevels().output_shape((28, 28, 3)) == (2352,)
+
+
+def test_relu_of_integers_is_of_integers():
+    found = Relu().apply(Integers(np.array([-3.0, -1.0, 0.0, 2.0]), np.float32(0.5)))
+    assert isinstance(found, Integers)
+    assert found.to_float().tolist() == [0, 0, 0, 1]
+
+
+def test_standardised_features_have_mean_0_and_deviation_1_and_the_others_stay(rng):
+    features = (rng.normal(size=(500, 4)) * [1, 1e3, 1, 1] + [7, -40, 0, 0]).astype(np.float32)
+    features[:, 2] = 3  # never changes
+    features[:, 3] = rng.integers(0, 2, 500)
+    layer = Scale.standardising(features, is_numeric=np.array([True, True, True, False]))
+    assert layer.output_shape((4,)) == (4,)
+    found = layer.apply(features)
+    np.testing.assert_allclose(found.mean(axis=0)[:2], 0, atol=1e-5)
+    np.testing.assert_allclose(found.std(axis=0)[:2], 1, atol=1e-5)
+    assert not found[:, 2].any()
+    assert not layer.apply(features + 1)[:, 2].any()  # whatever comes later
+    np.testing.assert_array_equal(found[:, 3], features[:, 3])
+
+
+def test_a_million_large_numbers_have_the_right_mean():
+    """Summed in float32 it would be wrong in the third digit, and the deviation with it."""
+    features = np.tile(numbers(1e6, 1e6 + 1).reshape(2, 1), (500_000, 1))
+    layer = Scale.standardising(features, is_numeric=np.array([True]))
+    assert layer.offset[0] == pytest.approx(1e6 + 0.5)
+    assert layer.factor[0] == pytest.approx(2, rel=1e-3)
+
+
+def test_over_the_unit_range_each_feature_runs_from_0_to_1():
+    features = numbers([-2, 7, 3], [6, 7, 2], [0, 7, 2.5])
+    layer = Scale.to_unit_range(features)
+    assert layer.output_shape((3,)) == (3,)
+    np.testing.assert_allclose(layer.apply(features), [[0, 0, 1], [1, 0, 0], [0.25, 0, 0.5]], atol=1e-7)
+    assert layer.apply(features + 1)[0, 1] == 1  # what never changed is neither lost nor divided by 0
+
+
+def every_kind():
+    rng = np.random.default_rng(0)
+    return [
+        GreyLevels(),
+        Scale(numbers(1, 2), numbers(3, 4)),
+        linear(rng),
+        Relu(),
+        Quantize(np.asarray(np.float32(0.5))),
+        quantized(rng),
+        quantized(rng, per_channel=True),
+    ]
+
+
+@pytest.mark.parametrize("layer", every_kind(), ids=lambda layer: type(layer).__name__)
+def test_there_and_back(layer):
+    writer = GraphWriter(products=99)
+    layer.write(writer, "x")
+    back = type(layer).read(writer.nodes, writer.constants)
+    assert type(back) is type(layer)
+    for name, value in vars(layer).items():
+        assert getattr(back, name) is value, name
+
+
+def test_the_names_in_a_file_stay():
+    """They are part of the format: a file whose names are others is refused, also one that an older edgesoft wrote."""
+    writer, x = GraphWriter(products=3), "x"
+    for layer in every_kind():
+        x = layer.write(writer, x)
+    assert [(node.inputs, node.outputs[0]) for node in writer.nodes] == [
+        (("x",), "pixels_flat"),
+        (("pixels_flat", "pixel_scale", "pixel_zero_point"), "pixels_scaled"),
+        (("pixels_scaled", "feature_offset"), "features_centred"),
+        (("features_centred", "feature_factor"), "features_scaled"),
+        (("features_scaled", "weight0", "bias0"), "linear0"),
+        (("linear0",), "hidden0"),
+        (("hidden0", "hidden0_scale", "hidden0_zero_point"), "hidden0_quantized"),
+        (("hidden0_quantized", "hidden0_scale", "hidden0_zero_point"), "hidden0_dequantized"),
+        (("weight1_quantized", "weight1_scale", "weight1_zero_point"), "weight1"),
+        (("bias1_quantized", "bias1_scale", "bias1_zero_point"), "bias1"),
+        (("hidden0_dequantized", "weight1", "bias1"), "linear1"),
+        (("weight2_quantized", "weight2_scale", "weight2_zero_point"), "weight2"),
+        (("bias2_quantized", "bias2_scale", "bias2_zero_point"), "bias2"),
+        (("linear1", "weight2", "bias2"), "logits"),
+    ]
+    assert [node.attributes for node in writer.nodes if node.attributes] == [
+        {"axis": 1}, {"transB": 1}, {"transB": 1}, {"axis": 0}, {"axis": 0}, {"transB": 1}
+    ]  # fmt: skip
+    features = GraphWriter(products=1)
+    Quantize(np.asarray(np.float32(0.5))).write(features, "x")
+    assert list(features.constants) == ["features_scale", "features_zero_point"]
 
 
 def test_no_two_kinds_begin_alike():

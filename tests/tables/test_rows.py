@@ -1,5 +1,6 @@
 """Rows of a table as a device reads them."""
 
+import json
 import re
 from pathlib import Path
 
@@ -11,14 +12,14 @@ from edgesoft.model.card import ModelCard
 from edgesoft.model.inputs import TableInput
 from edgesoft.tables.rows import RowFile, named_rows, parse_row
 from edgesoft.tables.spec import Column, TableError
+from edgesoft.tables.text import LONGEST_RECORD
 
 SPEC = TableInput((Column("width"), Column("colour", ("green", "red")), Column("height")))
 
 
 def features(row):
     """The numbers that a row becomes for the model."""
-    values, _ = SPEC.read(row)
-    return values.tolist()
+    return SPEC.read(row).values.tolist()
 
 
 def write(folder: Path, content: str | bytes, name: str = "rows.csv") -> Path:
@@ -28,7 +29,7 @@ def write(folder: Path, content: str | bytes, name: str = "rows.csv") -> Path:
 
 
 def test_a_row_becomes_numbers_and_one_hot_values():
-    features, notes = SPEC.encode(["1.5", "red", "-2e3"])
+    features, notes, _ = SPEC.encode(["1.5", "red", "-2e3"])
     assert features.dtype == np.float32
     assert features.tolist() == [1.5, 0, 1, -2000]
     assert notes == ()
@@ -37,7 +38,7 @@ def test_a_row_becomes_numbers_and_one_hot_values():
 
 
 def test_an_unseen_category_is_none_of_the_known_and_says_so():
-    features, notes = SPEC.encode(["1", "mauve", "2"])
+    features, notes, _ = SPEC.encode(["1", "mauve", "2"])
     assert features.tolist() == [1, 0, 0, 2]
     assert notes == ("'mauve' in column 'colour' is not among the values seen in training: read as none of them",)
 
@@ -71,17 +72,22 @@ def test_the_card_carries_the_columns():
         ({"columns": "width"}, "must have a list of columns"),
         ({"columns": [{"kind": "numeric"}]}, "must have a name"),
         ({"columns": [{"name": "a", "kind": "date"}]}, "must be numeric, or text"),
-        ({"columns": [{"name": "a", "kind": "numeric"}] * 2}, "two feature columns are named 'a'"),
-        ({"columns": [{"name": "a", "kind": "text", "vocabulary": ["x", "x"]}]}, "twice in its vocabulary"),
-        ({"columns": [{"name": "a", "kind": "numeric"}], "extra": 1}, "nothing else"),
+        ({"columns": [{"name": "a", "kind": "numeric", "range": None}] * 2}, "two columns are named 'a'"),
+        ({"columns": [{"name": "a", "kind": "text", "vocabulary": ["x", "x"]}]}, "two values are named 'x'"),
+        ({"columns": [{"name": "a", "kind": "numeric", "range": None}], "extra": 1}, "nothing else"),
+        ({"columns": [{"name": "a", "kind": "numeric"}]}, "must be numeric, or text"),
+        *(
+            ({"columns": [{"name": "a", "kind": "numeric", "range": ends}]}, "must have a range of two numbers")
+            for ends in ([1.0], [2.0, 1.0], [0.0, float("nan")], [0.0, True], ["0", "1"], {}, 3.0)
+        ),
+        ({"rows": -1}, "must count its training rows"),
+        ({"rows": True}, "must count its training rows"),
     ],
 )
 def test_a_damaged_card_is_refused(change, message):
     text = ModelCard("t", ("a", "b"), SPEC, ()).to_json()
-    import json
-
     document = json.loads(text)
-    document["input"] = {"kind": "features", **change}
+    document["input"] |= change
     with pytest.raises(EdgesoftError, match=message):
         ModelCard.from_json(json.dumps(document), "card")
 
@@ -91,7 +97,7 @@ def test_a_heading_may_have_any_order_and_more_columns(tmp_path):
     file = RowFile(path, SPEC)
     assert file.unused == ["label"]
     assert [(row.line, row.cells) for row in file] == [(2, ("2", "red", "1")), (4, ("4", "green", "3"))]
-    assert [name for name, _ in named_rows(file)] == [f"{path}:2", f"{path}:4"]
+    assert [name for name, _ in named_rows(RowFile(path, SPEC))] == [f"{path}:2", f"{path}:4"]
 
 
 def test_rows_without_a_heading_stand_in_the_models_order(tmp_path):
@@ -111,7 +117,7 @@ def test_separators(tmp_path, name, content):
 def test_a_bad_row_does_not_stop_the_next(tmp_path):
     path = write(tmp_path, b"width,colour,height\nx,red,2\n1,red\n1,r\xffd,2\n1,red,2\n")
     rows = list(RowFile(path, SPEC))
-    errors = ["2 cells where the heading has 3", "not UTF-8: save the file as UTF-8"]
+    errors = ["2 cells where the first line has 3", "not UTF-8: save the file as UTF-8"]
     assert [row.error for row in rows] == [None, *errors, None]
     for row, error in zip(
         rows, ["'x' in column 'width' is no number: expected one such as 5.1", *errors], strict=False
@@ -128,7 +134,12 @@ def test_a_bad_row_does_not_stop_the_next(tmp_path):
         ("a,b,c\n1,2,3\n", "the first line has no column 'width'"),
         ("width,colour,height,height\n1,red,2,3\n", "two columns are named 'height'"),
         ("w\0idth,colour,height\n", "binary or UTF-16"),
-        ('width,colour,height\n"1,red,2\n', "line 2: unexpected end of data"),
+        ('"width,colour,height\n1,red,2\n', "line 1: a quote is opened and never closed"),
+        ("width," * 2**16 + "\n", "line 1: more than 65,536 cells"),
+        ("x" * (LONGEST_RECORD + 1), "line 1: a line of more than"),
+        (b"PK\x03\x04", "a zip file or spreadsheet"),
+        (b"\x1f\x8b\x08", "compressed with gzip"),
+        (b"PAR1", "this is Parquet"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, content, message):

@@ -96,6 +96,33 @@ def test_the_checkpoint_is_as_good_as_the_best_within_a_standard_error(dataset, 
     assert result.best.number == good[-1]
 
 
+@pytest.mark.parametrize(
+    ("below", "best"),
+    # How many standard errors each epoch's accuracy lies below 0.9, and the epoch whose weights are kept.
+    [
+        ([0, 0.9], 2),
+        ([0, 1.1], 1),
+        ([0.9, 0, 1.1], 2),
+        ([0, 1.1, 0.9], 3),
+        ([0, 0.9, 1.1], 2),
+        ([5, 0.5, 0], 3),
+    ],
+)
+def test_a_later_epoch_may_be_one_standard_error_worse(dataset, tmp_path, monkeypatch, below, best):
+    error = (0.9 * 0.1 / len(dataset.validation)) ** 0.5
+    accuracies = iter([0.9 - error * count for count in below])
+    monkeypatch.setattr(training, "evaluate", lambda *_, **__: (1.0, next(accuracies)))
+    result = train(dataset, TrainSettings(epochs=len(below), **SMALL), RunFolder(tmp_path))
+    assert result.best.number == best
+    kept_the_last = weights(result.checkpoint) == weights(Checkpoint.load(result.folder.last))
+    assert kept_the_last == (best == len(below))
+
+
+def test_of_epochs_without_a_mistake_the_last_is_kept(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "evaluate", lambda *_, **__: (1.0, 1.0))
+    assert train(dataset, TrainSettings(epochs=3, **SMALL), RunFolder(tmp_path)).best.number == 3
+
+
 def test_class_weights_find_the_rare_class(dataset, tmp_path):
     recalls = []
     for flag in (False, True):

@@ -1,0 +1,312 @@
+"""Several files of one folder change together: whatever kills the writer, all of them are the old ones or all are the new ones.
+
+The new files are written beside the old ones under hidden names, and reach the disk. Then the journal appears, one small file that
+names every rename and removal, with the digests of what stands there and of what comes. From that moment on the change is decided: the
+hidden files are renamed into place and the journal goes. Whoever finds a journal finishes what it says before anything else, the next
+writer as well as a reader. Without a journal, hidden files are leftovers, which the next writer removes.
+
+Writers hold a lock on the folder, which the operating system takes back from a process that dies. Windows and a few network file systems
+know no such lock; there nothing keeps two writers apart.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from edgesoft.errors import EdgesoftError
+from edgesoft.files import read_bytes, reason
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows
+    flock = None  # type: ignore[assignment]
+
+JOURNAL = ".edgesoft-journal.json"
+JOURNAL_LIMIT = 2**20  # bytes
+LOCK = ".edgesoft-lock"
+PATIENCE = 10.0
+"""Seconds to wait for another writer; publishing takes a fraction of one."""
+_BUSY = (errno.EAGAIN, errno.EACCES)
+_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+_STAGED = re.compile(r"\..+\.[0-9a-f]{8}\.staged")
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What becomes of one file; digests are SHA-256 in hex."""
+
+    name: str
+    staged: str | None
+    """Hidden name of the new file; None: the old one is removed."""
+    before: str | None
+    """Digest of the old file; None: there was none."""
+    after: str | None
+    """Digest of the new file; None: there is none."""
+
+    def __post_init__(self) -> None:
+        texts = (self.staged, self.before, self.after)
+        if not isinstance(self.name, str) or not all(text is None or isinstance(text, str) for text in texts):
+            raise ValueError("a change must hold texts")
+        # A journal may come from anywhere: it renames what edgesoft staged, in its own folder, and nothing else.
+        os.fsencode(self.name)  # raises a ValueError at what no file can be called
+        is_plain = Path(self.name).name == self.name and not self.name.startswith(".") and "\0" not in self.name
+        is_staged = self.staged is None or (
+            self.staged.startswith(f".{self.name}.") and _STAGED.fullmatch(self.staged) and "/" not in self.staged
+        )
+        if not is_plain or not is_staged or (self.staged is None) != (self.after is None):
+            raise ValueError(f"{self.name[:40]!r} is no change of edgesoft's")
+
+
+@contextmanager
+def locked(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
+    """Make `folder`, keep other writers out of it, and finish what one that was killed has left.
+
+    Parameters
+    ----------
+    folder
+        The folder to be written.
+    patience
+        How long to wait for another writer, in seconds.
+
+    Raises
+    ------
+    EdgesoftError
+        It cannot be made or written, or another writer does not end.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = _acquire(folder, patience)
+    except OSError as error:
+        raise EdgesoftError(f"{folder}: cannot be written ({reason(error)}). Choose another folder") from error
+    try:
+        _finish_journal(folder)
+        _remove_leftovers(folder)
+        yield
+    finally:
+        _release(folder, descriptor)
+
+
+def settle(folder: Path) -> None:
+    """Finish what a writer that was killed has left in `folder`, before something is read there. Without a journal it costs one look.
+
+    Raises
+    ------
+    EdgesoftError
+        It cannot be finished, as on a device that nobody may write to: what lies there would be a mix.
+    """
+    journal = str(folder / JOURNAL)
+    if not os.path.exists(journal):  # noqa: PTH110 - Path raises at long names
+        return
+    try:
+        descriptor = _acquire(folder, PATIENCE, wanted=lambda: os.path.exists(journal))  # noqa: PTH110
+    except OSError as error:
+        raise _unfinished(folder, reason(error)) from error
+    if descriptor is None:  # its writer has finished meanwhile
+        return
+    try:
+        _finish_journal(folder)
+    finally:
+        _release(folder, descriptor)
+
+
+def replace_together(folder: Path, files: Mapping[str, bytes | None]) -> None:
+    """Write and remove files of `folder`, all of them or none; the caller holds its lock.
+
+    Parameters
+    ----------
+    folder
+        Where they are.
+    files
+        Name -> new content; None removes the file, where there is one.
+
+    Raises
+    ------
+    EdgesoftError
+        A file cannot be written; all of them are then as before.
+    """
+    token = os.urandom(4).hex()
+    changes: list[_Change] = []
+    try:
+        for name, content in files.items():
+            before = _digest(folder / name)
+            if content is not None:
+                staged = f".{name}.{token}.staged"
+                _write_new(folder / staged, content, folder / name)
+                changes.append(_Change(name, staged, before, hashlib.sha256(content).hexdigest()))
+            elif before is not None:
+                changes.append(_Change(name, None, before, None))
+        _write_journal(folder, changes, token)
+    finally:
+        # Decided is decided, also when Ctrl-C came just then.
+        if (folder / JOURNAL).exists():
+            _carry_out(folder, changes)
+        else:
+            _remove_leftovers(folder)
+
+
+def _write_journal(folder: Path, changes: list[_Change], token: str) -> None:
+    document = {"schema_version": 1, "changes": [asdict(change) for change in changes]}
+    staged = folder / f".{JOURNAL}.{token}.staged"
+    _write_new(staged, json.dumps(document).encode(), folder / JOURNAL)
+    try:
+        _sync(folder)
+        staged.replace(folder / JOURNAL)
+        _sync(folder)
+    except OSError as error:
+        raise EdgesoftError(f"{folder}: cannot be written ({reason(error)}). Choose another folder") from error
+
+
+def _carry_out(folder: Path, changes: list[_Change]) -> None:
+    """Do what the journal says; what is done already stays so."""
+
+    def do() -> None:
+        for change in changes:
+            with suppress(FileNotFoundError):
+                if change.staged is None:
+                    (folder / change.name).unlink()
+                else:
+                    (folder / change.staged).replace(folder / change.name)
+        _sync(folder)
+        (folder / JOURNAL).unlink(missing_ok=True)
+
+    try:
+        try:
+            do()
+        except KeyboardInterrupt:  # these few renames take less time than whoever pressed the keys
+            do()
+            raise
+    except OSError as error:
+        raise _unfinished(folder, reason(error), changes) from error
+
+
+def _finish_journal(folder: Path) -> None:
+    path = folder / JOURNAL
+    if not path.exists():
+        return
+    try:
+        document = json.loads(read_bytes(path, limit=JOURNAL_LIMIT, what="a journal of edgesoft"))
+        changes = [_Change(**change) for change in document["changes"]]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise EdgesoftError(
+            f"{path}: damaged, or no journal of edgesoft. Remove it, and make the files again"
+        ) from error
+    for change in changes:
+        now = _digest(folder / change.name)
+        staged = None if change.staged is None else _digest(folder / change.staged)
+        is_done = now == change.after and staged is None
+        is_ahead = now in (change.before, change.after) and staged == change.after
+        if not (is_done or is_ahead):
+            raise _unfinished(folder, f"{change.name} is no longer what it was", changes)
+    _carry_out(folder, changes)
+
+
+def _unfinished(folder: Path, why: str, changes: list[_Change] | None = None) -> EdgesoftError:
+    names = ", ".join(change.name for change in changes or ()) or "files"
+    return EdgesoftError(
+        f"{folder}: a command was cut off while it replaced {names}, and this cannot be finished now ({why}). "
+        f"Run it again where the folder can be written; if that fails too, remove {JOURNAL} there first"
+    )
+
+
+def _write_new(path: Path, content: bytes, wanted: Path) -> None:
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise EdgesoftError(
+            f"{wanted}: cannot be written ({reason(error)}). Choose another folder or free some space"
+        ) from error
+
+
+def _digest(path: Path) -> str | None:
+    """SHA-256 of a file; None when there is none."""
+    try:
+        if not path.exists():
+            return None
+        if not path.is_file():
+            raise EdgesoftError(f"{path}: expected a file to replace, but this is none. Move it away")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise EdgesoftError(f"{path}: cannot be read ({reason(error)})") from error
+
+
+def _remove_leftovers(folder: Path) -> None:
+    with suppress(OSError):
+        for entry in folder.iterdir():
+            if _STAGED.fullmatch(entry.name):
+                entry.unlink()
+
+
+def _sync(folder: Path) -> None:
+    """Let renames reach the disk before what comes next; the names are in the folder, not in the files."""
+    if os.name == "nt":  # which cannot open a folder
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that keeps no folders on a disk
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(folder: Path, patience: float, wanted: Callable[[], bool] = lambda: True) -> int | None:
+    """The descriptor that holds the folder's lock; None when it is wanted no more."""
+    path, deadline = folder / LOCK, time.monotonic() + patience
+    while wanted():
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            # Whoever held it before has removed the file: a lock on a file that is gone holds nothing.
+            if _is_locked(descriptor) and _is_at(path, descriptor):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        if time.monotonic() >= deadline:
+            raise EdgesoftError(
+                f"{folder}: another edgesoft is writing there. Wait until it has ended, or choose another folder"
+            )
+        time.sleep(0.01)
+    return None
+
+
+def _is_locked(descriptor: int) -> bool:
+    if flock is None:
+        return True
+    try:
+        flock(descriptor, LOCK_EX | LOCK_NB)
+    except OSError as error:
+        if error.errno in _BUSY:
+            return False
+        if error.errno not in _NO_LOCKS:
+            raise
+    return True
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _release(folder: Path, descriptor: int | None) -> None:
+    if descriptor is None:
+        return
+    with suppress(OSError):  # Windows removes no open file; an empty one that stays is no harm
+        (folder / LOCK).unlink()
+    os.close(descriptor)
