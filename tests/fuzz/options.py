@@ -181,6 +181,3 @@ def name(rng: random.Random, corpus: Corpus, folder: Path) -> Case:
                 ["infer", "--model", model, "--paths-from", "-", *rng.choice(([], ["--json"], ["--csv"]))],
                 b"\n".join(lines),
             )
-
-
-COMMAND_LINES = {"option": option, "name": name}
