@@ -82,7 +82,7 @@ def parquet(rng: random.Random, corpus: Corpus, folder: Path) -> Case:
     numbers = [rng.gauss(0, 1) for _ in range(count)]
     odd: Mapping[str, Callable[[], pa.Array]] = {
         "date": lambda: pa.array([rng.choice((0, 2**31 - 1, -(2**31)))] * count, pa.int32()).cast(pa.date32()),
-        "time": lambda: pa.array([2**62] * count, pa.timestamp("s")),
+        "time": lambda: pa.array([2**62] * count, pa.timestamp("us")),
         "short": lambda: pa.array([2**62] * count, pa.duration("s")),
         "text": lambda: pa.array([rng.choice(_CELLS[:-12]) for _ in range(count)], pa.string()),
         "bytes": lambda: pa.array([b"\xff\xfe\x1b[31m"] * count, pa.binary()),
