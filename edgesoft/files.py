@@ -91,7 +91,7 @@ def read_bytes(path: Path, *, limit: int, what: str) -> bytes:
     if len(content) > limit:
         raise EdgesoftError(f"{path}: this is more than {what} may have ({limit / 1e6:.0f} MB)")
     if not content and stat.S_ISFIFO(status.st_mode):
-        raise EdgesoftError(f"{path}: expected {what}, but this pipe is empty. Start what writes into it first")
+        raise EdgesoftError(f"{path}: expected {what}, but this is a pipe that nobody writes to")
     return content
 
 

@@ -33,8 +33,8 @@ _DAMAGE = (
     TypeError,
     EOFError,
     OSError,
-    RuntimeError,  # encrypted, or compressed as numpy never does (NotImplementedError)
-    MemoryError,  # the header of an array promises more than there is
+    RuntimeError,  # encrypted, or packed as no program of ours does (NotImplementedError)
+    MemoryError,  # a header of very many brackets
     OverflowError,
 )
 

@@ -109,7 +109,7 @@ def listener(folder):
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (fifo, "this pipe is empty. Start what writes into it first"),
+        (fifo, "this is a pipe that nobody writes to"),
         (listener, "this is a socket"),
         (lambda folder: (folder / "odd").mkdir(), "this is a folder"),
         (lambda folder: (folder / "odd").symlink_to("/dev/zero"), "this is a device"),

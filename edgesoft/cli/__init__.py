@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from edgesoft.cli.console import say, write
-from edgesoft.cli.signals import interrupted, listen, was_interrupted
+from edgesoft.cli.signals import interrupted, is_interrupted, listen
 from edgesoft.cli.streams import guard_streams, unguarded
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
@@ -131,37 +131,42 @@ def main() -> NoReturn:
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
     try:
         app(prog_name="edgesoft")
-    except BaseException as error:
-        code = _exit_code(error)
-        if code is None:
+    except EdgesoftError as error:
+        say(f"error: {error}")
+        _end(error.exit_code)
+    except ImportError as error:
+        _end(_not_imported(error))
+    except KeyboardInterrupt:
+        say("interrupted")
+        _end(interrupted())
+    except BrokenPipeError:
+        # Whoever read our output has enough of it (`| head`).
+        os._exit(1)
+    except OSError as error:
+        if not _explained(error):
             raise
-        _end(code)
+        _end(1)
+    except MemoryError:
+        say("error: there is not enough memory for this. Give it less at once, or a machine with more")
+        _end(1)
+    except SystemExit as end:  # how typer ends, also when all went well
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # for which it has no word
+            say("interrupted")
+            _end(interrupted())
+        _end(end.code if isinstance(end.code, int) else 0)
     _end(0)
 
 
-def _exit_code(error: BaseException) -> int | None:
-    """Say what ended a command, and give its exit code; None for a mistake of our own, which keeps its traceback."""
-    library = str(getattr(error, "name", "")).partition(".")[0]
-    # Typer has no word for Ctrl-C; and torch and numpy, while they are being imported, turn it into an error of their own.
-    hidden = getattr(error.__context__, "__cause__", None) if isinstance(error, SystemExit) else None
-    is_import = isinstance(error, ImportError) and was_interrupted()
-    if is_import or isinstance(error, KeyboardInterrupt) or isinstance(hidden, KeyboardInterrupt):
-        said, code = "interrupted", interrupted()
-    elif isinstance(error, SystemExit):  # how typer ends, also when all went well
-        return error.code if isinstance(error.code, int) else 0
-    elif isinstance(error, EdgesoftError):
-        said, code = f"error: {error}", error.exit_code
-    elif isinstance(error, ModuleNotFoundError) and library in _TRAINING:
-        said = f"error: this command needs {library}, which is not installed. Install it: pip install 'edgesoft[train]'"
-        code = 1
-    elif isinstance(error, BrokenPipeError):
-        os._exit(1)  # whoever read our output has enough of it (`| head`)
-    elif isinstance(error, MemoryError):
-        said, code = "error: there is not enough memory for this. Give it less at once, or a machine with more", 1
-    else:
-        return 1 if isinstance(error, OSError) and _explained(error) else None
-    say(said)
-    return code
+def _not_imported(error: ImportError) -> int:
+    """Say what a device leaves out; and if this is what numpy or torch make of Ctrl-C while they are imported, that."""
+    if is_interrupted():
+        say("interrupted")
+        return interrupted()
+    library = str(error.name).partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or library not in _TRAINING:
+        raise error
+    say(f"error: this command needs {library}, which is not installed. Install it: pip install 'edgesoft[train]'")
+    return 1
 
 
 def _explained(error: OSError) -> bool:

@@ -9,11 +9,13 @@ _received: list[int] = []
 
 
 def listen() -> None:
-    """Turn all three into KeyboardInterrupt; where one is ignored (nohup, a job in the background), that stays."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    """Turn all three into KeyboardInterrupt; where one is ignored (nohup) or SIGTERM or SIGHUP is handled already, that stays."""
+    for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's signature
@@ -21,8 +23,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
     raise KeyboardInterrupt
 
 
-def was_interrupted() -> bool:
-    """Whether one of them came: what is being imported may turn the KeyboardInterrupt into an error of its own."""
+def is_interrupted() -> bool:
+    """Whether a signal came: what is raised then may be what a half imported library makes of it."""
     return bool(_received)
 
 

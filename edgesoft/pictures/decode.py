@@ -144,7 +144,7 @@ def _opened(source: Source) -> BinaryIO | Metered:
             with file:
                 content = file.read(FILE_LIMIT + 1)
             if not content:
-                raise PictureError("this pipe is empty: start what writes into it first")
+                raise PictureError("this is a pipe that nobody writes to: give a picture file")
             return _metered(BytesIO(content), len(content))
         try:
             content = os.read(handle, size)

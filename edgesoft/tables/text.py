@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from edgesoft.files import reason
+from edgesoft.errors import EdgesoftError
+from edgesoft.files import open_to_read, reason
 from edgesoft.names import BLANKS
 from edgesoft.tables.spec import TableError
 
@@ -163,36 +164,23 @@ def _lines(path: Path) -> Iterator[str | None]:
 def _chunks(path: Path) -> Iterator[bytes]:
     """The bytes of a file or pipe, and an empty chunk at the end."""
     try:
-        # O_NONBLOCK: a named pipe that nobody writes to must not hang us; one that somebody writes to is waited for.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        try:
-            mode = os.fstat(descriptor).st_mode
-            if stat.S_ISDIR(mode):
-                raise TableError(f"{path}: expected rows of text (CSV or TSV), but this is a folder")
-            try:
-                chunk = os.read(descriptor, _CHUNK)
-            except BlockingIOError:
-                os.set_blocking(descriptor, True)
-                chunk = os.read(descriptor, _CHUNK)
-            if stat.S_ISFIFO(mode):
-                if not chunk:
-                    raise TableError(
-                        f"{path}: expected rows of text (CSV or TSV), but this is a pipe that nobody writes to"
-                    )
-                os.set_blocking(descriptor, True)
+        with open_to_read(path, "rows of text (CSV or TSV)") as file:
+            chunk = os.read(file.fileno(), _CHUNK)
+            if not chunk and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+                raise TableError(
+                    f"{path}: expected rows of text (CSV or TSV), but this is a pipe that nobody writes to"
+                )
             _check_text(chunk, path)
             while chunk:
                 yield chunk
-                chunk = os.read(descriptor, _CHUNK)
+                chunk = os.read(file.fileno(), _CHUNK)
             yield b""
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        raise TableError(f"{path}: no such file (expected rows of features: .csv or .tsv)") from None
+    except TableError:
+        raise
+    except EdgesoftError as error:
+        raise TableError(str(error)) from error
     except OSError as error:
         raise TableError(f"{path}: cannot be read ({reason(error)})") from error
-    except ValueError as error:  # a name with a zero byte, which no file can have
-        raise TableError(f"{str(path)!r}: cannot be read ({error})") from error
 
 
 def _check_text(beginning: bytes, path: Path) -> None:

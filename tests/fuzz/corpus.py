@@ -6,8 +6,6 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from tests.fuzz.server import Server
 from tests.pictures.test_hostile import CORPUS
 
@@ -40,6 +38,7 @@ class Corpus:
             ["inspect", model],
             ["verify", model, "--against", str(self.run), "--data", csv],
             ["diff", model, str(self.int8)],
+            ["train", csv, "--target", "kind", "--epochs", "1", "--output", str(self.folder / "second")],
             ["export", str(self.run), "--data", csv, "--output", str(self.folder / "again")],
         ]
 
@@ -67,17 +66,3 @@ def build(folder: Path, server: Server) -> Corpus:
         ended = server.run(arguments, folder)
         assert ended.code == 0, (arguments, ended.err)
     return corpus
-
-
-def arrays(rng: random.Random) -> dict[str, np.ndarray]:
-    """Data as `.npz` files hold them."""
-    generator = np.random.default_rng(rng.randrange(2**32))
-    y = np.arange(60) % 3
-    if rng.random() < 0.3:
-        return {"x": generator.integers(0, 256, (60, 4, 5), np.uint8), "y": y}
-    found = {"x": generator.normal(size=(60, 4)).astype(np.float32), "y": y}
-    if rng.random() < 0.5:
-        found["labels"] = np.array(KINDS)
-    if rng.random() < 0.3:
-        found |= {"x_test": found["x"][:9], "y_test": y[:9]}
-    return found

@@ -6,7 +6,6 @@ import io
 import random
 import struct
 import zipfile
-from collections.abc import Callable
 
 import numpy as np
 
@@ -34,13 +33,6 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
                 del data[place or 1 :]
         data = data or bytearray(1)
     return bytes(data)
-
-
-def other_than(content: bytes, change: Callable[[bytes, random.Random], bytes], rng: random.Random) -> bytes:
-    """What `change` makes of `content`, tried again while it makes nothing new."""
-    while (found := change(content, rng)) == content:
-        pass
-    return found
 
 
 # Arrays that no reader may take, whatever stands in them.

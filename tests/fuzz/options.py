@@ -80,7 +80,7 @@ def base(command: str, corpus: Corpus, rng: random.Random) -> dict[str, list[str
     """Name of a parameter -> what a short honest call of the command gives it; "" holds the arguments."""
     model, csv = str(corpus.model), str(corpus.csv)
     return {
-        "train": {"": [csv], "target": ["--target", "kind"], "output": ["--output", str(corpus.run)], "epochs": ["--epochs", "1"]},
+        "train": {"": [csv], "target": ["--target", "kind"], "output": ["--output", "new"], "head": ["--head", "sigmoid"]},
         "export": {"": [str(corpus.run)], "data": ["--data", csv], "output": ["--output", "out"]},
         "infer": {"": [str(corpus.picture)], "model": ["--model", str(corpus.digits)]} if rng.random() < 0.7 else {"": [csv], "model": ["--model", model]},
         "verify": {"": [model]},
@@ -145,7 +145,7 @@ def name(rng: random.Random, corpus: Corpus, folder: Path) -> Case:
             )
         case 4:
             shutil.copy(corpus.csv, folder / (odd + ".csv"))
-            return Case(["train", f"./{odd}.csv", "--target", "kind", "--output", str(corpus.run)])
+            return Case(["train", f"./{odd}.csv", "--target", "kind", "--output", "new", "--head", "sigmoid"])
         case 5:
             shutil.copy(corpus.model, folder / (odd[:200] + ".onnx"))
             file = f"./{odd[:200]}.onnx"
@@ -164,7 +164,7 @@ def name(rng: random.Random, corpus: Corpus, folder: Path) -> Case:
                 (folder / "set" / kind).mkdir(parents=True)
                 for number in range(4):
                     shutil.copy(corpus.picture, folder / "set" / kind / f"{number}{odd[:200]}")
-            return Case(["train", "set", "--output", str(corpus.run)])
+            return Case(["train", "set", "--output", "new", "--epochs", "1"])
         case _:
             shutil.copy(corpus.picture, folder / odd)
             lines = [
@@ -181,6 +181,3 @@ def name(rng: random.Random, corpus: Corpus, folder: Path) -> Case:
                 ["infer", "--model", model, "--paths-from", "-", *rng.choice(([], ["--json"], ["--csv"]))],
                 b"\n".join(lines),
             )
-
-
-COMMAND_LINES = {"option": option, "name": name}

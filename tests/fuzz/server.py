@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,14 +27,42 @@ BYTES = 500_000_000
 HEADROOM = 2 * 10**9
 """Address space beyond that of the process that forks: a run that wants more gets a MemoryError instead of this machine's memory."""
 IMPORTED = (
-    "edgesoft.api edgesoft.cli edgesoft.cli.answers edgesoft.cli.bench edgesoft.cli.diff edgesoft.cli.doctor edgesoft.cli.export "
-    "edgesoft.cli.infer edgesoft.cli.inspect edgesoft.cli.progress edgesoft.cli.train edgesoft.cli.verify edgesoft.data.load "
-    "edgesoft.exporting.against edgesoft.exporting.export edgesoft.exporting.publish edgesoft.inference.bench "
-    "edgesoft.inference.bench_models edgesoft.inference.batches edgesoft.inference.diff edgesoft.inference.verify "
-    "edgesoft.pages edgesoft.training.charts edgesoft.training.train matplotlib.figure matplotlib.backends.backend_agg "
-    "PIL.PngImagePlugin PIL.JpegImagePlugin PIL.GifImagePlugin PIL.TiffImagePlugin PIL.BmpImagePlugin PIL.WebPImagePlugin "
-    "PIL.PpmImagePlugin torch._dynamo rich.progress"
-).split()
+    "edgesoft.api",
+    "edgesoft.cli",
+    "edgesoft.cli.answers",
+    "edgesoft.cli.bench",
+    "edgesoft.cli.diff",
+    "edgesoft.cli.doctor",
+    "edgesoft.cli.export",
+    "edgesoft.cli.infer",
+    "edgesoft.cli.inspect",
+    "edgesoft.cli.progress",
+    "edgesoft.cli.train",
+    "edgesoft.cli.verify",
+    "edgesoft.data.load",
+    "edgesoft.exporting.against",
+    "edgesoft.exporting.export",
+    "edgesoft.exporting.publish",
+    "edgesoft.inference.bench",
+    "edgesoft.inference.bench_models",
+    "edgesoft.inference.batches",
+    "edgesoft.inference.diff",
+    "edgesoft.inference.verify",
+    "edgesoft.pages",
+    "edgesoft.training.charts",
+    "edgesoft.training.train",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "PIL.PngImagePlugin",
+    "PIL.JpegImagePlugin",
+    "PIL.GifImagePlugin",
+    "PIL.TiffImagePlugin",
+    "PIL.BmpImagePlugin",
+    "PIL.WebPImagePlugin",
+    "PIL.PpmImagePlugin",
+    "torch._dynamo",
+    "rich.progress",
+)
 
 
 @dataclass(frozen=True)
@@ -110,10 +139,8 @@ def _run(arguments: list[str], folder: str, files: list[str], size: int) -> dict
             os.kill(child, signal.SIGALRM)
             end += PATIENCE
         time.sleep(0.002)
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # what it has started itself
-    except ProcessLookupError:
-        pass
     return {
         "code": os.waitstatus_to_exitcode(status),
         "seconds": used.ru_utime + used.ru_stime,
@@ -125,9 +152,19 @@ def _become(arguments: list[str], folder: str, files: list[str], size: int) -> N
     """Turn this fork into `edgesoft ARGUMENTS`; never returns."""
     try:
         os.setpgid(0, 0)
-        for number, (file, flags) in enumerate(zip(files, (os.O_RDONLY, *[os.O_WRONLY | os.O_TRUNC | os.O_CREAT] * 2))):
+        for number, file in enumerate(files):
+            flags = os.O_WRONLY | os.O_TRUNC | os.O_CREAT if number else os.O_RDONLY
             os.dup2(os.open(file, flags, 0o600), number)
-        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", errors="backslashreplace")
+        sys.stdin, sys.stdout, sys.stderr = (
+            os.fdopen(0),
+            os.fdopen(1, "w"),
+            os.fdopen(2, "w", errors="backslashreplace"),
+        )
+        sys.__stdin__, sys.__stdout__, sys.__stderr__ = (
+            sys.stdin,
+            sys.stdout,
+            sys.stderr,
+        )  # else they are closed with the last name
         os.chdir(folder)
         os.environ["HOME"] = folder
         resource.setrlimit(resource.RLIMIT_AS, (size + HEADROOM, size + HEADROOM))
@@ -140,8 +177,7 @@ def _become(arguments: list[str], folder: str, files: list[str], size: int) -> N
     except SystemExit as end:
         os._exit(end.code if isinstance(end.code, int) else 1)
     except BaseException:  # as Python ends a program
-        traceback.print_exc()
-        sys.stderr.flush()
+        os.write(2, traceback.format_exc().encode(errors="backslashreplace"))
         os._exit(1)
 
 

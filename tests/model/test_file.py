@@ -262,7 +262,7 @@ def test_what_is_no_file(tmp_path):
         ("loop", "cannot be read"),
         (".", "expected a model file .*, but this is a folder"),
         ("zero\0byte", "cannot be read"),
-        ("pipe", "this pipe is empty. Start what writes into it first"),
+        ("pipe", "this is a pipe that nobody writes to"),
         ("x" * 300, "cannot be read"),
     ):
         for read in (edgesoft.load, verify):
