@@ -112,7 +112,7 @@ def test_one_core_opens_one_session(model, pictures, monkeypatch):
 
 
 def test_no_threads_is_a_usage_error(model):
-    with pytest.raises(UsageError, match="threads must be at least 1, not 0"):
+    with pytest.raises(UsageError, match="threads must be a whole number of at least 1, not 0"):
         Classifier(model, "cpu", threads=0)
 
 
