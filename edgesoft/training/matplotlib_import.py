@@ -27,7 +27,7 @@ def import_matplotlib() -> ModuleType:
     ImportError
         It is not installed.
     EdgesoftError
-        There is no temporary folder to give it, or a settings file of its own is no text.
+        There is no temporary folder to give it, or a settings file of its own cannot be read.
     """
     if "matplotlib.font_manager" not in sys.modules:
         try:
@@ -35,13 +35,13 @@ def import_matplotlib() -> ModuleType:
             with tempfile.TemporaryDirectory(prefix="edgesoft-", ignore_cleanup_errors=True) as folder, _alone(folder):
                 import matplotlib.font_manager
                 import matplotlib.style  # asks for the folder of its settings, when it is first imported
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            said = (
+                f"{error.filename or 'temporary folder'}: {reason(error)}" if isinstance(error, OSError) else str(error)
+            )
             raise EdgesoftError(
-                f"matplotlib needs a temporary folder ({reason(error)}). Name one: TMPDIR=FOLDER"
-            ) from error
-        except ValueError as error:
-            raise EdgesoftError(
-                f"matplotlib does not take the settings that it finds ({error}). Remove: matplotlibrc"
+                f"matplotlib does not start ({said}). It needs a temporary folder (TMPDIR=FOLDER), "
+                "and takes a file matplotlibrc in the current folder for its settings: remove that"
             ) from error
         if backend := os.environ.get("MPLBACKEND"):  # a notebook names its own, and wants it when the user draws
             with suppress(ValueError):

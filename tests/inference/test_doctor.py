@@ -59,7 +59,7 @@ def test_the_json_has_these_keys():
         ),
         *("driver", "driver_version", "problems", "torch"),
     }
-    assert set(document["runtime"]) == {"version", "wheels", "cuda_major", "missing_libraries", "cudnn"}
+    assert set(document["runtime"]) == {"version", "wheels", "cuda_major", "missing_libraries", "cudnn", "sends_events"}
     assert set(document["providers"][0]) == {"provider", "runs", "cause", "cure"}
     assert document["torch"] is None
 
@@ -86,3 +86,22 @@ def test_the_text_names_each_provider_and_what_mends_it():
         else:
             assert state.cause in lines[line]
             assert state.cure in lines[line + 1]
+
+
+def test_it_says_whether_onnx_runtime_sends_events(monkeypatch):
+    for given, sends in (
+        (None, False),
+        ("", False),
+        ("1", False),
+        (" TRUE ", False),
+        ("0", True),
+        ("off", True),
+        ("2", True),
+    ):
+        monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+        if given is not None:
+            monkeypatch.setenv("ORT_DISABLE_TELEMETRY", given)
+        process = doctor()
+        assert process.returncode == 0
+        assert ("telemetry     on: ONNX Runtime may tell Microsoft" in process.stdout) == sends
+        assert ("telemetry     off: " in process.stdout) != sends

@@ -112,7 +112,7 @@ def test_one_core_opens_one_session(model, pictures, monkeypatch):
 
 
 def test_no_threads_is_a_usage_error(model):
-    with pytest.raises(UsageError, match="threads must be from 1 to 1024, not 0"):
+    with pytest.raises(UsageError, match="threads must be a whole number from 1 to 1,024, not 0"):
         Classifier(model, "cpu", threads=0)
 
 
