@@ -31,8 +31,8 @@ def find_model(model: Path | None, *, provider: str) -> Path:
     model = EXPORTED if model is None else model
     settle(model)
     settle(model.parent)
-    if model.is_file() or model.suffix == ".onnx":
-        return model
+    if (model.exists() and not model.is_dir()) or model.suffix == ".onnx":
+        return model  # a pipe too; whoever opens it says what is no file
     stems = {file.name.removesuffix(INT8_SUFFIX).removesuffix(".onnx") for file in model.glob("*.onnx")}
     if len(stems) == 1:
         model = model / stems.pop()

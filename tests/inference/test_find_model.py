@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -52,3 +53,8 @@ def test_no_model_is_one_clear_error(tmp_path, monkeypatch, model):
     monkeypatch.chdir(tmp_path / "empty")
     with pytest.raises(EdgesoftError, match="no exported model here. Make one: edgesoft export --quantize"):
         find_model(model, provider="cpu")
+
+
+def test_a_pipe_is_taken_for_the_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert find_model(tmp_path / "pipe", provider="cpu") == tmp_path / "pipe"
