@@ -187,8 +187,18 @@ def _check_text(beginning: bytes, path: Path) -> None:
     for signature, what in _FOREIGN:
         if beginning.startswith(signature):
             raise TableError(f"{path}: expected rows of text (CSV or TSV, UTF-8), but this is {what}. Save it as CSV")
-    if b"\0" in beginning.replace(b"\r", b"\n").partition(b"\n")[0]:  # further on, it costs its row
+    first = beginning.replace(b"\r", b"\n").partition(b"\n")[0]
+    is_binary = b"\0" in beginning[:1024] and not _is_utf8(first)
+    if b"\0" in first or is_binary:  # further on in a text, it costs its row
         raise TableError(f"{path}: expected rows of text (CSV or TSV, UTF-8), but this is a binary or UTF-16 file")
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def split_cells(text: str, separator: str = ",") -> list[str]:

@@ -141,6 +141,7 @@ def test_a_bad_row_does_not_stop_the_next(tmp_path):
         (b"PK\x03\x04", "a zip file or spreadsheet"),
         (b"\x1f\x8b\x08", "compressed with gzip"),
         (b"PAR1", "this is Parquet"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary or UTF-16"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, content, message):
