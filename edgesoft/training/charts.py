@@ -51,7 +51,7 @@ def learning_curve(epochs: Sequence[Epoch]) -> bytes:
     left.plot(numbers, [epoch.loss for epoch in epochs], color=GREY, marker=marker, label="training (as augmented)")
     left.plot(numbers, [epoch.validation_loss for epoch in epochs], color=BLUE, marker=marker, label="validation")
     left.set(title="Cross entropy", xlabel="epoch", ylabel="nats", yscale="log")
-    left.legend(frameon=False)
+    left.legend(frameon=False, loc="upper right")  # "best" measures, and warns when it takes long
     right.plot(numbers, [100 * epoch.validation_accuracy for epoch in epochs], color=BLUE, marker=marker)
     right.set(title="Validation accuracy", xlabel="epoch", ylabel="%")
     for axes in (left, right):
