@@ -54,9 +54,9 @@ def test_json_keys_and_nothing_heavy():
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--batch", "1,x"), 2, "--batch 1,x: expected numbers of 1 or more"),
-        (("--batch", "0"), 2, "--batch 0: expected numbers of 1 or more"),
-        (("--threads", "1,,2"), 2, "--threads 1,,2: expected numbers of 1 or more"),
+        (("--batch", "1,x"), 2, "--batch '1,x': expected numbers from 1 to 65,536"),
+        (("--batch", "0"), 2, "--batch '0': expected numbers from 1 to 65,536"),
+        (("--threads", "1,,2"), 2, "--threads '1,,2': expected numbers from 1 to 1,024"),
         (("--provider", "cpu,cdua"), 2, "unknown provider 'cdua'. Did you mean cuda?"),
         (("--provider", "cpu,openvino"), 4, "provider openvino cannot run here"),
         (("--provider", "cpu,cpu"), 1, "two candidates are the same"),

@@ -135,7 +135,7 @@ def test_weights_that_are_no_numbers(cli, run):
     np.savez(run / "checkpoint.npz", **arrays)
     ended = cli("export")
     assert (ended.code, ended.out) == (1, "")
-    assert "layer 0 has weights that are not finite" in ended.err
+    assert "weight0 has numbers that are not finite" in ended.err
 
 
 def test_a_folder_that_cannot_be_written(cli, run, tmp_path):

@@ -113,7 +113,7 @@ def test_a_file_that_was_changed_after_its_export_is_mended_by_another_export(ti
     def better(model):
         edits.edit_card(model, parity={**edits.card(model)["parity"], "accuracy": 1.0})
 
-    edits.edited(folder / "mnist.onnx", folder / "mnist.onnx", better, reseal=False)
+    edits.edited(folder / "mnist.onnx", folder / "mnist.onnx", better, fresh_digests=False)
     publish(tiny_export, mnist, folder)
     assert (folder / "mnist.onnx").read_bytes() == tiny_export.float_model.content
 

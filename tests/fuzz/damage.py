@@ -101,7 +101,7 @@ def zipped(members: dict[str, bytes], rng: random.Random) -> bytes:
     method = rng.choice((zipfile.ZIP_STORED,) * 4 + (zipfile.ZIP_DEFLATED,) * 2 + (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
     with zipfile.ZipFile(out, "w", method) as archive:
         for name, content in members.items():
-            archive.writestr(name, content)
+            archive.writestr(name or "/", content)  # without a name, zipfile writes none
     return out.getvalue()
 
 

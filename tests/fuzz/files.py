@@ -123,7 +123,7 @@ def _resealed(source: Path, target: Path, rng: random.Random) -> None:
     try:
         edits.edited(source, target, change)
     except Exception:  # what the reader refuses cannot be sealed
-        edits.edited(source, target, change, reseal=False)
+        edits.edited(source, target, change, fresh_digests=False)
 
 
 _ODD = (None, True, False, 0, -1, 1.5, "", "x", [], {}, [1], [[]], {"a": 1}, "\x1b[31m", "\u202e", "\0", "a\nb", "é" * 300, [0] * 300, 2**63, 10**30,

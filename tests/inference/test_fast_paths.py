@@ -158,7 +158,7 @@ def test_a_stream_of_nothing_is_empty_and_a_wrong_one_is_refused_where_it_is_wro
     assert [len(next(stream).labels), len(next(stream).labels)] == [2, 2]
     with pytest.raises(EdgesoftError, match="expected uint8"):
         next(stream)
-    with pytest.raises(UsageError, match="batch_size must be a whole number of at least 1, not 0"):
+    with pytest.raises(UsageError, match="batch_size must be a whole number from 1 to 1,000,000, not 0"):
         next(classifier.stream(pictures, batch_size=0))
 
 

@@ -163,7 +163,7 @@ def test_read_only_json_is_json():
 
 @pytest.mark.parametrize("size", [2.5, True, np.True_, "2", None, 0, -1, np.float64(2), float("nan")], ids=repr)
 def test_a_batch_size_is_a_whole_number(ready, mnist, size):
-    with pytest.raises(UsageError, match="batch_size must be a whole number of at least 1, not "):
+    with pytest.raises(UsageError, match="batch_size must be a whole number from 1 to 1,000,000, not "):
         ready.stream(mnist.test.inputs[:4], batch_size=size)  # at once, not when the first answer is asked for
     with pytest.raises(UsageError):
         ready.logits(mnist.test.inputs[:4], batch_size=size)
@@ -171,7 +171,7 @@ def test_a_batch_size_is_a_whole_number(ready, mnist, size):
 
 def test_a_number_of_numpys_is_one(ready, mnist):
     assert len(list(ready.stream(mnist.test.inputs[:4], batch_size=np.int64(2)))) == 2
-    with pytest.raises(UsageError, match="threads must be a whole number of at least 1, not 1.5"):
+    with pytest.raises(UsageError, match="threads must be a whole number from 1 to 1,024, not 1.5"):
         edgesoft.load(ready.path, threads=1.5)
 
 
