@@ -161,8 +161,8 @@ class Exported:
 
     @property
     def model(self) -> Path:
-        """The file for devices: INT8 where there is one, else float. `edgesoft.load` opens it."""
-        return self.paths[1] if self.result.int8_model is not None else self.paths[0]
+        """The file for devices: INT8 where it is worth it, else float. `edgesoft.load` opens it."""
+        return self.paths[0 if self.result.recommended is self.result.float_model else 1]
 
     def _repr_html_(self) -> str:
         return self.result._repr_html_()
@@ -178,9 +178,9 @@ class Int8MissedError(GateMissedError):
     """
 
     def __init__(self, exported: Exported) -> None:
-        super().__init__(
-            f"no INT8 file holds the gate; {exported.model} is float. Allow more with --max-drop, or train longer"
-        )
+        allowances = [attempt.max_drop for attempt in exported.result.attempts if attempt.max_drop is not None]
+        advice = f"Allow it with --max-drop {min(allowances):g}" if allowances else "Take the float file"
+        super().__init__(f"no INT8 file holds the gate; {exported.model} is float. {advice}")
         self.exported = exported
 
 

@@ -56,6 +56,7 @@ def report_document(result: ExportResult) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "name": result.name,
         "checkpoint_sha256": result.checkpoint_sha256,
+        "recommended": result.recommended.precision,
         "float32": _describe(result.float_model),
         "int8": None if result.int8_model is None else _describe(result.int8_model),
         "int8_attempts": [_describe(attempt) for attempt in result.attempts],
@@ -69,6 +70,7 @@ def _describe(candidate: StagedModel) -> dict[str, Any]:
         "sha256": hashlib.sha256(candidate.content).hexdigest(),
         "passed": candidate.passed,
         "gates_missed": list(candidate.failures),
+        "finishing_seconds": candidate.finishing_seconds,
         "parity": asdict(candidate.parity),
         "temperature": candidate.temperature,
         "expected_calibration_error": {

@@ -20,7 +20,7 @@ class QuantizeSettings:
 
     calibration_samples: int | None = setting(
         None,
-        "Training examples that the ranges of the activations are measured on",
+        "Training examples that ranges are measured on, and INT8 is finished with",
         takes=int,
         expected="at least 1",
         holds=lambda value: value >= 1,

@@ -67,6 +67,11 @@ class Scheme:
         )
 
     @property
+    def weight_levels(self) -> int:
+        """The largest integer that a weight becomes; the smallest is its negative."""
+        return int(2 ** (self.weight_bits - 1) - 1)
+
+    @property
     def same_bits_everywhere(self) -> bool:
         """Whether every CPU computes the same logits, bit for bit: whole numbers only, and none that saturates."""
         return self.weight_bits == 7 and not self.float_last
@@ -85,9 +90,13 @@ class Quantization:
     """Training examples that the ranges of the activations were measured on."""
     activation_maxima: tuple[float, ...]
     """What the largest level of each hidden layer's activations stands for."""
+    finishing_steps: int = 0
+    """How long weights and ranges learned to be rounded; 0 where plain rounding lost nothing."""
 
     def __post_init__(self) -> None:
         _demand(type(self.examples) is int and self.examples > 0, "quantization must count its examples")
+        steps = self.finishing_steps
+        _demand(type(steps) is int and steps >= 0, "quantization must count its finishing steps")
         maxima = self.activation_maxima
         _demand(all(type(maximum) is float for maximum in maxima), "quantization must hold a list of maxima")
 

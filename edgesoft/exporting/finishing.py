@@ -1,0 +1,173 @@
+"""Quantization-aware finishing: weights and ranges learn to give the float network's answers through the rounding.
+
+The float network is the teacher, so no labels are needed, and nothing is learned that it does not know. Rounding has no slope; it
+is passed by as if it were not there. Source: Bengio, Léonard and Courville, "Estimating or Propagating Gradients Through Stochastic
+Neurons for Conditional Computation" (2013). What the largest level of each tensor stands for is learned with the weights. Source:
+Esser, McKinstry, Bablani, Appuswamy and Modha, "Learned Step Size Quantization" (ICLR 2020).
+
+It computes on one thread and draws from a generator of its own: the same checkpoint gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edgesoft.exporting.quantize import largest_weights
+from edgesoft.model.card import Scheme
+from edgesoft.model.layers import ACTIVATION_LEVELS, UNIT_SCALE, Integers, Layer, Linear, Quantize, Value, to_float
+from edgesoft.training.compute import cpu_threads
+from edgesoft.training.network import SoftmaxMLP
+
+STEPS = 500
+BATCH_SIZE = 256
+WEIGHT_RATE, RANGE_RATE = 1e-3, 1e-2
+"""Adam's largest learning rates; ranges are learned as logarithms."""
+LOGITS_SHARE = 0.1
+"""What the squared error of the logits counts beside the divergence of the probabilities: their level means something, too."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """What to round instead of the trained layers, for `edgesoft.exporting.quantize.quantize`."""
+
+    layers: tuple[Layer, ...]
+    activation_maxima: tuple[float, ...]
+    weight_maxima: tuple[NDArray[np.float32], ...]
+    """What the largest level of each rounded layer's weights stands for: float32 `[]`, or `[outputs]` per channel."""
+
+
+def finish(
+    teacher: Sequence[Layer],
+    layers: Sequence[Layer],
+    activation_maxima: Sequence[float],
+    scheme: Scheme,
+    inputs: NDArray[Any],
+    *,
+    steps: int = STEPS,
+) -> Finished:
+    """Let the layers learn to be rounded.
+
+    Parameters
+    ----------
+    teacher
+        The trained float layers.
+    layers
+        The same network as `quantize` takes it (`over_unit_range`).
+    activation_maxima
+        The largest output of each hidden layer, to begin with.
+    scheme
+        How the weights will be rounded.
+    inputs
+        Training examples `[n, ...]`, raw.
+    steps
+        How long to learn.
+    """
+    start = next(index for index, layer in enumerate(layers) if isinstance(layer, Linear))
+    network = _Rounded([layer for layer in layers if isinstance(layer, Linear)], activation_maxima, scheme)
+    with cpu_threads(1):
+        _learn(network, SoftmaxMLP.from_layers(teacher), layers[:start], inputs, steps)
+    return network.finished(layers)
+
+
+def _learn(network: _Rounded, teacher: SoftmaxMLP, first: Sequence[Layer], inputs: NDArray[Any], steps: int) -> None:
+    optimizer = torch.optim.Adam(
+        [
+            {"params": [*network.weights, *network.biases], "rate": WEIGHT_RATE},
+            {"params": [*network.weight_ranges, *network.activation_ranges], "rate": RANGE_RATE},
+        ]
+    )
+    generator = torch.Generator().manual_seed(0)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = group["rate"] * (1 + math.cos(math.pi * step / steps)) / 2
+        batch = inputs[torch.randint(len(inputs), (min(BATCH_SIZE, len(inputs)),), generator=generator).numpy()]
+        with torch.no_grad():
+            wanted = teacher(teacher.prepare(torch.from_numpy(batch)))
+        loss = _distance(network(torch.from_numpy(_levels(first, batch))), wanted)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+def _distance(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Divergence of the probabilities in nats, and a little of the squared error of the logits in units of their variance."""
+    error = (logits - wanted).square().mean() / wanted.var().clamp_min(1e-6)
+    if wanted.shape[1] == 1:  # a sigmoid's one logit stands for two, 0 and itself
+        logits, wanted = functional.pad(logits, (1, 0)), functional.pad(wanted, (1, 0))
+    divergence = functional.kl_div(logits.log_softmax(1), wanted.log_softmax(1), reduction="batchmean", log_target=True)
+    return divergence + LOGITS_SHARE * error
+
+
+def _levels(first: Sequence[Layer], batch: NDArray[Any]) -> NDArray[np.float32]:
+    """What the first product of the INT8 network will take for raw inputs: whole levels, between 0 and 1."""
+    x: Value = batch
+    for layer in first:
+        x = layer.apply(x)
+    return to_float(x if isinstance(x, Integers) else Quantize(np.asarray(UNIT_SCALE)).apply(x))
+
+
+class _Rounded(nn.Module):
+    """A network that computes in floats what its INT8 file will compute in integers."""
+
+    def __init__(self, linears: Sequence[Linear], activation_maxima: Sequence[float], scheme: Scheme) -> None:
+        super().__init__()
+        self.levels = scheme.weight_levels
+        rounded = linears[:-1] if scheme.float_last else linears
+        # A hidden layer whose values a float layer takes stays as it is.
+        maxima = activation_maxima[: len(rounded) - 1]
+        self.weights = nn.ParameterList(torch.from_numpy(linear.weight.copy()) for linear in linears)
+        self.biases = nn.ParameterList(torch.from_numpy(linear.bias.copy()) for linear in linears)
+        starts = [largest_weights(linear, scheme) for linear in rounded]
+        self.weight_ranges = nn.ParameterList(_logarithm(start) for start in starts)
+        self.activation_ranges = nn.ParameterList(_logarithm(np.float32(maximum)) for maximum in maxima)
+        self.unrounded_maxima = tuple(activation_maxima[len(maxima) :])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits `[n, outputs]` of levels `[n, inputs]` between 0 and 1."""
+        last = len(self.weights) - 1
+        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if index < len(self.weight_ranges):
+                step = self.weight_ranges[index].exp().reshape(-1, 1) / self.levels
+                weight = _round(weight, step, -self.levels, self.levels)
+            x = functional.linear(x, weight, bias)
+            if index < last:
+                x = functional.relu(x)
+            if index < len(self.activation_ranges):
+                x = _round(x, self.activation_ranges[index].exp() / ACTIVATION_LEVELS, 0, ACTIVATION_LEVELS)
+        return x
+
+    def finished(self, layers: Sequence[Layer]) -> Finished:
+        """The layers with what was learned."""
+        learned = zip(self.weights, self.biases, strict=True)
+        finished = tuple(
+            Linear(*(parameter.detach().numpy().copy() for parameter in next(learned)))
+            if isinstance(layer, Linear)
+            else layer
+            for layer in layers
+        )
+        maxima = tuple(float(parameter.detach().exp()) for parameter in self.activation_ranges)
+        return Finished(
+            finished,
+            (*maxima, *self.unrounded_maxima),
+            tuple(parameter.detach().exp().numpy().copy() for parameter in self.weight_ranges),
+        )
+
+
+def _logarithm(maximum: NDArray[np.float32] | np.float32) -> Tensor:
+    # A dead unit has no range; any will do.
+    return torch.from_numpy(np.log(np.where(maximum > 0, maximum, np.float32(1))).astype(np.float32))
+
+
+def _round(x: Tensor, step: Tensor, lowest: int, highest: int) -> Tensor:
+    """The nearest level, with the slope of no rounding inside the range, and none outside."""
+    ratio = (x / step).clamp(lowest, highest)
+    return (ratio + (ratio.round() - ratio).detach()) * step
