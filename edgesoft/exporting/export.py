@@ -19,7 +19,7 @@ from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.exporting.activation_ranges import activation_maxima
 from edgesoft.exporting.calibration import fit_temperature, rejection_limits, reliability
 from edgesoft.exporting.digest import with_digests
-from edgesoft.exporting.finishing import STEPS, finish
+from edgesoft.exporting.finishing import finish
 from edgesoft.exporting.gate import Gate, max_drop_for
 from edgesoft.exporting.golden_selection import select_golden
 from edgesoft.exporting.graph import build_graph
@@ -30,7 +30,7 @@ from edgesoft.files import write_atomically
 from edgesoft.inference.bench import interleave
 from edgesoft.inference.classifier import Classifier
 from edgesoft.inference.find_model import INT8_SUFFIX
-from edgesoft.inference.parity import Parity, compare
+from edgesoft.inference.parity import Parity, compare, divergence
 from edgesoft.inference.verify import verify
 from edgesoft.model.card import ModelCard, Quantization, Scheme, StatedParity
 from edgesoft.model.file import open_model
@@ -226,19 +226,24 @@ def _rounded(
 ) -> tuple[tuple[Layer, ...], Quantization]:
     """The layers in integers: rounded as they are where that loses nothing on the validation split, finished where it may.
 
-    The test split is not asked: it judges.
+    What is finished must be closer to float there. The test split is not asked: it judges.
     """
     validation, head = dataset.validation, trained.card.head
     maxima = tuple(activation_maxima(trained.layers, inputs))
     layers = over_unit_range(trained.layers, inputs)
-    plain = quantize(layers, maxima, scheme)
     reference = reference_logits(SoftmaxMLP.from_layers(trained.layers), validation.inputs)
-    parity = compare(reference, Network(plain, head).logits(validation.inputs), head, validation.targets)
+    plain = quantize(layers, maxima, scheme)
+    plain_logits = Network(plain, head).logits(validation.inputs)
+    parity = compare(reference, plain_logits, head, validation.targets)
     if parity.largest_drop <= NEGLIGIBLE_DROP:
         return plain, Quantization(scheme, len(inputs), maxima)
     finished = finish(trained.layers, layers, maxima, scheme, inputs)
     rounded = quantize(finished.layers, finished.activation_maxima, scheme, finished.weight_maxima)
-    return rounded, Quantization(scheme, len(inputs), finished.activation_maxima, STEPS)
+    rounded_logits = Network(rounded, head).logits(validation.inputs)
+    # Written so that what is not finite loses.
+    if not divergence(reference, rounded_logits, head) <= divergence(reference, plain_logits, head):
+        return plain, Quantization(scheme, len(inputs), maxima)
+    return rounded, Quantization(scheme, len(inputs), finished.activation_maxima, finished.steps)
 
 
 def _stated(parity: Parity) -> StatedParity:

@@ -27,10 +27,14 @@ from edgesoft.model.layers import ACTIVATION_LEVELS, UNIT_SCALE, Integers, Layer
 from edgesoft.training.compute import cpu_threads
 from edgesoft.training.network import SoftmaxMLP
 
-STEPS = 500
-BATCH_SIZE = 256
-WEIGHT_RATE, RANGE_RATE = 1e-3, 1e-2
-"""Adam's largest learning rates; ranges are learned as logarithms."""
+FEWEST_STEPS, MOST_STEPS = 100, 500
+WORK = 20_000_000
+"""Steps times parameters: a large network has less to learn, because its roundings cancel out, and takes longer for a step."""
+BATCH_SIZE = 128
+WEIGHT_RATE = 0.02
+"""Adam's largest learning rate for weights, in units of their level: only a small step keeps a wide layer's many weights in balance."""
+RANGE_RATE = 0.005
+"""The same for ranges, which are learned as logarithms."""
 LOGITS_SHARE = 0.1
 """What the squared error of the logits counts beside the divergence of the probabilities: their level means something, too."""
 
@@ -43,6 +47,8 @@ class Finished:
     activation_maxima: tuple[float, ...]
     weight_maxima: tuple[NDArray[np.float32], ...]
     """What the largest level of each rounded layer's weights stands for: float32 `[]`, or `[outputs]` per channel."""
+    steps: int
+    """How long they learned."""
 
 
 def finish(
@@ -51,8 +57,6 @@ def finish(
     activation_maxima: Sequence[float],
     scheme: Scheme,
     inputs: NDArray[Any],
-    *,
-    steps: int = STEPS,
 ) -> Finished:
     """Let the layers learn to be rounded.
 
@@ -68,23 +72,23 @@ def finish(
         How the weights will be rounded.
     inputs
         Training examples `[n, ...]`, raw.
-    steps
-        How long to learn.
     """
     start = next(index for index, layer in enumerate(layers) if isinstance(layer, Linear))
-    network = _Rounded([layer for layer in layers if isinstance(layer, Linear)], activation_maxima, scheme)
+    linears = [layer for layer in layers if isinstance(layer, Linear)]
+    network = _Rounded(linears, activation_maxima, scheme)
+    steps = min(MOST_STEPS, max(FEWEST_STEPS, WORK // sum(linear.weight.size for linear in linears)))
     with cpu_threads(1):
         _learn(network, SoftmaxMLP.from_layers(teacher), layers[:start], inputs, steps)
-    return network.finished(layers)
+    return network.finished(layers, steps)
 
 
 def _learn(network: _Rounded, teacher: SoftmaxMLP, first: Sequence[Layer], inputs: NDArray[Any], steps: int) -> None:
-    optimizer = torch.optim.Adam(
-        [
-            {"params": [*network.weights, *network.biases], "rate": WEIGHT_RATE},
-            {"params": [*network.weight_ranges, *network.activation_ranges], "rate": RANGE_RATE},
-        ]
-    )
+    groups: list[dict[str, Any]] = [
+        {"params": [weight, bias], "rate": WEIGHT_RATE * float(weight.detach().abs().max()) / network.levels}
+        for weight, bias in zip(network.weights, network.biases, strict=True)
+    ]
+    groups.append({"params": [*network.weight_ranges, *network.activation_ranges], "rate": RANGE_RATE})
+    optimizer = torch.optim.Adam(groups, fused=True)
     generator = torch.Generator().manual_seed(0)
     for step in range(steps):
         for group in optimizer.param_groups:
@@ -145,7 +149,7 @@ class _Rounded(nn.Module):
                 x = _round(x, self.activation_ranges[index].exp() / ACTIVATION_LEVELS, 0, ACTIVATION_LEVELS)
         return x
 
-    def finished(self, layers: Sequence[Layer]) -> Finished:
+    def finished(self, layers: Sequence[Layer], steps: int) -> Finished:
         """The layers with what was learned."""
         learned = zip(self.weights, self.biases, strict=True)
         finished = tuple(
@@ -159,12 +163,13 @@ class _Rounded(nn.Module):
             finished,
             (*maxima, *self.unrounded_maxima),
             tuple(parameter.detach().exp().numpy().copy() for parameter in self.weight_ranges),
+            steps,
         )
 
 
 def _logarithm(maximum: NDArray[np.float32] | np.float32) -> Tensor:
     # A dead unit has no range; any will do.
-    return torch.from_numpy(np.log(np.where(maximum > 0, maximum, np.float32(1))).astype(np.float32))
+    return torch.from_numpy(np.asarray(np.log(np.where(maximum > 0, maximum, 1)), np.float32))
 
 
 def _round(x: Tensor, step: Tensor, lowest: int, highest: int) -> Tensor:

@@ -129,6 +129,15 @@ def compare(reference: Logits, candidate: Logits, head: Head, truth: NDArray[np.
     )
 
 
+def divergence(reference: Logits, candidate: Logits, head: Head) -> float:
+    """Mean Kullback-Leibler divergence in nats of the candidate's probabilities at temperature 1 from the reference's."""
+    certain, other = (
+        class_logits - np.logaddexp.reduce(class_logits, axis=1, keepdims=True)
+        for class_logits in (head.class_logits(side).astype(np.float64) for side in (reference, candidate))
+    )
+    return float((np.exp(certain) * (certain - other)).sum(axis=1).mean())
+
+
 def wilson_interval(fraction: float, examples: int) -> tuple[float, float]:
     """95 % confidence interval of a fraction seen on `examples` independent examples.
 

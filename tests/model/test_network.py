@@ -12,6 +12,7 @@ from edgesoft.model.heads import probabilities
 from edgesoft.model.network import BATCH_SIZE, read_network
 from edgesoft.training.checkpoint import Checkpoint
 from tests import edits
+from tests.conftest import NoInt8
 
 
 def test_it_gives_the_int8_files_bits(exported, mnist):
@@ -37,13 +38,11 @@ def test_per_channel_and_a_float_last_layer(tiny_checkpoint, small, mnist, tmp_p
     """The attempts of the ladder that the shared model did not need; a gate that nothing holds makes it climb to the top."""
     import dataclasses
 
-    from edgesoft.exporting.gate import Gate
-
     trained = Checkpoint.load(tiny_checkpoint)
     training = dataclasses.replace(trained.card.training, data_sha256=small.digest)
     card = dataclasses.replace(trained.card, training=training)
     dataclasses.replace(trained, card=card).save(tmp_path / "c.npz")
-    result = export(Checkpoint.load(tmp_path / "c.npz"), small, gate=Gate(-100), int8=QuantizeSettings(eight_bit=True))
+    result = export(Checkpoint.load(tmp_path / "c.npz"), small, gate=NoInt8(), int8=QuantizeSettings(eight_bit=True))
     assert len(result.attempts) == 5
     for number, attempt in enumerate(result.attempts):
         path = tmp_path / f"{number}.onnx"
