@@ -209,8 +209,10 @@ def _attempts(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: Quan
         inputs = inputs[np.linspace(0, len(inputs) - 1, config.calibration_samples).astype(int)]
     attempts: list[StagedModel] = []
     for scheme in config.schemes():
-        if scheme.float_last and not trained.card.hidden:
+        if not any(scheme.rounds(len(trained.linears))):
             continue  # nothing would be left in integers
+        if scheme.float_first and trained.card.input.is_picture:
+            continue  # grey levels are bytes already
         started = time.perf_counter()
         layers, quantization = _rounded(trained, dataset, scheme, inputs)
         seconds = time.perf_counter() - started if quantization.finishing_steps else None
@@ -230,14 +232,14 @@ def _rounded(
     """
     validation, head = dataset.validation, trained.card.head
     maxima = tuple(activation_maxima(trained.layers, inputs))
-    layers = over_unit_range(trained.layers, inputs)
+    layers = trained.layers if scheme.float_first else over_unit_range(trained.layers, inputs)
     reference = reference_logits(SoftmaxMLP.from_layers(trained.layers), validation.inputs)
     plain = quantize(layers, maxima, scheme)
     plain_logits = Network(plain, head).logits(validation.inputs)
     parity = compare(reference, plain_logits, head, validation.targets)
     if parity.largest_drop <= NEGLIGIBLE_DROP:
         return plain, Quantization(scheme, len(inputs), maxima)
-    finished = finish(trained.layers, layers, maxima, scheme, inputs)
+    finished = finish(trained.layers, layers, scheme, inputs)
     rounded = quantize(finished.layers, finished.activation_maxima, scheme, finished.weight_maxima)
     rounded_logits = Network(rounded, head).logits(validation.inputs)
     # Written so that what is not finite loses.

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edgesoft.exporting.activation_ranges import activation_quantiles
 from edgesoft.exporting.quantize import largest_weights
 from edgesoft.model.card import Scheme
 from edgesoft.model.layers import ACTIVATION_LEVELS, UNIT_SCALE, Integers, Layer, Linear, Quantize, Value, to_float
@@ -33,7 +34,10 @@ WORK = 20_000_000
 BATCH_SIZE = 128
 WEIGHT_RATE = 0.02
 """Adam's largest learning rate for weights, in units of their level: only a small step keeps a wide layer's many weights in balance."""
-RANGE_RATE = 0.005
+USUAL = 0.999
+"""Share of a hidden layer's activations that its range holds to begin with: from the largest of all, which may be an outlier's, the
+way would be too long to learn."""
+RANGE_RATE = 0.01
 """The same for ranges, which are learned as logarithms."""
 LOGITS_SHARE = 0.1
 """What the squared error of the logits counts beside the divergence of the probabilities: their level means something, too."""
@@ -54,7 +58,6 @@ class Finished:
 def finish(
     teacher: Sequence[Layer],
     layers: Sequence[Layer],
-    activation_maxima: Sequence[float],
     scheme: Scheme,
     inputs: NDArray[Any],
 ) -> Finished:
@@ -66,8 +69,6 @@ def finish(
         The trained float layers.
     layers
         The same network as `quantize` takes it (`over_unit_range`).
-    activation_maxima
-        The largest output of each hidden layer, to begin with.
     scheme
         How the weights will be rounded.
     inputs
@@ -75,7 +76,7 @@ def finish(
     """
     start = next(index for index, layer in enumerate(layers) if isinstance(layer, Linear))
     linears = [layer for layer in layers if isinstance(layer, Linear)]
-    network = _Rounded(linears, activation_maxima, scheme)
+    network = _Rounded(linears, activation_quantiles(teacher, inputs, USUAL), scheme)
     steps = min(MOST_STEPS, max(FEWEST_STEPS, WORK // sum(linear.weight.size for linear in linears)))
     with cpu_threads(1):
         _learn(network, SoftmaxMLP.from_layers(teacher), layers[:start], inputs, steps)
@@ -96,7 +97,12 @@ def _learn(network: _Rounded, teacher: SoftmaxMLP, first: Sequence[Layer], input
         batch = inputs[torch.randint(len(inputs), (min(BATCH_SIZE, len(inputs)),), generator=generator).numpy()]
         with torch.no_grad():
             wanted = teacher(teacher.prepare(torch.from_numpy(batch)))
-        loss = _distance(network(torch.from_numpy(_levels(first, batch))), wanted)
+        x: Value = batch
+        for layer in first:
+            x = layer.apply(x)
+        if network.rounds[0] and not isinstance(x, Integers):
+            x = Quantize(np.asarray(UNIT_SCALE)).apply(x)
+        loss = _distance(network(torch.from_numpy(to_float(x))), wanted)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -111,42 +117,31 @@ def _distance(logits: Tensor, wanted: Tensor) -> Tensor:
     return divergence + LOGITS_SHARE * error
 
 
-def _levels(first: Sequence[Layer], batch: NDArray[Any]) -> NDArray[np.float32]:
-    """What the first product of the INT8 network will take for raw inputs: whole levels, between 0 and 1."""
-    x: Value = batch
-    for layer in first:
-        x = layer.apply(x)
-    return to_float(x if isinstance(x, Integers) else Quantize(np.asarray(UNIT_SCALE)).apply(x))
-
-
 class _Rounded(nn.Module):
     """A network that computes in floats what its INT8 file will compute in integers."""
 
     def __init__(self, linears: Sequence[Linear], activation_maxima: Sequence[float], scheme: Scheme) -> None:
         super().__init__()
         self.levels = scheme.weight_levels
-        rounded = linears[:-1] if scheme.float_last else linears
-        # A hidden layer whose values a float layer takes stays as it is.
-        maxima = activation_maxima[: len(rounded) - 1]
+        self.rounds = scheme.rounds(len(linears))
         self.weights = nn.ParameterList(torch.from_numpy(linear.weight.copy()) for linear in linears)
         self.biases = nn.ParameterList(torch.from_numpy(linear.bias.copy()) for linear in linears)
-        starts = [largest_weights(linear, scheme) for linear in rounded]
-        self.weight_ranges = nn.ParameterList(_logarithm(start) for start in starts)
-        self.activation_ranges = nn.ParameterList(_logarithm(np.float32(maximum)) for maximum in maxima)
-        self.unrounded_maxima = tuple(activation_maxima[len(maxima) :])
+        # Of a layer that stays in float, or whose values such a layer takes, the range changes nothing, and so stays as it is.
+        self.weight_ranges = nn.ParameterList(_logarithm(largest_weights(linear, scheme)) for linear in linears)
+        self.activation_ranges = nn.ParameterList(_logarithm(np.float32(maximum)) for maximum in activation_maxima)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `[n, outputs]` of levels `[n, inputs]` between 0 and 1."""
+        """Logits `[n, outputs]` of what the first product takes `[n, inputs]`: levels between 0 and 1, where it is rounded."""
         last = len(self.weights) - 1
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if index < len(self.weight_ranges):
+            if self.rounds[index]:
                 step = self.weight_ranges[index].exp().reshape(-1, 1) / self.levels
                 weight = _round(weight, step, -self.levels, self.levels)
             x = functional.linear(x, weight, bias)
             if index < last:
                 x = functional.relu(x)
-            if index < len(self.activation_ranges):
-                x = _round(x, self.activation_ranges[index].exp() / ACTIVATION_LEVELS, 0, ACTIVATION_LEVELS)
+                if self.rounds[index + 1]:
+                    x = _round(x, self.activation_ranges[index].exp() / ACTIVATION_LEVELS, 0, ACTIVATION_LEVELS)
         return x
 
     def finished(self, layers: Sequence[Layer], steps: int) -> Finished:
@@ -158,11 +153,11 @@ class _Rounded(nn.Module):
             else layer
             for layer in layers
         )
-        maxima = tuple(float(parameter.detach().exp()) for parameter in self.activation_ranges)
+        ranges = zip(self.weight_ranges, self.rounds, strict=True)
         return Finished(
             finished,
-            (*maxima, *self.unrounded_maxima),
-            tuple(parameter.detach().exp().numpy().copy() for parameter in self.weight_ranges),
+            tuple(float(parameter.detach().exp()) for parameter in self.activation_ranges),
+            tuple(parameter.detach().exp().numpy().copy() for parameter, is_rounded in ranges if is_rounded),
             steps,
         )
 

@@ -64,7 +64,8 @@ def quantize(
     Parameters
     ----------
     layers
-        The float layers, from the raw inputs to the logits, which take inputs between 0 and 1 (`over_unit_range`).
+        The float layers, from the raw inputs to the logits; where the first is rounded, it takes inputs between 0 and 1
+        (`over_unit_range`).
     activation_maxima
         The largest output of each hidden layer.
     scheme
@@ -74,13 +75,16 @@ def quantize(
     """
     scales = iter([UNIT_SCALE, *(np.float32(_scales(maximum, ACTIVATION_LEVELS)) for maximum in activation_maxima)])
     maxima = iter(weight_maxima or ())
+    rounds = iter(scheme.rounds(sum(isinstance(layer, Linear) for layer in layers)))
     quantized: list[Layer] = []
     for layer in layers:
-        is_last = layer is layers[-1]
-        if not isinstance(layer, Linear) or (is_last and scheme.float_last):
+        if not isinstance(layer, Linear):
             quantized.append(layer)
             continue
         scale = next(scales)
+        if not next(rounds):
+            quantized.append(layer)
+            continue
         if len(quantized) > 1 or isinstance(layers[0], Scale):  # grey levels are whole numbers already
             quantized.append(Quantize(np.asarray(scale)))
         largest = largest_weights(layer, scheme) if weight_maxima is None else next(maxima)

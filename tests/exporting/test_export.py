@@ -93,10 +93,11 @@ def test_the_ladder():
     assert plain == [
         "7-bit weights per tensor",
         "7-bit weights per channel",
+        "7-bit weights per channel, first layer in float",
         "7-bit weights per channel, last layer in float",
     ]
     assert [str(scheme) for scheme in QuantizeSettings(eight_bit=True).schemes()] == [
-        plain[0], "8-bit weights per tensor", plain[1], "8-bit weights per channel", plain[2]
+        plain[0], "8-bit weights per tensor", plain[1], "8-bit weights per channel", *plain[2:]
     ]  # fmt: skip
     assert QuantizeSettings(per_channel=True).schemes()[0] == Scheme(per_channel=True)
     assert all(scheme.per_channel for scheme in QuantizeSettings(per_channel=True, eight_bit=True).schemes())
@@ -107,7 +108,9 @@ def test_every_rung_is_measured_in_order_until_none_is_left(small_checkpoint, sm
         Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings(calibration_samples=100), gate=NoInt8()
     )
     assert [attempt.arithmetic for attempt in result.attempts] == [
-        f"INT8, {scheme}" for scheme in QuantizeSettings().schemes()
+        f"INT8, {scheme}"
+        for scheme in QuantizeSettings().schemes()
+        if not scheme.float_first  # for tables only
     ]
     assert result.int8_model is None
     assert all(attempt.failures and attempt.parity.examples == 1000 for attempt in result.attempts)

@@ -91,7 +91,7 @@ def test_seven_bits_cannot_saturate_sixteen(deep):
         if "weight" in item.name and "quantized" in item.name
     ]
     assert len(weights) == 5
-    assert all(weight.dtype == np.int8 and np.abs(weight.astype(int)).max() == 63 for weight in weights)
+    assert all(weight.dtype == np.int8 and np.abs(weight.astype(int)).max() <= 63 for weight in weights)
     assert 2 * 255 * 63 < 2**15 < 2 * 255 * 127
 
 
