@@ -128,8 +128,7 @@ def test_a_finishing_that_spoils_the_network_is_not_taken(trained, heavy_tailed,
     def spoilt(*arguments):
         finished = finish(*arguments)
         layers = tuple(
-            Linear(layer.weight[::-1].copy(), layer.bias) if isinstance(layer, Linear) else layer
-            for layer in finished.layers
+            Linear(-layer.weight, layer.bias) if isinstance(layer, Linear) else layer for layer in finished.layers
         )
         return dataclasses.replace(finished, layers=layers)
 
