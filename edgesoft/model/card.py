@@ -110,6 +110,9 @@ class Quantization:
         maxima = self.activation_maxima
         _demand(all(type(maximum) is float for maximum in maxima), "quantization must hold a list of maxima")
 
+    def __str__(self) -> str:
+        return f"{self.scheme}{f', finished in {self.finishing_steps} steps' if self.finishing_steps else ''}"
+
 
 @dataclass(frozen=True)
 class Rejection:
