@@ -9,7 +9,7 @@ import typer
 
 from edgesoft.cli.console import percent, say, table, write
 from edgesoft.cli.options import with_settings
-from edgesoft.exporting.gate import Gate
+from edgesoft.exporting.gate import Gate, paired_words
 from edgesoft.exporting.settings import PublishSettings, QuantizeSettings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def command(
             help="A run's folder, or its checkpoint. (default: the newest run in runs/)", show_default=False
         ),
     ] = None,
-    quantize: Annotated[bool, typer.Option("--quantize", help="Make an INT8 file too.")] = False,
+    quantize: Annotated[bool, typer.Option("--quantize", help="Make an INT8 file too; takes some seconds.")] = False,
     data: Annotated[
         str | None,
         typer.Option(help="Where the data are now. (default: where the run found them)", show_default=False),
@@ -37,9 +37,9 @@ def command(
 ) -> None:
     """Export a trained model to ONNX, and prove that it answers like PyTorch.
 
-    Every file is run over the whole test split before it is published. When INT8 misses its gate, finer ways to quantize are
-    tried in turn. A file that misses its gate is not published, and the command ends with exit code 3. So it does when a model of
-    the same data stands there and is better.
+    Every file is run over the whole test split before it is published. Where plain rounding may cost accuracy, INT8 is finished with
+    the rounding in the loop. When it misses its gate all the same, finer ways to quantize are tried in turn. A file that misses its
+    gate is not published, and the command ends with exit code 3. So it does when a model of the same data stands there and is better.
     """
     from edgesoft.api import export
     from edgesoft.exporting.results import Int8MissedError
@@ -60,7 +60,7 @@ def command(
     _print(exported)
     is_found = output == Path("exported") and len(list(output.glob("*.report.json"))) == 1
     what = "ROWS.csv" if exported.kind == "features" else "PICTURE"
-    say(f"next:  edgesoft infer {what}{'' if is_found else f' --model {output / exported.result.name}'}")
+    say(f"next:  edgesoft infer {what}{'' if is_found else f' --model {exported.model}'}")
 
 
 def _print(exported: Exported) -> None:
@@ -69,8 +69,15 @@ def _print(exported: Exported) -> None:
     for attempt in result.attempts:
         if not attempt.passed:
             say(f"not published: {attempt.arithmetic}: {'; '.join(attempt.failures)}")
+        if attempt.finishing_seconds is not None:
+            say(
+                f"note: {attempt.arithmetic} was finished with the rounding in the loop, in {attempt.finishing_seconds:.1f} s"
+            )
+        say(f"note: {attempt.arithmetic}: {paired_words(attempt.parity)}")
         for warning in attempt.slower_than(result.float_model):
             say(f"note: {warning}")
+    if result.int8_model is not None and result.recommended is result.float_model:
+        say(f"note: INT8 gains nothing here: take {exported.model}")
     if exported.removed is not None:
         say(f"removed {exported.removed}: it belonged to the earlier model")
     write(*map(str, exported.paths))

@@ -67,7 +67,7 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
         ("hidden layers", f"{hidden}; {_number(inspection.parameters)} parameters"),
         (
             "precision",
-            card.precision if card.quantization is None else f"{card.precision}: {card.quantization.scheme}",
+            card.precision if card.quantization is None else f"{card.precision}: {card.quantization}",
         ),
         ("temperature", f"{card.head.temperature:.4g}"),
         ("operators", ", ".join(f"{count} {operator}" for operator, count in sorted(inspection.operators.items()))),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.model.layers import Layer, Relu, Value, to_float
 
 BATCH_SIZE = 1000
+SAMPLE = 2000
+"""Examples that are enough for a quantile over all units of a layer."""
 
 
 def activation_maxima(layers: Sequence[Layer], inputs: NDArray[Any]) -> list[float]:
@@ -26,11 +29,30 @@ def activation_maxima(layers: Sequence[Layer], inputs: NDArray[Any]) -> list[flo
     """
     maxima = [0.0] * sum(isinstance(layer, Relu) for layer in layers)
     for start in range(0, len(inputs), BATCH_SIZE):
-        x: Value = inputs[start : start + BATCH_SIZE]
-        hidden = 0
-        for layer in layers[:-1]:
-            x = layer.apply(x)
-            if isinstance(layer, Relu):
-                maxima[hidden] = max(maxima[hidden], float(to_float(x).max()))
-                hidden += 1
+        for hidden, x in enumerate(_activations(layers, inputs[start : start + BATCH_SIZE])):
+            maxima[hidden] = max(maxima[hidden], float(x.max()))
     return maxima
+
+
+def activation_quantiles(layers: Sequence[Layer], inputs: NDArray[Any], share: float) -> list[float]:
+    """What that share of the activations above 0 of each hidden layer do not exceed.
+
+    Parameters
+    ----------
+    layers, inputs
+        As for `activation_maxima`; a sample of the inputs, evenly spread, is looked at.
+    share
+        From 0 to 1.
+    """
+    sample = inputs[np.linspace(0, len(inputs) - 1, min(SAMPLE, len(inputs))).astype(int)]
+    found = [x[x > 0] for x in _activations(layers, sample)]
+    return [float(np.quantile(x, share)) if len(x) else 0.0 for x in found]
+
+
+def _activations(layers: Sequence[Layer], inputs: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """What comes out of each ReLU."""
+    x: Value = inputs
+    for layer in layers[:-1]:
+        x = layer.apply(x)
+        if isinstance(layer, Relu):
+            yield to_float(x)

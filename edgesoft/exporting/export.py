@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,8 @@ from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.exporting.activation_ranges import activation_maxima
 from edgesoft.exporting.calibration import fit_temperature, rejection_limits, reliability
 from edgesoft.exporting.digest import with_digests
-from edgesoft.exporting.gate import Gate
+from edgesoft.exporting.finishing import finish
+from edgesoft.exporting.gate import Gate, max_drop_for
 from edgesoft.exporting.golden_selection import select_golden
 from edgesoft.exporting.graph import build_graph
 from edgesoft.exporting.quantize import over_unit_range, quantize
@@ -25,12 +28,13 @@ from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.files import write_atomically
 from edgesoft.inference.bench import interleave
 from edgesoft.inference.classifier import Classifier
-from edgesoft.inference.parity import Parity, compare
+from edgesoft.inference.parity import Parity, compare, divergence
 from edgesoft.inference.verify import verify
-from edgesoft.model.card import ModelCard, Quantization, StatedParity
+from edgesoft.model.card import ModelCard, Quantization, Scheme, StatedParity
 from edgesoft.model.file import open_model
 from edgesoft.model.golden import Golden
 from edgesoft.model.layers import Layer
+from edgesoft.model.network import Network
 from edgesoft.names import quoted, stem_flaw
 from edgesoft.pictures import encode_png
 from edgesoft.training.checkpoint import Checkpoint
@@ -38,6 +42,8 @@ from edgesoft.training.network import SoftmaxMLP, reference_logits
 
 GOLDEN_BYTES = 2**23
 """Most bytes of golden inputs, and of the page with them, in a model file."""
+NEGLIGIBLE_DROP = 0.001
+"""Where the validation split excludes a larger loss of accuracy, as a fraction, plain rounding is good enough."""
 
 
 class _Stage:
@@ -74,6 +80,7 @@ class _Stage:
         )
         content = with_digests(graph, complete, golden)
         temperature, class_logits = described.head.temperature, self.head.class_logits(logits)
+        findings = self._replay(content)
         return StagedModel(
             precision=described.precision,
             arithmetic=arithmetic,
@@ -82,7 +89,8 @@ class _Stage:
             logits=logits,
             predictions=described.head.predict(logits),
             parity=parity,
-            failures=(*self.gate.failures(parity, described.precision), *self._replay(content)),
+            failures=(*self.gate.failures(parity, described.precision), *findings),
+            max_drop=None if findings else max_drop_for(parity),
             unscaled=reliability(class_logits, targets),
             scaled=reliability(class_logits, targets, temperature=temperature),
             latencies={},
@@ -202,17 +210,45 @@ def _attempts(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: Quan
     inputs = dataset.train.inputs
     if config.calibration_samples is not None and config.calibration_samples < len(inputs):
         inputs = inputs[np.linspace(0, len(inputs) - 1, config.calibration_samples).astype(int)]
-    maxima = activation_maxima(trained.layers, inputs)
-    layers = over_unit_range(trained.layers, inputs)
     attempts: list[StagedModel] = []
     for scheme in config.schemes():
-        if scheme.float_last and not trained.card.hidden:
+        if not any(scheme.rounds(len(trained.linears))):
             continue  # nothing would be left in integers
-        quantization = Quantization(scheme, len(inputs), tuple(maxima))
-        attempts.append(stage.measure(quantize(layers, maxima, scheme), f"INT8, {scheme}", quantization))
-        if attempts[-1].passed:
+        if scheme.float_first and trained.card.input.is_picture:
+            continue  # grey levels are bytes already
+        started = time.perf_counter()
+        layers, quantization = _rounded(trained, dataset, scheme, inputs)
+        seconds = time.perf_counter() - started if quantization.finishing_steps else None
+        attempt = stage.measure(layers, f"INT8, {scheme}", quantization)
+        attempts.append(dataclasses.replace(attempt, finishing_seconds=seconds))
+        if attempt.passed:
             break
     return attempts
+
+
+def _rounded(
+    trained: Checkpoint, dataset: Dataset, scheme: Scheme, inputs: NDArray[Any]
+) -> tuple[tuple[Layer, ...], Quantization]:
+    """The layers in integers: rounded as they are where that loses nothing on the validation split, finished where it may.
+
+    What is finished must be closer to float there. The test split is not asked: it judges.
+    """
+    validation, head = dataset.validation, trained.card.head
+    maxima = tuple(activation_maxima(trained.layers, inputs))
+    layers = trained.layers if scheme.float_first else over_unit_range(trained.layers, inputs)
+    reference = reference_logits(SoftmaxMLP.from_layers(trained.layers), validation.inputs)
+    plain = quantize(layers, maxima, scheme)
+    plain_logits = Network(plain, head).logits(validation.inputs)
+    parity = compare(reference, plain_logits, head, validation.targets)
+    if parity.largest_drop <= NEGLIGIBLE_DROP:
+        return plain, Quantization(scheme, len(inputs), maxima)
+    finished = finish(trained.layers, layers, scheme, inputs)
+    rounded = quantize(finished.layers, finished.activation_maxima, scheme, finished.weight_maxima)
+    rounded_logits = Network(rounded, head).logits(validation.inputs)
+    # Written so that what is not finite loses.
+    if not divergence(reference, rounded_logits, head) <= divergence(reference, plain_logits, head):
+        return plain, Quantization(scheme, len(inputs), maxima)
+    return rounded, Quantization(scheme, len(inputs), finished.activation_maxima, finished.steps)
 
 
 def _stated(parity: Parity) -> StatedParity:

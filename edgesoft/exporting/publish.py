@@ -9,10 +9,10 @@ from typing import Any
 
 from edgesoft.data.dataset import Dataset
 from edgesoft.escape import json_text
-from edgesoft.exporting.replace import HTML_SUFFIX, JSON_SUFFIX, check_replaceable
+from edgesoft.exporting.replace import HTML_SUFFIX, check_replaceable
 from edgesoft.exporting.report import report_html
 from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
-from edgesoft.inference.find_model import INT8_SUFFIX
+from edgesoft.inference.find_model import INT8_SUFFIX, JSON_SUFFIX
 from edgesoft.model.file import parse_model
 from edgesoft.transaction import locked, replace_together
 
@@ -69,6 +69,7 @@ def report_document(result: ExportResult) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "name": result.name,
         "checkpoint_sha256": result.checkpoint_sha256,
+        "recommended": result.recommended.precision,
         "float32": _describe(result.float_model),
         "int8": None if result.int8_model is None else _describe(result.int8_model),
         "int8_attempts": [_describe(attempt) for attempt in result.attempts],
@@ -82,6 +83,7 @@ def _describe(candidate: StagedModel) -> dict[str, Any]:
         "sha256": hashlib.sha256(candidate.content).hexdigest(),
         "passed": candidate.passed,
         "gates_missed": list(candidate.failures),
+        "finishing_seconds": candidate.finishing_seconds,
         "parity": asdict(candidate.parity),
         "temperature": candidate.temperature,
         "expected_calibration_error": {

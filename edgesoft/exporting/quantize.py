@@ -31,6 +31,10 @@ from edgesoft.model.layers import (
     Scale,
 )
 
+TAIL = 0.001
+"""Share of a feature's values that its range leaves out at either end: none among fewer than a thousand.
+
+A few values far out would otherwise take most of the 256 levels from all others. In a small table, though, each value counts."""
 LARGEST_BIAS = np.float32(2**30)
 """In units of the accumulator: half of int32, the other half is for the products."""
 SMALLEST_SCALE = np.float32(2.0**-100)
@@ -40,7 +44,8 @@ SMALLEST_SCALE = np.float32(2.0**-100)
 def over_unit_range(layers: Sequence[Layer], inputs: NDArray[Any]) -> tuple[Layer, ...]:
     """The same network on features that are scaled to their own range; a network of pictures as it is.
 
-    One scale for all inputs, as an integer matrix product needs, then resolves each feature over its own range.
+    One scale for all inputs, as an integer matrix product needs, then resolves each feature over its own range, without its
+    tails: values beyond it are taken for its nearest end.
 
     Parameters
     ----------
@@ -52,43 +57,62 @@ def over_unit_range(layers: Sequence[Layer], inputs: NDArray[Any]) -> tuple[Laye
     scale, linear, *rest = layers
     if not (isinstance(scale, Scale) and isinstance(linear, Linear)):
         return tuple(layers)
-    unit = Scale.to_unit_range(inputs)
+    unit = Scale.to_unit_range(inputs, beyond=int(TAIL * len(inputs)))
     factor = scale.factor.astype(np.float64)
     weight = linear.weight * (factor / unit.factor)
     bias = linear.bias + linear.weight @ ((unit.offset - scale.offset.astype(np.float64)) * factor)
     return (unit, Linear(weight.astype(np.float32), bias.astype(np.float32)), *rest)
 
 
-def quantize(layers: Sequence[Layer], activation_maxima: Sequence[float], scheme: Scheme) -> tuple[Layer, ...]:
+def quantize(
+    layers: Sequence[Layer],
+    activation_maxima: Sequence[float],
+    scheme: Scheme,
+    weight_maxima: Sequence[NDArray[np.float32]] | None = None,
+) -> tuple[Layer, ...]:
     """Round each linear layer, and what it takes, to integers.
 
     Parameters
     ----------
     layers
-        The float layers, from the raw inputs to the logits, which take inputs between 0 and 1 (`over_unit_range`).
+        The float layers, from the raw inputs to the logits; where the first is rounded, it takes inputs between 0 and 1
+        (`over_unit_range`).
     activation_maxima
         The largest output of each hidden layer.
     scheme
         How to round the weights.
+    weight_maxima
+        What the largest level of each rounded layer's weights stands for; None takes the largest weight (`largest_weights`).
     """
     activation_scales = _divisible(np.array(activation_maxima, np.float32) / np.float32(ACTIVATION_LEVELS))
     scales = iter([UNIT_SCALE, *activation_scales])
+    maxima = iter(weight_maxima or ())
+    rounds = iter(scheme.rounds(sum(isinstance(layer, Linear) for layer in layers)))
     quantized: list[Layer] = []
     for layer in layers:
-        is_last = layer is layers[-1]
-        if not isinstance(layer, Linear) or (is_last and scheme.float_last):
+        if not isinstance(layer, Linear):
             quantized.append(layer)
             continue
         scale = next(scales)
+        if not next(rounds):
+            quantized.append(layer)
+            continue
         if not isinstance(quantized[-1], GreyLevels):  # which are whole numbers already
             quantized.append(Quantize(np.asarray(scale)))
-        quantized.append(_quantize_linear(layer, scale, scheme))
+        largest = largest_weights(layer, scheme) if weight_maxima is None else next(maxima)
+        quantized.append(_quantize_linear(layer, scale, largest, scheme))
     return tuple(quantized)
 
 
-def _quantize_linear(layer: Linear, input_scale: np.float32, scheme: Scheme) -> QuantizedLinear:
-    levels = 2 ** (scheme.weight_bits - 1) - 1
-    largest = np.abs(layer.weight).max(axis=1 if scheme.per_channel else None)
+def largest_weights(layer: Linear, scheme: Scheme) -> NDArray[np.float32]:
+    """Largest magnitude of the weights that share one scale: float32 `[]`, or `[outputs]` per channel."""
+    return np.asarray(np.abs(layer.weight).max(axis=1 if scheme.per_channel else None))
+
+
+def _quantize_linear(
+    layer: Linear, input_scale: np.float32, largest: NDArray[np.float32], scheme: Scheme
+) -> QuantizedLinear:
+    levels = scheme.weight_levels
     # A unit whose weights are nothing, or almost, keeps its bias: one that left int32 would be cut off, or overflow.
     bias = np.abs(layer.bias) if scheme.per_channel else np.abs(layer.bias).max()
     weight_scale = _divisible(np.maximum(largest / np.float32(levels), bias / (input_scale * LARGEST_BIAS)))

@@ -8,15 +8,14 @@ from pathlib import Path
 
 from edgesoft.errors import EdgesoftError, GateMissedError
 from edgesoft.files import read_bytes
-from edgesoft.inference.find_model import INT8_SUFFIX
+from edgesoft.inference.find_model import INT8_SUFFIX, JSON_SUFFIX, REPORT_LIMIT
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile, read_model
 from edgesoft.pages import GENERATOR
 from edgesoft.transaction import settle
 
 MODEL_SUFFIXES = (".onnx", INT8_SUFFIX)
-JSON_SUFFIX, HTML_SUFFIX = ".report.json", ".report.html"
-REPORT_LIMIT = 2**28  # bytes
+HTML_SUFFIX = ".report.html"
 
 
 def check_replaceable(folder: Path, name: str, card: ModelCard, accuracies: Mapping[str, float] | None = None) -> None:

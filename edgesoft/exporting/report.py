@@ -8,6 +8,7 @@ from typing import Any
 
 from edgesoft.data.dataset import Dataset
 from edgesoft.exporting.charts import reliability
+from edgesoft.exporting.gate import paired_words
 from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
 from edgesoft.inference.parity import LabelChange, wilson_interval
 from edgesoft.model.inputs import InputKind
@@ -39,6 +40,8 @@ def report_html(result: ExportResult, dataset: Dataset) -> str:
         name=result.name,
         attempted=bool(result.attempts),
         published=None if result.int8_model is None else result.int8_model.arithmetic,
+        recommended=result.recommended.arithmetic,
+        paired=[f"{model.arithmetic}: {paired_words(model.parity)}" for model in result.attempts],
         summary=_summary(models),
         changes=_changes(models[-1], dataset),
         per_class=_per_class(models, dataset),

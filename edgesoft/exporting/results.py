@@ -18,6 +18,8 @@ from edgesoft.pages import render
 
 BENCH_BATCHES = (1, 256)
 """Batch sizes at which the files of one export are timed."""
+NOTICEABLE = 1.05
+"""From this ratio of times on, the slower file is called slower."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,12 +40,16 @@ class StagedModel:
     """Against PyTorch, on the test split."""
     failures: tuple[str, ...]
     """Gates missed; empty when it may be published."""
+    max_drop: float | None
+    """The allowance, in percentage points, with which INT8 would be published; None where none helps."""
     unscaled: Reliability
     """Confidence on the test split, had the temperature been 1."""
     scaled: Reliability
     """Confidence on the test split with the temperature."""
     latencies: dict[int, list[float]]
     """Batch size -> seconds a call, one CPU thread, measured in turns with the other files of the same export."""
+    finishing_seconds: float | None = None
+    """How long the quantization-aware finishing took; None where there was none."""
 
     def __repr__(self) -> str:
         return f"StagedModel({self.arithmetic!r}, {len(self.content):,} bytes, {'held' if self.passed else 'missed'})"
@@ -59,16 +65,20 @@ class StagedModel:
 
     def slower_than(self, other: StagedModel) -> list[str]:
         """Where this file is slower than `other` on this machine, in words; rounds are compared in pairs."""
-        warnings = []
-        for batch, seconds in self.latencies.items():
-            ratio = statistics.median(
-                mine / theirs for mine, theirs in zip(seconds, other.latencies[batch], strict=True)
-            )
-            if ratio > 1.05:
-                warnings.append(
-                    f"{self.arithmetic} is {ratio:.2f}x slower than {other.arithmetic} at batch {batch} on this machine"
-                )
-        return warnings
+        ratios = {batch: self._time_ratio(other, batch) for batch in self.latencies}
+        return [
+            f"{self.arithmetic} is {ratio:.2f}x slower than {other.arithmetic} at batch {batch} on this machine"
+            for batch, ratio in ratios.items()
+            if ratio > NOTICEABLE
+        ]
+
+    def is_worth_it(self, other: StagedModel) -> bool:
+        """Whether this file is smaller than `other`, and a call with one input not slower on this machine."""
+        return len(self.content) < len(other.content) and self._time_ratio(other, 1) <= NOTICEABLE
+
+    def _time_ratio(self, other: StagedModel, batch: int) -> float:
+        pairs = zip(self.latencies[batch], other.latencies[batch], strict=True)
+        return statistics.median(mine / theirs for mine, theirs in pairs)
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,6 +97,12 @@ class ExportResult:
     def int8_model(self) -> StagedModel | None:
         """The INT8 file that passed; None when none was asked for or none passed."""
         return self.attempts[-1] if self.attempts and self.attempts[-1].passed else None
+
+    @property
+    def recommended(self) -> StagedModel:
+        """The published file to take: INT8 where it is smaller and not slower than float here, else float."""
+        int8 = self.int8_model
+        return int8 if int8 is not None and int8.is_worth_it(self.float_model) else self.float_model
 
     def __repr__(self) -> str:
         tried = ", ".join(f"{model.arithmetic} {'held' if model.passed else 'missed'}" for model in self.attempts)
@@ -125,8 +141,8 @@ class Exported:
 
     @property
     def model(self) -> Path:
-        """The file for devices: INT8 where there is one, else float. `edgesoft.load` opens it."""
-        return self.paths[1] if self.result.int8_model is not None else self.paths[0]
+        """The file for devices: INT8 where it is worth it, else float. `edgesoft.load` opens it."""
+        return self.paths[0 if self.result.recommended is self.result.float_model else 1]
 
     def _repr_html_(self) -> str:
         return self.result._repr_html_()
@@ -142,7 +158,7 @@ class Int8MissedError(GateMissedError):
     """
 
     def __init__(self, exported: Exported) -> None:
-        super().__init__(
-            f"no INT8 file holds the gate; {exported.model} is float. Allow more with --max-drop, or train longer"
-        )
+        allowances = [attempt.max_drop for attempt in exported.result.attempts if attempt.max_drop is not None]
+        advice = f"Allow it with --max-drop {min(allowances):g}" if allowances else "Take the float file"
+        super().__init__(f"no INT8 file holds the gate; {exported.model} is float. {advice}")
         self.exported = exported

@@ -33,7 +33,7 @@ class QuantizeSettings:
 
     calibration_samples: int | None = setting(
         None,
-        "Training examples that the ranges of the activations are measured on",
+        "Training examples that ranges are measured on, and INT8 is finished with",
         **count(1),
         shown="the whole training split",
     )
@@ -52,9 +52,14 @@ class QuantizeSettings:
         check(self)
 
     def schemes(self) -> list[Scheme]:
-        """The ways to quantize that are tried in turn, the fastest and most portable first."""
-        schemes = [Scheme(), Scheme(per_channel=True), Scheme(per_channel=True, float_last=True)]
+        """The ways to quantize that are tried in turn, the fastest and most portable first; a float first layer is for tables."""
+        schemes = [
+            Scheme(),
+            Scheme(per_channel=True),
+            Scheme(per_channel=True, float_first=True),
+            Scheme(per_channel=True, float_last=True),
+        ]
         if self.eight_bit:
             schemes[1:1] = [Scheme(weight_bits=8)]
-            schemes[-1:-1] = [Scheme(weight_bits=8, per_channel=True)]
+            schemes[3:3] = [Scheme(weight_bits=8, per_channel=True)]
         return [scheme for scheme in schemes if scheme.per_channel or not self.per_channel]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.model.heads import Head, Logits, softmax
+
+Z_95 = 1.959964
+"""95 % of a normal distribution lie within this many standard deviations of its mean."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,10 @@ class Parity:
     reference_accuracy: float | None
     """Fraction of examples that the reference labels rightly; None without true labels."""
     candidate_accuracy: float | None
-
-    @property
-    def label_change_rate(self) -> float:
-        """Fraction of examples whose label changed."""
-        return len(self.label_changes) / self.examples
+    lost: int | None = None
+    """Examples that only the reference labels rightly; None without true labels."""
+    won: int | None = None
+    """Examples that only the candidate labels rightly."""
 
     @property
     def accuracy_drop(self) -> float | None:
@@ -53,6 +56,26 @@ class Parity:
         if self.reference_accuracy is None or self.candidate_accuracy is None:
             return None
         return self.reference_accuracy - self.candidate_accuracy
+
+    @property
+    def loss_p_value(self) -> float:
+        """How often chance alone would lose as many as were lost, or more, of those that only one side labels rightly.
+
+        Exact and one-sided. Source: McNemar, "Note on the Sampling Error of the Difference Between Correlated Proportions or
+        Percentages" (1947); the binomial test of its discordant pairs.
+        """
+        lost, discordant = self.lost or 0, (self.lost or 0) + (self.won or 0)
+        # In whole numbers, which are exact; each count's number of ways comes from that of the next higher one.
+        ways = total = 1
+        for count in range(discordant, lost, -1):
+            ways = ways * count // (discordant - count + 1)
+            total += ways
+        return float(total / 2**discordant)
+
+    @property
+    def largest_drop(self) -> float:
+        """The loss of accuracy, as a fraction, that these examples cannot exclude: the upper end of its 95 % interval."""
+        return _paired_upper_bound(self.lost or 0, self.won or 0, self.examples)
 
 
 def compare(reference: Logits, candidate: Logits, head: Head, truth: NDArray[np.int64] | None = None) -> Parity:
@@ -101,7 +124,18 @@ def compare(reference: Logits, candidate: Logits, head: Head, truth: NDArray[np.
         label_changes=changes,
         reference_accuracy=None if truth is None else float((reference_labels == truth).mean()),
         candidate_accuracy=None if truth is None else float((candidate_labels == truth).mean()),
+        lost=None if truth is None else int(((reference_labels == truth) & (candidate_labels != truth)).sum()),
+        won=None if truth is None else int(((reference_labels != truth) & (candidate_labels == truth)).sum()),
     )
+
+
+def divergence(reference: Logits, candidate: Logits, head: Head) -> float:
+    """Mean Kullback-Leibler divergence in nats of the candidate's probabilities at temperature 1 from the reference's."""
+    certain, other = (
+        class_logits - np.logaddexp.reduce(class_logits, axis=1, keepdims=True)
+        for class_logits in (head.class_logits(side).astype(np.float64) for side in (reference, candidate))
+    )
+    return float((np.exp(certain) * (certain - other)).sum(axis=1).mean())
 
 
 def wilson_interval(fraction: float, examples: int) -> tuple[float, float]:
@@ -109,7 +143,28 @@ def wilson_interval(fraction: float, examples: int) -> tuple[float, float]:
 
     Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference" (1927).
     """
-    z = 1.959964
+    z = Z_95
     centre = (fraction + z**2 / (2 * examples)) / (1 + z**2 / examples)
     half = z / (1 + z**2 / examples) * (fraction * (1 - fraction) / examples + z**2 / (4 * examples**2)) ** 0.5
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _paired_upper_bound(lost: int, won: int, examples: int) -> float:
+    """Upper end of the 95 % interval of `(lost - won) / examples`, by the score test, which stands up where nothing was lost, too.
+
+    Source: Tango, "Equivalence test and confidence interval for the difference in proportions for the paired-sample design" (1998).
+    """
+
+    def deviations(drop: float) -> float:
+        """How many standard errors the loss seen lies below `drop`."""
+        linear = (2 * examples - lost + won) * drop - lost - won
+        root = math.sqrt(max(0.0, linear**2 + 8 * examples * won * drop * (1 - drop)))
+        winning = (root - linear) / (4 * examples)  # the likeliest share of wins, if `drop` were the truth
+        variance = examples * (2 * winning + drop * (1 - drop))
+        return (examples * drop - lost + won) / math.sqrt(variance) if variance > 0 else math.inf
+
+    low, high = (lost - won) / examples, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if deviations(middle) < Z_95 else (low, middle)
+    return high

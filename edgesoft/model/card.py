@@ -62,21 +62,36 @@ class Scheme:
     """One scale for each output of a layer, instead of one for all."""
     float_last: bool = False
     """Leave the last layer in float."""
+    float_first: bool = False
+    """Leave the first layer in float: for features that a byte does not resolve."""
 
     def __post_init__(self) -> None:
-        flags = type(self.per_channel) is bool and type(self.float_last) is bool
+        flags = all(type(flag) is bool for flag in (self.per_channel, self.float_last, self.float_first))
         _demand(
             flags and type(self.weight_bits) is int and self.weight_bits in (7, 8), "quantization has no such scheme"
         )
 
     @property
+    def weight_levels(self) -> int:
+        """The largest integer that a weight becomes; the smallest is its negative."""
+        return int(2 ** (self.weight_bits - 1) - 1)
+
+    def rounds(self, layers: int) -> list[bool]:
+        """Which of so many linear layers are rounded to integers."""
+        return [
+            not (self.float_first and index == 0) and not (self.float_last and index == layers - 1)
+            for index in range(layers)
+        ]
+
+    @property
     def same_bits_everywhere(self) -> bool:
         """Whether every CPU computes the same logits, bit for bit: whole numbers only, and none that saturates."""
-        return self.weight_bits == 7 and not self.float_last
+        return self.weight_bits == 7 and not self.float_last and not self.float_first
 
     def __str__(self) -> str:
         scale = "per channel" if self.per_channel else "per tensor"
-        return f"{self.weight_bits}-bit weights {scale}{', last layer in float' if self.float_last else ''}"
+        kept = [name for name, flag in (("first", self.float_first), ("last", self.float_last)) if flag]
+        return f"{self.weight_bits}-bit weights {scale}{''.join(f', {name} layer in float' for name in kept)}"
 
 
 @dataclass(frozen=True)
@@ -88,11 +103,18 @@ class Quantization:
     """Training examples that the ranges of the activations were measured on."""
     activation_maxima: tuple[float, ...]
     """What the largest level of each hidden layer's activations stands for."""
+    finishing_steps: int = 0
+    """How long weights and ranges learned to be rounded; 0 where plain rounding lost nothing."""
 
     def __post_init__(self) -> None:
         _demand(type(self.examples) is int and self.examples > 0, "quantization must count its examples")
+        steps = self.finishing_steps
+        _demand(type(steps) is int and steps >= 0, "quantization must count its finishing steps")
         maxima = self.activation_maxima
         _demand(all(type(maximum) is float for maximum in maxima), "quantization must hold a list of maxima")
+
+    def __str__(self) -> str:
+        return f"{self.scheme}{f', finished in {self.finishing_steps} steps' if self.finishing_steps else ''}"
 
 
 @dataclass(frozen=True)

@@ -164,16 +164,21 @@ class Scale:
         return cls(offset, np.where(is_numeric, factor, 1.0).astype(np.float32))
 
     @classmethod
-    def to_unit_range(cls, features: NDArray[np.float32]) -> Self:
+    def to_unit_range(cls, features: NDArray[np.float32], *, beyond: int = 0) -> Self:
         """0 for each feature's smallest value, 1 for its largest: what uint8 with one scale for all features can hold.
 
         Parameters
         ----------
         features
             float32 `[n, features]`, the calibration examples, raw.
+        beyond
+            How many values may lie below 0, and as many above 1. Of a feature whose other values are all equal, none.
         """
-        low = features.min(axis=0).astype(np.float64)
-        extent = features.max(axis=0) - low
+        ordered = np.sort(features, axis=0).astype(np.float64)
+        beyond = min(beyond, (len(ordered) - 1) // 2)
+        low, high = ordered[beyond], ordered[len(ordered) - 1 - beyond]
+        low, high = np.where(high > low, (low, high), (ordered[0], ordered[-1]))
+        extent = high - low
         factor = np.divide(1.0, extent, out=np.ones_like(extent), where=extent > 0)
         return cls(low.astype(np.float32), factor.astype(np.float32))
 

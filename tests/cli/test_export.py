@@ -20,7 +20,7 @@ def run(tiny_run, tmp_path):
     return tmp_path / "runs" / "mnist"
 
 
-def test_export_and_what_it_says(cli, run, tmp_path):
+def test_export_and_what_it_says(cli, run, tmp_path, digit):
     ended = cli("export", "--quantize")
     assert ended.code == 0, ended.err
     lines = ended.out.splitlines()
@@ -47,6 +47,13 @@ def test_export_and_what_it_says(cli, run, tmp_path):
     assert talk[0] == "exporting runs/mnist/checkpoint.npz"
     assert talk[-1] == "next:  edgesoft infer PICTURE"
     assert all(line.startswith("note: ") for line in talk[1:-1])
+    assert any("against float it lost " in line and "of 10,000 test examples" in line for line in talk)
+    # The file that it recommends is the one that the next command takes.
+    report = json.loads((tmp_path / "exported" / "mnist.report.json").read_text())
+    gains_nothing = "note: INT8 gains nothing here: take exported/mnist.onnx" in talk
+    assert report["recommended"] == ("float32" if gains_nothing else "int8")
+    taken = cli("infer", digit).err
+    assert ("exported/mnist.onnx" if gains_nothing else "exported/mnist.int8.onnx") in taken
 
 
 def test_a_missed_gate_publishes_the_float_file_only(cli, mnist, tmp_path):
@@ -63,17 +70,23 @@ def test_a_missed_gate_publishes_the_float_file_only(cli, mnist, tmp_path):
     )
     assert [item.read_bytes() for item in (tmp_path / "exported").iterdir()] == [b"mine"]
     ended = cli("export", *arguments, "--overwrite")
-    assert ended.code == 3
+    assert ended.code == 3, ended.err
     assert "removed exported/mnist.int8.onnx: it belonged to the earlier model" in ended.err
     assert sorted(item.name for item in (tmp_path / "exported").iterdir()) == [
         "mnist.onnx", "mnist.report.html", "mnist.report.json"
     ]  # fmt: skip
     assert ended.err.count("not published: INT8, ") == 3
-    assert ended.err.splitlines()[-1].startswith("error: no INT8 file holds the gate; exported/mnist.onnx is float.")
+    error = ended.err.splitlines()[-1]
+    assert error.startswith(
+        "error: no INT8 file holds the gate; exported/mnist.onnx is float. Allow it with --max-drop "
+    )
     assert "INT8, 7-bit weights per channel, last layer in float" in ended.out
     report = json.loads((tmp_path / "exported" / "mnist.report.json").read_text())
     assert report["int8"] is None
     assert [attempt["passed"] for attempt in report["int8_attempts"]] == [False] * 3
+    followed = cli("export", "--quantize", "--calibration-samples", "1", "--max-drop", error.split()[-1])
+    assert followed.code == 0, followed.err
+    assert (tmp_path / "exported" / "mnist.int8.onnx").exists()
 
 
 def test_a_float_file_that_is_not_pytorchs_publishes_nothing(run, tmp_path):

@@ -21,7 +21,7 @@ from edgesoft.model.card import Scheme
 from edgesoft.model.layers import Linear
 from edgesoft.npz import write_npz
 from edgesoft.training.checkpoint import Checkpoint, read_arrays
-from tests.conftest import ROOT, environment
+from tests.conftest import ROOT, NoInt8, environment
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +94,11 @@ def test_the_order_of_the_schemes():
     assert plain == [
         "7-bit weights per tensor",
         "7-bit weights per channel",
+        "7-bit weights per channel, first layer in float",
         "7-bit weights per channel, last layer in float",
     ]
     assert [str(scheme) for scheme in QuantizeSettings(eight_bit=True).schemes()] == [
-        plain[0], "8-bit weights per tensor", plain[1], "8-bit weights per channel", plain[2]
+        plain[0], "8-bit weights per tensor", plain[1], "8-bit weights per channel", *plain[2:]
     ]  # fmt: skip
     assert QuantizeSettings(per_channel=True).schemes()[0] == Scheme(per_channel=True)
     assert all(scheme.per_channel for scheme in QuantizeSettings(per_channel=True, eight_bit=True).schemes())
@@ -105,10 +106,12 @@ def test_the_order_of_the_schemes():
 
 def test_every_scheme_is_measured_in_order_until_none_is_left(small_checkpoint, small):
     result = export(
-        Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings(calibration_samples=100), gate=Gate(-100)
+        Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings(calibration_samples=100), gate=NoInt8()
     )
     assert [attempt.arithmetic for attempt in result.attempts] == [
-        f"INT8, {scheme}" for scheme in QuantizeSettings().schemes()
+        f"INT8, {scheme}"
+        for scheme in QuantizeSettings().schemes()
+        if not scheme.float_first  # for tables only
     ]
     assert result.int8_model is None
     assert all(attempt.failures and attempt.parity.examples == 1000 for attempt in result.attempts)
@@ -118,7 +121,7 @@ def test_every_scheme_is_measured_in_order_until_none_is_left(small_checkpoint, 
 def test_the_first_scheme_that_passes_is_the_last_tried(small_checkpoint, small, monkeypatch):
     """A gate between the attempts: what the first misses and the second holds."""
     attempts = export(
-        Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings(calibration_samples=100), gate=Gate(-100)
+        Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings(calibration_samples=100), gate=NoInt8()
     ).attempts
     differences = [attempt.parity.max_logit_difference for attempt in attempts]
     second = next(index for index in range(1, 3) if differences[index] < differences[0])
@@ -133,14 +136,15 @@ def test_the_first_scheme_that_passes_is_the_last_tried(small_checkpoint, small,
     assert result.int8_model is result.attempts[-1]
 
 
-def test_a_bad_calibration_misses_the_gate_for_real(small_checkpoint, small):
-    """Ranges from one blank picture: the activations of all others are cut off."""
-    blank = dataclasses.replace(small, train=dataclasses.replace(small.train, inputs=small.train.inputs * 0))
-    path = trained_on(blank, small_checkpoint, small_checkpoint.with_name("blank.npz"))
-    result = export(Checkpoint.load(path), blank, int8=QuantizeSettings())
-    # Behind the only hidden layer stands a float layer on the last attempt, so that one does not depend on the calibration.
-    assert [attempt.passed for attempt in result.attempts[:2]] == [False, False]
-    assert "labels changed, allowed" in result.attempts[0].failures[-1]
+def test_ranges_that_cut_activations_off_miss_the_gate_for_real(small_checkpoint, small, monkeypatch):
+    monkeypatch.setattr(export_module, "NEGLIGIBLE_DROP", 1.0)  # nothing is finished
+    measure = export_module.activation_maxima
+    monkeypatch.setattr(export_module, "activation_maxima", lambda *given: [top / 100 for top in measure(*given)])
+    result = export(Checkpoint.load(small_checkpoint), small, int8=QuantizeSettings())
+    # Behind the only hidden layer stands a float layer on the last attempt, so that one does not depend on the ranges.
+    assert [attempt.passed for attempt in result.attempts] == [False, False, True]
+    assert "accuracy drops by" in result.attempts[0].failures[0]
+    assert result.attempts[0].max_drop >= 100 * result.attempts[0].parity.accuracy_drop
 
 
 def test_calibration_settings_are_in_the_card(small_checkpoint, small, tmp_path):

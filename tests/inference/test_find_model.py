@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from pathlib import Path
@@ -36,6 +37,35 @@ def test_the_only_file_serves_both(folder):
     assert find_model(None, provider="cpu") == folder / "mnist.onnx"
     shutil.move(folder / "mnist.onnx", folder / "mnist.int8.onnx")
     assert find_model(None, provider="cuda") == folder / "mnist.int8.onnx"
+
+
+def test_the_report_says_which_is_better(folder):
+    report = json.loads((folder / "mnist.report.json").read_text())
+    assert report["recommended"] == "int8"
+    (folder / "mnist.report.json").write_text(json.dumps({**report, "recommended": "float32"}))
+    assert find_model(None, provider="cpu").name == "mnist.onnx"
+    assert find_model(None, provider="cuda").name == "mnist.onnx"
+
+
+@pytest.mark.parametrize(
+    "damage", [None, "", "{", "[]", "null", '{"recommended": "float32"}', "changed", "unknown", "list"]
+)
+def test_without_a_report_of_these_files_the_smaller_one_is_taken(folder, damage):
+    path = folder / "mnist.report.json"
+    report = {**json.loads(path.read_text()), "recommended": "float32"}
+    changes = {
+        "changed": {**report, "int8": {**report["int8"], "bytes": 5}},
+        "unknown": {**report, "recommended": "int4"},
+        "list": {**report, "recommended": []},
+    }
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_text(json.dumps(changes[damage]) if damage in changes else damage)
+    assert find_model(None, provider="cpu").name == "mnist.int8.onnx"
+    with (folder / "mnist.int8.onnx").open("ab") as file:
+        file.write(bytes(10**6))
+    assert find_model(None, provider="cpu").name == "mnist.onnx"
 
 
 def test_several_models_must_be_chosen_from(folder):

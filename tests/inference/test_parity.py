@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edgesoft.errors import EdgesoftError
-from edgesoft.inference.parity import compare, softmax, wilson_interval
+from edgesoft.inference.parity import Parity, compare, softmax, wilson_interval
 from edgesoft.model.heads import Softmax
 
 REFERENCE = np.array([[2, 1, 0], [0, 3, 0], [1, 0, 1.5]], np.float32)
@@ -18,7 +18,7 @@ def test_equal_logits():
     assert parity.label_changes == ()
     assert parity.reference_accuracy == parity.candidate_accuracy == pytest.approx(2 / 3)
     assert parity.accuracy_drop == 0
-    assert parity.label_change_rate == 0
+    assert (parity.lost, parity.won) == (0, 0)
 
 
 def test_a_hand_computed_difference():
@@ -34,7 +34,7 @@ def test_a_hand_computed_difference():
     assert change.reference_probability == pytest.approx(math.exp(1.5) / (math.e + 1 + math.exp(1.5)))
     assert change.candidate_probability == pytest.approx(math.exp(1.75) / (math.exp(1.75) + 1 + math.exp(1.5)))
     assert parity.accuracy_drop == pytest.approx(1 / 3)
-    assert parity.label_change_rate == pytest.approx(1 / 3)
+    assert (parity.lost, parity.won) == (1, 0)
 
 
 def test_a_shift_of_every_logit_is_seen_in_the_logits_only():
@@ -42,7 +42,7 @@ def test_a_shift_of_every_logit_is_seen_in_the_logits_only():
     assert parity.max_logit_difference == 5
     assert parity.max_probability_difference < 1e-12
     assert parity.reference_accuracy is parity.candidate_accuracy is None
-    assert parity.accuracy_drop is None
+    assert parity.accuracy_drop is parity.lost is parity.won is None
 
 
 @pytest.mark.parametrize("unknown", ["reference_accuracy", "candidate_accuracy"])
@@ -121,3 +121,42 @@ def test_wilson_interval_never_leaves_0_to_1():
         low, high = wilson_interval(0.0, examples)[0], wilson_interval(1.0, examples)[1]
         assert low >= 0
         assert high <= 1
+
+
+def paired(lost, won, examples):
+    return Parity(examples, 0.0, 0.0, 0.0, (), 0.5, 0.5 - (lost - won) / examples, lost, won)
+
+
+@pytest.mark.parametrize(
+    ("lost", "won", "p"),
+    # Tails of the binomial distribution at one half, by hand.
+    [(0, 0, 1), (0, 3, 1), (1, 0, 1 / 2), (5, 0, 1 / 32), (3, 2, 16 / 32), (8, 2, 56 / 1024), (9, 1, 11 / 1024)],
+)
+def test_how_often_chance_loses_as_much(lost, won, p):
+    assert paired(lost, won, 100).loss_p_value == pytest.approx(p, rel=1e-12)
+
+
+def test_chance_among_very_many(rng):
+    """Next to a simulation; and no number overflows."""
+    simulated = (rng.binomial(400, 0.5, 200_000) >= 215).mean()
+    assert paired(215, 185, 10_000).loss_p_value == pytest.approx(simulated, abs=0.003)
+    assert 0 < paired(25_000, 24_000, 10**6).loss_p_value < 1e-5
+
+
+def test_the_loss_that_cannot_be_excluded():
+    # Without discordant pairs the score test gives z^2 / (n + z^2); without wins, Wilson's upper bound of the share lost.
+    z2 = 1.959964**2
+    for examples in (45, 10_000):
+        assert paired(0, 0, examples).largest_drop == pytest.approx(z2 / (examples + z2), abs=1e-9)
+        assert paired(3, 0, examples).largest_drop == pytest.approx(
+            wilson_interval(3 / examples, examples)[1], abs=1e-9
+        )
+    assert paired(0, 10, 100).largest_drop < 0
+    assert paired(45, 0, 45).largest_drop == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("examples", "loses", "wins"), [(45, 0.05, 0.02), (200, 0.03, 0.03), (2000, 0.01, 0.004)])
+def test_it_is_seldom_too_small(rng, examples, loses, wins):
+    draws = rng.multinomial(examples, [loses, wins, 1 - loses - wins], size=400)
+    covered = np.mean([paired(int(lost), int(won), examples).largest_drop >= loses - wins for lost, won, _ in draws])
+    assert covered >= 0.95

@@ -133,6 +133,8 @@ def test_what_is_no_card(text, match):
         (part("quantization", examples=True), "must count its examples"),
         (part("quantization", activation_maxima=[1]), "a list of maxima"),
         (part("quantization", activation_maxima=3.0), "a list of maxima"),
+        (part("quantization", finishing_steps=-1), "count its finishing steps"),
+        (part("quantization", finishing_steps=True), "count its finishing steps"),
         ({"parity": 3}, "parity must be an object"),
         (part("parity", examples=1.0), "parity must hold counts"),
         (part("parity", accuracy=None), "parity must hold numbers"),

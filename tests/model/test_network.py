@@ -15,7 +15,7 @@ from edgesoft.model.heads import probabilities
 from edgesoft.model.network import BATCH_SIZE, read_network
 from edgesoft.training.checkpoint import Checkpoint
 from tests import edits
-from tests.conftest import ROOT
+from tests.conftest import ROOT, NoInt8
 from tests.exporting.test_quantize import integer_reference
 
 SATURATES = platform.machine() in ("x86_64", "AMD64") and not features() & {"avx512_vnni", "avx_vnni"}
@@ -47,13 +47,11 @@ def test_per_channel_and_a_float_last_layer(tiny_checkpoint, small, mnist, tmp_p
     """
     import dataclasses
 
-    from edgesoft.exporting.gate import Gate
-
     trained = Checkpoint.load(tiny_checkpoint)
     training = dataclasses.replace(trained.card.training, data_sha256=small.digest)
     card = dataclasses.replace(trained.card, training=training)
     dataclasses.replace(trained, card=card).save(tmp_path / "c.npz")
-    result = export(Checkpoint.load(tmp_path / "c.npz"), small, gate=Gate(-100), int8=QuantizeSettings(eight_bit=True))
+    result = export(Checkpoint.load(tmp_path / "c.npz"), small, gate=NoInt8(), int8=QuantizeSettings(eight_bit=True))
     assert len(result.attempts) == 5
     for number, attempt in enumerate(result.attempts):
         path = tmp_path / f"{number}.onnx"
