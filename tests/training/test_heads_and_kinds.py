@@ -1,6 +1,5 @@
 """Softmax and sigmoid heads, pictures and tables: from training to the device, held against numpy and scikit-learn's formulas."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
