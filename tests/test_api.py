@@ -36,7 +36,11 @@ def test_arrays_of_every_kind_train_export_and_classify(tmp_path, kind):
     convert = {"numpy": lambda a: a, "torch": torch.from_numpy, "lists": lambda a: a.tolist()}[kind]
     run = edgesoft.train(convert(x), convert(y), labels=["a", "b", "c"], name="blobs", output=tmp_path / "run", **QUICK)
     exported = edgesoft.export(run, output=tmp_path / "exported")
-    assert exported.model.name == "blobs.int8.onnx"
+    names = {
+        "float32": "blobs.onnx",
+        "int8": "blobs.int8.onnx",
+    }  # which of so small files is quicker differs from run to run
+    assert exported.model.name == names[exported.result.recommended.precision]
     classifier = edgesoft.load(exported.model)
     labels = classifier(x[:50].astype(np.float32)).labels
     assert np.mean([label == "abc"[target] for label, target in zip(labels, y, strict=False)]) > 0.9

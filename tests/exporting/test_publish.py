@@ -55,14 +55,16 @@ def test_an_int8_file_that_missed_its_gate_is_not_published(tiny_export, mnist, 
 
 def test_the_keys_of_the_report(tiny_export):
     report = report_document(tiny_export)
-    assert set(report) == {"schema_version", "name", "checkpoint_sha256", "float32", "int8", "int8_attempts"}
+    assert set(report) == {
+        "schema_version", "name", "checkpoint_sha256", "recommended", "float32", "int8", "int8_attempts",
+    }  # fmt: skip
     assert set(report["int8"]) == {
         "arithmetic", "bytes", "sha256", "passed", "gates_missed", "parity", "temperature",
-        "expected_calibration_error", "median_seconds",
+        "expected_calibration_error", "median_seconds", "finishing_seconds",
     }  # fmt: skip
     assert set(report["int8"]["parity"]) == {
         "examples", "max_logit_difference", "mean_logit_difference", "max_probability_difference", "label_changes",
-        "reference_accuracy", "candidate_accuracy",
+        "reference_accuracy", "candidate_accuracy", "lost", "won",
     }  # fmt: skip
     for change in report["int8"]["parity"]["label_changes"]:
         assert set(change) == {"example", "reference", "candidate", "reference_probability", "candidate_probability"}
