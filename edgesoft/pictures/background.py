@@ -15,7 +15,6 @@ from edgesoft.pictures.filters import (
     closing,
     components,
     enlarge,
-    median,
     otsu,
     resample,
     robust_deviation,
@@ -121,14 +120,14 @@ def _fit_illumination(brightness: Floats) -> Floats:
         normal = weighted @ basis.T + 1e-6 * weights.sum() * np.eye(6)
         surface = np.linalg.solve(normal, weighted @ values) @ basis
         away = np.abs(values - surface)
-        weights = 1 / (1 + (away / max(3 * float(median(away.ravel())), 1e-3)) ** 2) ** 2
+        weights = 1 / (1 + (away / max(3 * float(np.median(away)), 1e-3)) ** 2) ** 2
     return surface.reshape(brightness.shape).astype(np.float32)
 
 
 def _envelope(brightness: Floats, window: float) -> Floats:
     """Upper envelope, the background of dark ink: the median of the bright class, or a closing that is wider than strokes."""
     if window == 0:
-        return np.full_like(brightness, median(brightness[brightness >= otsu(brightness.ravel())]))
+        return np.full_like(brightness, np.median(brightness[brightness >= otsu(brightness.ravel())]))
     return closing(brightness, max(2, round(window * max(brightness.shape))))
 
 
@@ -207,7 +206,7 @@ def _local_background(brightness: Floats, window: float) -> Floats:
     if free.all():
         return envelope if envelope.shape == brightness.shape else resample(envelope, height, width)
     if window == 0 and float(np.ptp(np.quantile(small[free], [0.1, 0.9]))) < UNIFORM * float(gap[~free].mean()):
-        return np.full_like(brightness, median(small[free]))
+        return np.full_like(brightness, np.median(small[free]))
     radius = max(2, round((window or 0.25) * max(small.shape)))
     weights = free.astype(np.float32)
     # Where the window holds almost no background (inside a blot), the closing stands.

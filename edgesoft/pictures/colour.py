@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgesoft.pictures.filters import Floats, median, robust_deviation
+from edgesoft.pictures.filters import Floats, robust_deviation
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,12 +52,12 @@ def _composite(colour: Floats, alpha: Floats) -> Floats:
         return np.ones_like(colour)
     shown = colour[visible]
     grey = shown @ LUMINANCE if shown.shape[1] == 3 else shown[:, 0]
-    middle = float(median(grey.ravel()))
+    middle = float(np.median(grey))
     is_cut_out = visible.mean() > 0.5 and float(
         np.ptp(np.quantile(grey, [0.005, 0.995]))
     ) > 0.15 + 4 * robust_deviation(grey)
     strokes_ground = np.full(colour.shape[2], 0.0 if middle > 0.5 else 1.0)
-    ground = median(shown) if is_cut_out else strokes_ground
+    ground = np.median(shown, axis=0) if is_cut_out else strokes_ground
     cover = alpha[..., None]
     return (colour * cover + ground.astype(np.float32) * (1 - cover)).astype(np.float32)
 

@@ -7,7 +7,6 @@ They are written here because SciPy, which has most of them, would add 140 MB to
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,18 +137,11 @@ def otsu(values: Floats) -> float:
     return float(edges[1:-1][best].mean())
 
 
-def median(values: NDArray[Any]) -> Any:
-    """Median over the first axis of numbers that are not NaN: `numpy.median`'s, which would import numpy.ma and slow every start."""
-    middle = [(len(values) - 1) // 2, len(values) // 2]
-    return np.partition(values, middle, axis=0)[middle].mean(axis=0)
-
-
 def robust_deviation(values: Floats) -> float:
     """Robust standard deviation: 1.4826 times the median distance from the median."""
     if values.size == 0:
         return 0.0
-    flat = values.ravel()
-    return 1.4826 * float(median(np.abs(flat - median(flat))))
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
 
 
 def stroke_width(ink: Floats) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.pictures.filters import Floats, Ints, Mask, box_mean, components, median
+from edgesoft.pictures.filters import Floats, Ints, Mask, box_mean, components
 
 # A mark is weak ink joined to strong ink (hysteresis: Canny, "A computational approach to edge
 # detection", 1986): pale ends of strokes stay, pale stains and ruled lines go.
@@ -61,7 +61,7 @@ def _edge_width(contrast: Floats, mask: Mask, stroke_contrast: float) -> float:
     smooth = box_mean(contrast, max(1, max(contrast.shape) // 64))
     dark = mask & (contrast > 0.9 * stroke_contrast)
     # What so small a blur washes out is a thin line.
-    if not dark.any() or float(median(smooth[dark])) < 0.8 * stroke_contrast:
+    if not dark.any() or float(np.median(smooth[dark])) < 0.8 * stroke_contrast:
         return 0.0
     band = np.clip((smooth / np.float32(stroke_contrast) - np.float32(0.4)) / np.float32(0.4), 0, 1) * mask
     area = float(((band > 0) & (band < 1)).sum())

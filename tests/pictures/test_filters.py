@@ -15,7 +15,6 @@ from edgesoft.pictures.filters import (
     closing,
     components,
     dilation,
-    median,
     otsu,
     robust_deviation,
     stroke_width,
@@ -132,12 +131,3 @@ def test_stroke_width_of_a_line():
     line = np.zeros((60, 200), np.float32)
     line[25:31] = 1
     assert stroke_width(line) == pytest.approx(6, rel=0.05)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(1,), (2,), (7,), (1000,), (5, 3), (6, 3)])
-def test_the_median_is_numpys(rng, dtype, shape):
-    values = (255 * rng.random(shape)).astype(dtype)
-    found, expected = median(values), np.median(values, axis=0)
-    np.testing.assert_array_equal(found, expected)
-    assert found.dtype == expected.dtype
