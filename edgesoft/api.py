@@ -89,7 +89,6 @@ def train(
     >>> run = edgesoft.train(x, x[:, 0] > 0, epochs=5, output="runs/example")  # doctest: +SKIP
     """
     from edgesoft.data.load import load_dataset
-    from edgesoft.training import train as training
     from edgesoft.training.results import Watcher
     from edgesoft.training.runs import RunFolder, new_run
     from edgesoft.training.settings import TrainSettings, suited
@@ -112,6 +111,8 @@ def train(
     else:
         dataset = _from_arrays(data, _data_settings(chosen), name=name, **given)
     resolved = TrainSettings(**{**suited(len(dataset.train), dataset.input.kind), **learning})
+    from edgesoft.training import train as training  # only now: importing torch takes longer than all of the above
+
     watcher.on_start(dataset, resolved)
     folder = new_run(dataset.name) if output is None else RunFolder(Path(output))
     try:
@@ -192,9 +193,7 @@ def export(
     """
     from edgesoft.data.dataset import Dataset
     from edgesoft.data.load import load_dataset
-    from edgesoft.exporting import export as exporting
     from edgesoft.exporting.gate import Gate
-    from edgesoft.exporting.publish import publish
     from edgesoft.exporting.replace import check_replaceable
     from edgesoft.exporting.results import Exported, Int8MissedError
     from edgesoft.exporting.settings import PublishSettings, QuantizeSettings
@@ -216,7 +215,12 @@ def export(
     else:
         path = newest_checkpoint() if run is None else checkpoint_in(Path(run))
     on_start(path)
-    checkpoint = Checkpoint.load(path)  # what cannot be read is said before its data are looked for
+    checkpoint = Checkpoint.load(
+        path
+    )  # what cannot be read is said before its data are looked for, and before torch is imported
+    from edgesoft.exporting import export as exporting
+    from edgesoft.exporting.publish import publish
+
     folder, stem = Path(output), exporting.stem_of(checkpoint, name)
     check_writable(folder)
     if not overwrite:

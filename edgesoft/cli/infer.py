@@ -196,7 +196,7 @@ def _rows(names: list[str], features: str | None, spec: TableSpec) -> Iterator[t
     for name in names:
         # A file that cannot be read is an answer like any other, and the next file follows.
         try:
-            file = RowFile(Path(name), spec)
+            file = RowFile(Path("/dev/stdin" if name == STANDARD_INPUT else name), spec)
             if file.unused:
                 say(f"note: {name}: columns that the model does not take: {shortened(file.unused)}")
             yield from named_rows(file)

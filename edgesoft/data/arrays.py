@@ -18,7 +18,7 @@ from edgesoft.errors import EdgesoftError
 from edgesoft.model.inputs import InputKind, PictureInput, TableInput
 from edgesoft.names import flaw, quoted, stem
 from edgesoft.npz import read_npz
-from edgesoft.tables.spec import Column
+from edgesoft.tables.spec import LARGEST_TO_LEARN, Column
 
 NPZ_LIMIT = 4 * 2**30
 """Largest `.npz` file, and largest sum of its arrays, in bytes."""
@@ -174,7 +174,7 @@ def _checked_inputs(x: NDArray[Any], labels: int, where: str) -> NDArray[Any]:
         raise EdgesoftError(f"{where}: features are {x.dtype} {list(x.shape)}. Expected numbers [n, features]")
     with np.errstate(over="ignore"):
         features = np.array(x, np.float32, order="C")
-    wrong = ~np.isfinite(features).all(axis=1)
+    wrong = ~(np.abs(features) <= LARGEST_TO_LEARN).all(axis=1)  # NaN fails this too
     if wrong.any():
         raise EdgesoftError(
             f"{where}: {wrong.sum():,} of {labels:,} rows hold NaN, infinite or too large numbers (first: row {int(wrong.argmax())}). "

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from edgesoft.data.labels import in_order
 from edgesoft.data.splits import MOST_CLASSES
 from edgesoft.names import fault, flaw, quoted
-from edgesoft.tables.spec import MISSING, TableError, parse_number, shown
+from edgesoft.tables.spec import LARGEST_TO_LEARN, MISSING, TableError, parse_number, shown
 
 MOST_VALUES = MOST_CLASSES
 """Different values that a text column may have, as many as the label column."""
@@ -24,7 +22,6 @@ MOST_COMPLAINTS = 5
 NO_LABEL = frozenset({"", "?", "nan"})
 """What stands in a label column of words where a label is missing, in lower case: "none" may be a class."""
 LONGEST_MISSING = max(map(len, MISSING))
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass
@@ -59,7 +56,7 @@ class ColumnScan:
                 self.first_word = self.first_word if self.words else (line, cell)
                 self.words += 1
                 return
-        if size <= _LARGEST:
+        if size <= LARGEST_TO_LEARN:
             self.numbers += 1
         elif math.isnan(size):
             self.first_missing = self.first_missing or line

@@ -53,7 +53,11 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
         raise TableError(f"{path}: the file is empty. Expected a heading and one row an example")
     check_heading(names, path)
     target = _find_column(options.target, names, path)
-    ignored = {_find_column(name, names, path) for name in options.ignore_columns} - {target}
+    ignored = {_find_column(name, names, path) for name in options.ignore_columns}
+    if target in ignored:
+        raise UsageError(
+            f"{path}: --ignore-columns leaves out {names[target]!r}, which --target names. Choose one of them"
+        )
     places = [place for place in range(len(names)) if place != target and place not in ignored]
     if not places:
         raise TableError(f"{path}: has no column besides the labels. Expected at least one column of features")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
@@ -167,6 +168,8 @@ class Classifier:
         EdgesoftError
             As for a call, when the array at fault is reached.
         """
+        if not isinstance(inputs, Iterable):
+            raise UsageError(f"stream of {brief(inputs)}: expected an array, or arrays one after the other")
         return self._batches(inputs, _whole_number("batch_size", batch_size, MOST))
 
     def _batches(self, inputs: NDArray[Any] | Iterable[NDArray[Any]], batch_size: int) -> Iterator[Prediction]:
@@ -300,6 +303,8 @@ def load(
     ProviderUnavailableError
         The provider cannot run here.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(f"{brief(path)}: expected the path of a model file")
     choice = choose(provider, device_id=device_id, tf32=tf32)
     return Classifier(open_model(path), choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
 

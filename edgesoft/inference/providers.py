@@ -19,6 +19,7 @@ import numpy as np
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 from edgesoft.inference.cuda import Obstacle, driver_obstacle, find_driver, library_obstacle, pip_cuda
 from edgesoft.inference.runtime import VERSION, installed_wheels, onnxruntime
+from edgesoft.settings import brief
 
 ProviderName = str
 """ONNX Runtime's name without its ending, in lower case: "cpu", "cuda", "tensorrt", "openvino", "coreml" ..."""
@@ -84,6 +85,8 @@ def resolve(asked: str) -> ProviderName:
     UsageError
         This ONNX Runtime knows no such provider; the message suggests the nearest.
     """
+    if not isinstance(asked, str):
+        raise UsageError(f"provider {brief(asked)}: expected a name, such as cpu, cuda or auto")
     name = _short(asked.strip())
     name = _ALIASES.get(name, name)
     names = ("auto", *known_providers())

@@ -30,6 +30,8 @@ LONGEST_NUMBER = 1000
 """Characters of a number. No program writes so many, and reading them takes time."""
 SHOWN = 40
 """Characters of a cell that a message shows."""
+LARGEST_TO_LEARN = 1e30
+"""Largest number that training takes: with far larger ones, the sums within a network would leave float32."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 

@@ -42,7 +42,7 @@ def read_settings_file(path: Path) -> dict[str, dict[str, Any]]:
     content = read_bytes(path, limit=SIZE_LIMIT, what="settings (.toml or .json)")
     is_toml = path.suffix.lower() == ".toml"
     try:
-        document = tomllib.loads(content.decode()) if is_toml else json.loads(content)
+        document = tomllib.loads(content.decode("utf-8-sig")) if is_toml else json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise EdgesoftError(f"{path}: is no {'TOML' if is_toml else 'JSON'} ({error})") from error
     if not isinstance(document, dict):

@@ -88,6 +88,7 @@ def test_columns_may_be_left_out(tmp_path):
         (rows(at_5_1=""), r"1 of 30 rows have no value in column 'colour'"),
         (rows(at_5_0="inf"), r"1 of 30 rows hold an infinite or too large number in column 'width' \(first: line 5\)"),
         (rows(at_5_0="1e39"), "infinite or too large number"),
+        (rows(at_5_0="-1e31"), "infinite or too large number"),  # float32 holds it, but not what a network makes of it
         (rows(at_5_0="wide"), "column 'width' holds numbers, but 'wide' in line 5"),
         (rows(at_5_2=""), r"1 of 30 rows have no label in column 'kind' \(first: line 5\)"),
         (rows().replace("red", "red,1"), "line 2: 4 cells where the first line has 3"),

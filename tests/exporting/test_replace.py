@@ -10,6 +10,13 @@ from edgesoft.exporting.publish import publish
 from tests import edits
 
 
+@pytest.fixture(autouse=True)
+def one_page(exported, monkeypatch):
+    """Each publication would draw the same page again, in more time than all the rest of it."""
+    page = (exported / "mnist.report.html").read_text(encoding="utf-8")
+    monkeypatch.setattr("edgesoft.exporting.publish.report_html", lambda *_: page)
+
+
 @pytest.fixture
 def folder(exported, tmp_path):
     for path in exported.iterdir():

@@ -194,3 +194,14 @@ def test_what_is_no_array_is_named(ready, what):
 def test_a_memory_map_is_an_array(ready, mnist, tmp_path):
     np.save(tmp_path / "x.npy", mnist.test.inputs[:20])
     assert answers(ready, np.load(tmp_path / "x.npy", mmap_mode="r")) == answers(ready, mnist.test.inputs[:20])
+
+
+@pytest.mark.parametrize("wrong", [None, 0, 3.5, ["cpu"], b"cpu"], ids=repr)
+def test_what_is_no_path_no_provider_and_no_stream(exported, wrong):
+    with pytest.raises(UsageError, match="expected the path of a model file"):
+        edgesoft.load(wrong)
+    with pytest.raises(UsageError, match="expected a name, such as cpu"):
+        edgesoft.load(exported / "mnist.int8.onnx", provider=wrong)
+    if not hasattr(wrong, "__iter__"):
+        with pytest.raises(UsageError, match="expected an array, or arrays one after the other"):
+            edgesoft.load(exported / "mnist.int8.onnx").stream(wrong)

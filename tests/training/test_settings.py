@@ -35,7 +35,7 @@ def test_hidden_layers(given, widths):
 )  # fmt: skip
 def test_what_are_no_hidden_layers(given):
     with pytest.raises(
-        UsageError, match='expected widths from 1 to 65536 such as "520,320,240,120", or "none"'
+        UsageError, match='expected widths from 1 to 65536 such as "520,320,240,120", at most 100 of them, or "none"'
     ) as caught:
         hidden(given)
     assert len(str(caught.value)) < 250

@@ -183,7 +183,7 @@ def test_cuda_where_there_is_none(small, folder):
 
 
 def test_plain_softmax_regression_and_a_batch_larger_than_the_data(small, folder):
-    result = train(small, dataclasses.replace(CONFIG, hidden=(), batch_size=10**9, epochs=6), folder)
+    result = train(small, dataclasses.replace(CONFIG, hidden=(), batch_size=10**6, epochs=6), folder)
     assert len(result.checkpoint.linears) == 1
     assert result.best.validation_accuracy > 0.2
 
