@@ -42,7 +42,12 @@ def test_the_tour_prints_what_it_shows(tmp_path):
             env=PATIENT,
         )
         assert process.returncode == 0, process.stdout
-        assert sorted(map(shape, process.stdout.splitlines())) == sorted(map(shape, shown.splitlines())), command
+        printed, promised = (
+            # Notes say what this machine made of it: whether INT8 had to be finished, and how fast it is.
+            sorted(shape(line) for line in text.splitlines() if not line.startswith("note: "))
+            for text in (process.stdout, shown)
+        )
+        assert printed == promised, command
 
 
 def test_the_library_examples_run(tmp_path):
