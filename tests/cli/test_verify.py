@@ -9,7 +9,7 @@ from tests import edits
 
 PARITY = {
     "examples", "max_logit_difference", "mean_logit_difference", "max_probability_difference", "label_changes",
-    "reference_accuracy", "candidate_accuracy",
+    "reference_accuracy", "candidate_accuracy", "lost", "won",
 }  # fmt: skip
 
 

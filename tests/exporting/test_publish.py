@@ -38,7 +38,7 @@ def test_what_is_published(tiny_export, mnist, tmp_path):
 
 def test_without_int8_a_file_of_an_earlier_export_goes(tiny_export, mnist, tmp_path):
     publish(tiny_export, mnist, tmp_path)
-    publish(dataclasses.replace(tiny_export, attempts=()), mnist, tmp_path)
+    publish(dataclasses.replace(tiny_export, attempts=()), mnist, tmp_path, overwrite=True)
     assert listed(tmp_path) == ["mnist.onnx", "mnist.report.html", "mnist.report.json"]
     assert json.loads((tmp_path / "mnist.report.json").read_text())["int8"] is None
 
@@ -46,7 +46,7 @@ def test_without_int8_a_file_of_an_earlier_export_goes(tiny_export, mnist, tmp_p
 def test_an_int8_file_that_missed_its_gate_is_not_published(tiny_export, mnist, tmp_path):
     publish(tiny_export, mnist, tmp_path)
     missed = tuple(dataclasses.replace(attempt, failures=("too bad",)) for attempt in tiny_export.attempts)
-    publish(dataclasses.replace(tiny_export, attempts=missed), mnist, tmp_path)
+    publish(dataclasses.replace(tiny_export, attempts=missed), mnist, tmp_path, overwrite=True)
     assert "mnist.int8.onnx" not in listed(tmp_path)
     report = json.loads((tmp_path / "mnist.report.json").read_text())
     assert report["int8"] is None
@@ -143,7 +143,7 @@ def test_struck_at_each_step_it_is_one_export_or_the_other(sets, mnist, tmp_path
     seen = set()
     for step in range(1, 300, 1 if strike == "killed" else 3):
         publish(sets[0], mnist, tmp_path, overwrite=True)
-        code = struck(lambda: publish(sets[new], mnist, tmp_path), STRIKES[strike], step)
+        code = struck(lambda: publish(sets[new], mnist, tmp_path, overwrite=True), STRIKES[strike], step)
         files = found(tmp_path)
         assert files in (old_files, new_files), (step, sorted(files))
         seen.add((code == 0, files == new_files))
@@ -152,7 +152,7 @@ def test_struck_at_each_step_it_is_one_export_or_the_other(sets, mnist, tmp_path
     else:
         pytest.fail("it never got through")
     assert {(False, False), (False, True), (True, True)} <= seen
-    publish(sets[new], mnist, tmp_path)
+    publish(sets[new], mnist, tmp_path, overwrite=True)
     assert listed(tmp_path) == sorted(new_files)
 
 
@@ -167,7 +167,7 @@ for turn in sys.stdin:
     child = os.fork()
     while child == 0:
         for result in exports:
-            module.publish(result, dataset, Path(sys.argv[2]))
+            module.publish(result, dataset, Path(sys.argv[2]), overwrite=True)
     print(child, flush=True)
     os.waitpid(child, 0)
     print("dead", flush=True)
