@@ -24,13 +24,11 @@ Source = str | PathLike[str] | bytes | bytearray | memoryview
 
 READS = "PNG, JPEG, BMP, GIF, TIFF, WebP or PPM/PGM/PBM"
 
-# What a picture may take while it is decoded. With the interpreter, numpy and Pillow (60 MB)
-# and the arrays of the normaliser (40 MB) the process stays under 300 MB.
+# With the interpreter, numpy and Pillow (60 MB) and the arrays of the normaliser (40 MB) the process stays under 300 MB.
 DECODE_BUDGET = 160_000_000
 # Larger sides than any camera's; also stops 1 x 60,000,000 pictures, whose rows no format needs.
 LONGEST_SIDE = 30_000
-# A picture is shrunk to about this side before anything is measured: a digit that takes a tenth
-# of a photograph still has 50 pixels, and every later step costs the same for every camera.
+# A picture is shrunk to about this side first: a digit that takes a tenth of a photograph still has 50 pixels.
 WORKING_SIDE = 512
 
 # Files up to this size in bytes are read in one call: a decoder makes many small ones, which take a third of a small picture's time.
