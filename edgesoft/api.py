@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgesoft.exporting.results import Exported
     from edgesoft.inference.providers import Choice
     from edgesoft.inference.verify import VerifyReport
+    from edgesoft.targets.convert import Converted
     from edgesoft.training.results import Epoch, TrainResult, Watcher
 
 
@@ -303,6 +304,40 @@ def verify(
     checkpoint = Checkpoint.load(path)  # what cannot be read is said before its data are looked for
     dataset = load_dataset(stored_data_settings(RunFolder(path.parent), data))
     return verify_against(report, checkpoint, dataset, threads=threads)
+
+
+def convert(
+    model: str | Path, to: str | Sequence[str], output: str | Path, *, overwrite: bool = False
+) -> tuple[Converted, ...]:
+    """Turn a model into folders that run where there is no Python, as `edgesoft convert` does.
+
+    Parameters
+    ----------
+    model
+        The `.onnx` file.
+    to
+        What for: "c"; several as a list, or with commas between them.
+    output
+        The folder to write; several targets get a folder each in it.
+    overwrite
+        Replace what edgesoft wrote there before; what it did not write stays.
+
+    Returns
+    -------
+    tuple of Converted
+        A folder and its files for each target.
+
+    Raises
+    ------
+    EdgesoftError
+        The model cannot be read, was changed after export, or has no such form; or the folder holds something already.
+    UsageError
+        There is no such target.
+    """
+    from edgesoft.targets.convert import convert as write
+
+    targets = [word.strip() for word in to.split(",")] if isinstance(to, str) else list(to)
+    return write(Path(model), targets, Path(output), overwrite=overwrite)
 
 
 def _settings(settings: Mapping[str, Any], config: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:

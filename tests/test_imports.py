@@ -19,7 +19,7 @@ LEVELS = [
     ("npz", "pages", "transaction"),
     ("pictures", "tables"),
     ("model",),
-    ("inference",),
+    ("inference", "targets"),
     ("data",),
     ("training",),
     ("exporting",),

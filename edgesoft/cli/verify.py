@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,14 +12,14 @@ import typer
 from edgesoft.cli import options
 from edgesoft.cli.console import percent, say
 from edgesoft.cli.render import show
-from edgesoft.errors import GateMissedError
+from edgesoft.errors import GateMissedError, UsageError
 
 if TYPE_CHECKING:
     from edgesoft.inference.verify import VerifyReport
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Model file.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="Model file, or a folder from edgesoft convert.", show_default=False)],
     provider: options.Provider = "cpu",
     device_id: options.DeviceId = None,
     threads: options.Threads = None,
@@ -44,8 +45,14 @@ def command(
 ) -> None:
     """Prove that a model file is intact and still answers as PyTorch did.
 
-    The file carries its own examples, so a device needs neither PyTorch nor the data. Exit code 3 when something differs.
+    The file carries its own examples, so a device needs neither PyTorch nor the data. Exit code 3 when something differs. A converted
+    folder is compiled and run, as make check would do it: only with folders from people whom you trust.
     """
+    if model.is_dir():
+        if provider != "cpu" or tf32 or any(option is not None for option in (device_id, threads, against, data)):
+            raise UsageError(f"{model}: is a folder; only --sha256 and --json go with one")
+        _verify_folder(model, sha256, as_json=as_json)
+        return
     from edgesoft.api import verify
     from edgesoft.inference.providers import int8_warning, resolve
 
@@ -70,6 +77,19 @@ def command(
     if not report.passed:
         stages = ", ".join(dict.fromkeys(finding.stage for finding in report.findings))
         raise GateMissedError(f"{model}: not verified; what differs: {stages}. Export it again: edgesoft export")
+
+
+def _verify_folder(folder: Path, sha256: str | None, *, as_json: bool) -> None:
+    from edgesoft.targets.replay import replay
+
+    result = replay(folder, sha256=sha256)
+    lines = (
+        f"{name:<16} {text}"
+        for name, text in (("made from", result.model), ("run by", result.tool), ("says", result.said))
+    )
+    show(asdict(result), lines, as_json=as_json)
+    if not result.passed:
+        raise GateMissedError(f"{folder}: does not answer as its model did at export ({result.said})")
 
 
 def _document(report: VerifyReport) -> dict[str, Any]:

@@ -1,0 +1,30 @@
+"""`edgesoft convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgesoft.cli.console import say, write
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="Model file.", show_default=False)],
+    to: Annotated[str, typer.Option(metavar="c", help="What for: c.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option(help="Folder to write; several targets get a folder each in it.", show_default=False)
+    ],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what edgesoft wrote there before.")] = False,
+) -> None:
+    """Turn a model into what runs where there is no Python.
+
+    c: C99 for a microcontroller or a server, without dependencies. The golden examples travel along: make check replays them, and so
+    does edgesoft verify on the folder.
+    """
+    from edgesoft.api import convert
+
+    for converted in convert(model, to, output, overwrite=overwrite):
+        write(*map(str, converted.files))
+        say(f"next:  edgesoft verify {converted.folder}")

@@ -1,0 +1,1 @@
+"""C99 without dependencies, from a microcontroller to a server."""

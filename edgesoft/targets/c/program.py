@@ -1,0 +1,229 @@
+"""The files of a C folder: header, network, probabilities, and a program that replays the golden examples."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import textwrap
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files as resources
+from string import Template
+from typing import ClassVar
+
+import numpy as np
+
+from edgesoft.errors import EdgesoftError
+from edgesoft.model.card import ModelCard
+from edgesoft.model.file import GOLDEN_KEY, ModelFile
+from edgesoft.model.golden import Golden
+from edgesoft.model.heads import Sigmoid
+from edgesoft.model.network import FLOAT32_MAX, read_network
+from edgesoft.targets.c.literals import array, comment, identifier, number, text
+from edgesoft.targets.c.plan import InexpressibleError, Plan, plan
+from edgesoft.version import __version__
+
+FLOAT_TOLERANCE = 1e-4
+"""How far logits of a float model may lie from those of ONNX Runtime, which adds in another order."""
+MIXED_TOLERANCE = 0.02
+"""The same where integers follow floats: a share of the largest logit, because a sum on the edge may round to the next level."""
+COLUMNS = 110
+
+# Function -> those that it calls, in the order in which they are written.
+_FUNCTIONS: Mapping[str, tuple[str, ...]] = {
+    "dense_bytes": ("products", "to_byte"),
+    "dense_bytes_to_floats": ("products",),
+    "dense": (),
+    "relu": (),
+    "scale_features": (),
+    "bytes_of_floats": ("to_byte",),
+    "floats_of_bytes": (),
+}
+
+
+class _Template(Template):
+    """Of C and of Makefiles, where `$` has a meaning."""
+
+    delimiter: ClassVar[str] = "@"
+
+
+def write_program(model: ModelFile) -> dict[str, bytes]:
+    """A model as C99: file name -> content; the same model gives the same bytes.
+
+    Parameters
+    ----------
+    model
+        Unchanged since export.
+
+    Raises
+    ------
+    EdgesoftError
+        It carries no golden examples, or its network has no form in C.
+    """
+    if GOLDEN_KEY not in model.metadata:
+        raise EdgesoftError(
+            f"{model.path}: carries no golden examples to prove the C code by. Export it again: edgesoft export"
+        )
+    network, card = read_network(model), model.card
+    try:
+        body = plan(network, card.input.shape, card.input.kind)
+    except InexpressibleError as error:
+        raise EdgesoftError(
+            f"{model.path}: cannot be written in C: it holds {error}. Export it again: edgesoft export"
+        ) from None
+    golden = Golden.decode(model.metadata[GOLDEN_KEY], model.path)
+    exact = card.quantization is not None and card.quantization.scheme.same_bits_everywhere
+    tolerance = FLOAT_TOLERANCE if card.quantization is None else MIXED_TOLERANCE * float(np.abs(golden.expected).max())
+    said = "the same bits as ONNX Runtime" if exact else f"ONNX Runtime's logits within {tolerance:.2g}"
+    name = identifier(card.name)
+    largest = number(network.largest_input(card.input.shape)) if card.input.kind == "features" else ""
+    words = {
+        **_names(model, name),
+        **_sizes(card, body, golden),
+        **_calls(card, body, largest),
+        **_judgement(card),
+        "takes": "\n".join(f" * {line}".rstrip() for line in _takes(card)),
+        "refuses": f", or -1 where a feature is no number from -{largest} to {largest}" if largest else "",
+        "promise": f"{said[0].upper()}{said[1:]}." if not exact else "The logits are ONNX Runtime's, bit for bit.",
+        "said": said,
+        "compare": _EQUAL if exact else _NEAR.format(number(tolerance)),
+        "arrays": "\n".join(_golden_arrays(card, golden)),
+    }
+    templates = {
+        f"{name}.h": "model.h",
+        f"{name}.c": "model.c",
+        f"{name}_probabilities.c": "probabilities.c",
+        **{file: file for file in ("golden.h", "main.c", "Makefile", "CMakeLists.txt", "README.md")},
+    }
+    return {file: _template(template).substitute(words).encode() for file, template in templates.items()}
+
+
+@cache
+def _template(name: str) -> _Template:
+    return _Template((resources(__package__) / "templates" / name).read_text(encoding="utf-8"))
+
+
+def _names(model: ModelFile, name: str) -> dict[str, str]:
+    kind = model.card.input.kind
+    digest = hashlib.sha256(model.content).hexdigest()
+    return {
+        "name": name,
+        "NAME": name.upper(),
+        "what": comment(model.card.name),
+        "origin": comment(f"{model.path.name}, SHA-256 {digest}"),
+        "version": __version__,
+        "argument": kind,
+        "type": "float" if kind == "features" else "uint8_t",
+    }
+
+
+def _sizes(card: ModelCard, body: Plan, golden: Golden) -> dict[str, str]:
+    return {
+        "inputs": str(math.prod(card.input.shape)),
+        "logits": str(card.outputs),
+        "classes": str(len(card.labels)),
+        "flash": str(body.constant_bytes),
+        "ram": str(body.buffer_bytes),
+        "multiplications": str(body.multiplications),
+        "widest": str(body.widest),
+        "count": str(len(golden)),
+    }
+
+
+def _takes(card: ModelCard) -> Iterator[str]:
+    """What the caller has to bring, in lines of the header's comment."""
+    spec = card.input
+    if spec.is_picture:
+        colours = ", each as red, green and blue" if len(spec.shape) == 3 else ""
+        yield f"Input: {spec.shape[1]} x {spec.shape[0]} levels from 0 to 255, row by row from the top left{colours}."
+        yield from textwrap.wrap(f"How edgesoft brings a picture into this form: {comment(spec.describe())}.", COLUMNS)
+        return
+    yield f"Input: {len(spec.names)} features, in the units of the training data:"
+    for index, line in enumerate(spec.names):
+        yield f"  [{index}] {comment(line)}"
+
+
+def _calls(card: ModelCard, body: Plan, largest: str) -> dict[str, str]:
+    """What stands in the network's file."""
+    room = body.buffer_bytes
+    buffer = f"\nstatic union {{\n    float floats[{-(-room // 4)}];\n    uint8_t bytes[{room}];\n}} buffer;\n"
+    wanted: dict[str, None] = {}
+    for function, needed in _FUNCTIONS.items():
+        if body.calls_to(function):
+            wanted |= dict.fromkeys((*needed, function))
+    head = card.head
+    is_sigmoid = isinstance(head, Sigmoid)
+    return {
+        "constants": "\n".join(line for constant in body.constants for line in array(*constant)),
+        "labels": ",\n".join(f"    {text(label)}" for label in card.labels),
+        "buffer": buffer if room else "",
+        "functions": "\n".join(
+            _template(f"functions/{function}.c").substitute(widest=str(body.widest)) for function in wanted
+        ),
+        "declarations": ("    int label = 0, other;\n" if not is_sigmoid else "") + ("    int i;\n" if largest else ""),
+        "guard": _GUARD.format(len(card.input.names), largest) if largest else "",
+        "calls": "\n".join(f"    {call}" for call in body.calls),
+        "answer": (
+            f"    return logits[0] > {number(np.float32(head.logit_threshold))};"
+            if isinstance(head, Sigmoid)
+            else _ARGMAX.format(card.outputs)
+        ),
+    }
+
+
+def _judgement(card: ModelCard) -> dict[str, str]:
+    """What stands in the file of the probabilities."""
+    head, rejection = card.head, card.rejection
+    inverse = number(np.float32(1 / head.temperature))
+    always_answers = rejection.min_confidence == 0
+    energy = -FLOAT32_MAX if always_answers or rejection.min_energy_score is None else rejection.min_energy_score
+    return {
+        "confidence": number(rejection.min_confidence or 0.0),
+        "energy": number(energy),
+        "sum": "" if isinstance(head, Sigmoid) else ", sum = 0.0f",
+        "probabilities": (
+            _SIGMOID.format(inverse, number(np.float32(head.logit_threshold)))
+            if isinstance(head, Sigmoid)
+            else _SOFTMAX.format(len(card.labels), inverse)
+        ),
+    }
+
+
+def _golden_arrays(card: ModelCard, golden: Golden) -> Iterator[str]:
+    kind = "uint8_t" if golden.inputs.dtype == np.uint8 else "float"
+    yield from array(kind, "golden_inputs", golden.inputs.reshape(len(golden), -1))
+    yield from array("float", "golden_logits", golden.expected)
+    yield from array("int", "golden_labels", card.head.predict(golden.expected))
+
+
+_GUARD = """\
+    for (i = 0; i < {0}; i++) {{
+        if (!(features[i] >= -{1} && features[i] <= {1})) {{
+            return -1;
+        }}
+    }}
+"""
+
+_ARGMAX = """\
+    for (other = 1; other < {0}; other++) {{
+        label = logits[other] > logits[label] ? other : label;
+    }}
+    return label;"""
+
+_SOFTMAX = """\
+    for (i = 0; i < {0}; i++) {{
+        probabilities[i] = expf(logits[i] * {1} - largest * {1});
+        sum += probabilities[i];
+    }}
+    for (i = 0; i < {0}; i++) {{
+        probabilities[i] /= sum;
+        confidence = probabilities[i] > confidence ? probabilities[i] : confidence;
+    }}"""
+
+_SIGMOID = """\
+    probabilities[0] = 1.0f / (1.0f + expf(logits[0] * {0}));
+    probabilities[1] = 1.0f / (1.0f + expf(logits[0] * -{0}));
+    confidence = probabilities[logits[0] > {1}];"""
+
+_EQUAL = "memcmp(&logits[i], &golden_logits[example][i], sizeof logits[i]) == 0"
+_NEAR = "fabsf(logits[i] - golden_logits[example][i]) <= {}"

@@ -1,0 +1,100 @@
+"""Runs a converted folder where its tools are: the golden examples must give what ONNX Runtime gave for them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edgesoft.errors import EdgesoftError, GateMissedError
+from edgesoft.targets.folder import Manifest, check_unchanged, read_manifest
+
+TIME_LIMIT = 600
+"""Seconds: a network of 60 million weights takes a compiler minutes."""
+FLAGS = ("-std=c99", "-O2")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a converted folder answered."""
+
+    target: str
+    model: str
+    """Name of the model file that it was made from."""
+    sha256: str
+    """Of that file."""
+    tool: str
+    """What ran it."""
+    said: str
+    """What it said of itself."""
+    passed: bool
+
+
+def replay(folder: Path, *, sha256: str | None = None) -> Replay:
+    """Check the files of a converted folder, and replay its golden examples. Nothing is written into it.
+
+    The code in it is compiled and run: digests tell damage, not malice.
+
+    Parameters
+    ----------
+    folder
+        As `convert` wrote it.
+    sha256
+        What the SHA-256 of the model file must have been, in hexadecimal.
+
+    Raises
+    ------
+    EdgesoftError
+        It is no such folder, or what runs it is not installed.
+    GateMissedError
+        A file was changed since it was written, or another model was converted.
+    """
+    manifest = read_manifest(folder)
+    if manifest.target not in _RUNNERS:
+        raise EdgesoftError(f"{folder}: was made for {manifest.target!r}, which this version of edgesoft does not know")
+    if sha256 is not None and sha256.lower() != manifest.sha256:
+        raise GateMissedError(
+            f"{folder}: was made from a model with SHA-256 {manifest.sha256}, expected {sha256.lower()}"
+        )
+    check_unchanged(folder, manifest)
+    tool, code, said = _RUNNERS[manifest.target](folder, manifest)
+    return Replay(manifest.target, manifest.model, manifest.sha256, tool, said, code == 0)
+
+
+def _run_c(folder: Path, manifest: Manifest) -> tuple[str, int, str]:
+    compiler = (
+        shlex.split(os.environ.get("CC", "")) or [name for name in ("cc", "gcc", "clang") if shutil.which(name)][:1]
+    )
+    if not compiler or shutil.which(compiler[0]) is None:
+        raise EdgesoftError(
+            f"{folder}: no C compiler ({' '.join(compiler) or 'cc, gcc, clang'}) is here to run it with. Install one "
+            "(Debian: apt install gcc libc6-dev), or name it: CC=..."
+        )
+    sources = [str((folder / name).absolute()) for name in manifest.files if name.endswith(".c")]
+    with TemporaryDirectory(prefix="edgesoft-") as place:
+        program = Path(place) / "check"
+        built = _run([*compiler, *FLAGS, "-o", str(program), *sources, "-lm"], place)
+        if built.returncode:
+            lines = built.stderr.splitlines() or [""]
+            raise EdgesoftError(
+                f"{folder}: {compiler[0]} does not compile it: {next((x for x in lines if 'error' in x), lines[0])}"
+            )
+        done = _run([str(program)], place)
+    return compiler[0], done.returncode, (done.stdout or done.stderr).strip()
+
+
+def _run(command: list[str], place: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(  # noqa: S603 - the user's own compiler, and what it made of files that are as they were written
+            command, cwd=place, capture_output=True, text=True, errors="replace", timeout=TIME_LIMIT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EdgesoftError(f"{command[0]}: cannot be run ({error})") from error
+
+
+_RUNNERS: Mapping[str, Callable[[Path, Manifest], tuple[str, int, str]]] = {"c": _run_c}
