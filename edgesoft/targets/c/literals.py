@@ -40,7 +40,7 @@ def text(value: str) -> str:
     plain = b" !#$%&'()+,-.:;<=>@[]^_`{|}~"
     return (
         '"'
-        + "".join(chr(byte) if chr(byte).isalnum() or byte in plain else f"\\{byte:03o}" for byte in _utf8(value))
+        + "".join(chr(byte) if bytes([byte]).isalnum() or byte in plain else f"\\{byte:03o}" for byte in _utf8(value))
         + '"'
     )
 
