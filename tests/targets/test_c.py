@@ -340,7 +340,7 @@ def test_the_header_says_what_it_takes(exported):
 
 def test_a_network_that_c_cannot_hold_is_refused(exported, monkeypatch):
     model = open_model(exported / "mnist.int8.onnx")
-    monkeypatch.setattr("edgesoft.targets.c.plan.INT32_MAX", 1000)
+    monkeypatch.setattr("edgesoft.targets.steps.INT32_MAX", 1000)
     with pytest.raises(EdgesoftError, match="cannot be written in C: it holds sums that may leave 32 bits"):
         write_program(model)
 

@@ -1,25 +1,18 @@
-"""Layers -> the calls of the C program, its constants, and where in its one buffer each value lies."""
+"""Steps -> the calls of the C program, its constants, and where in its one buffer each value lies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgesoft.model.graph import Array
-from edgesoft.model.layers import UNIT_SCALE, GreyLevels, Layer, Linear, Quantize, QuantizedLinear, Relu, Scale
-from edgesoft.model.network import Network
+from edgesoft.targets.steps import Kind, Step
 
-INT32_MAX = 2**31 - 1
-BYTE_MAX = 255
-_SIZES = {"bytes": 1, "floats": 4}
-
-
-class InexpressibleError(Exception):
-    """The network holds something that has no form in C: the text says what."""
+_TYPES = {"int8": "int8_t", "int32": "int32_t", "float32": "float"}
+_SIZES: dict[Kind, int] = {"bytes": 1, "floats": 4}
 
 
 class Constant(NamedTuple):
@@ -35,196 +28,88 @@ class Constant(NamedTuple):
 class Plan:
     """The body of the one function, and what it needs."""
 
+    steps: tuple[Step, ...]
     calls: tuple[str, ...]
     """Statements in C, one a step."""
     constants: tuple[Constant, ...]
     buffer_bytes: int
     """Memory for what flows between the steps."""
-    widest: int
-    """Largest number of bytes that enter an integer product; 0 where there is none."""
-    multiplications: int
+
+    @property
+    def functions(self) -> frozenset[str]:
+        """What is called."""
+        return frozenset(step.function for step in self.steps)
 
     @property
     def constant_bytes(self) -> int:
         """Flash that the constants take."""
         return sum(constant.values.nbytes for constant in self.constants)
 
-    def calls_to(self, function: str) -> bool:
-        """Whether the body calls this helper."""
-        return any(call.startswith(f"{function}(") for call in self.calls)
-
-
-@dataclass
-class _Value:
-    """What flows at one point: `size` bytes or floats."""
-
-    kind: Literal["bytes", "floats"]
-    size: int
-    place: str
-    """The C expression of its first element; `{0}` and `{1}` stand for the two ends of the buffer."""
-    scale: NDArray[np.float32] | None = None
-    """What one of the bytes is worth."""
+    @property
+    def widest(self) -> int:
+        """Largest number of bytes that enter an integer product; 0 where there is none."""
+        return max((step.inputs for step in self.steps if step.function.startswith("dense_bytes")), default=0)
 
     @property
-    def room(self) -> int:
-        """Bytes, in whole floats, so that the next one is aligned."""
-        return -(-self.size * _SIZES[self.kind] // 4) * 4
+    def multiplications(self) -> int:
+        """In one call."""
+        return sum(step.multiplications for step in self.steps)
 
 
-@dataclass
-class _Planner:
-    value: _Value
-    calls: list[str] = field(default_factory=list)
-    constants: list[Constant] = field(default_factory=list)
-    rooms: list[int] = field(default_factory=list)
-    widest: int = 0
-    multiplications: int = 0
-
-    def constant(self, kind: str, name: str, values: Array) -> str:
-        """Add an array; numbers its name after the product that it belongs to."""
-        name = f"{name}{sum(constant.name.startswith(name) for constant in self.constants) + 1}"
-        self.constants.append(Constant(kind, name, np.ascontiguousarray(values)))
-        return name
-
-    def step(
-        self,
-        function: str,
-        arguments: Sequence[str],
-        kind: Literal["bytes", "floats"],
-        size: int,
-        *,
-        scale: NDArray[np.float32] | None = None,
-        is_last: bool = False,
-    ) -> None:
-        """Call a helper that reads the present value and writes the next one."""
-        value = _Value(kind, size, "logits", scale)
-        if not is_last:
-            end = len(self.rooms) % 2
-            value.place = f"buffer.{kind} + {{{kind}{end}_{len(self.rooms)}}}" if end else f"buffer.{kind}"
-            self.rooms.append(value.room)
-        inputs = [self.value.place, str(self.value.size)]
-        self.calls.append(f"{function}({', '.join([*inputs, *arguments, value.place])});")
-        self.value = value
-
-    def floats(self) -> None:
-        """Make floats of bytes."""
-        if self.value.scale is not None:
-            scale = self.constant("float", "level", self.value.scale.reshape(1))
-            self.step("floats_of_bytes", [f"{scale}[0]"], "floats", self.value.size)
-
-    def scale(self, layer: Scale) -> None:
-        """Features in the units of the file -> the network's."""
-        offset = self.constant("float", "offset", layer.offset)
-        factor = self.constant("float", "factor", layer.factor)
-        self.step("scale_features", [offset, factor], "floats", len(layer.offset))
-
-    def linear(self, layer: Linear, *, is_last: bool) -> None:
-        """A product of floats. Its weights lie by inputs, so that compilers can compute several outputs at once."""
-        self.floats()
-        weight = self.constant("float", "weights", layer.weight.T)
-        bias = self.constant("float", "bias", layer.bias)
-        outputs, inputs = layer.weight.shape
-        self.multiplications += outputs * inputs
-        self.step("dense", [f"&{weight}[0][0]", bias, str(outputs)], "floats", outputs, is_last=is_last)
-
-    def quantized(self, layer: QuantizedLinear, rounding: Quantize | None, *, is_last: bool) -> None:
-        """A product of integers, and the rounding of what comes out of it."""
-        if self.value.kind != "bytes" or self.value.scale is None:
-            raise InexpressibleError("integer weights whose inputs are not rounded")
-        scale = np.broadcast_to(self.value.scale * layer.weight_scale, layer.bias.shape)
-        if not np.array_equal(scale, np.broadcast_to(layer.bias_scale, layer.bias.shape)):
-            raise InexpressibleError("a bias in other units than its products")
-        largest = BYTE_MAX * np.abs(layer.weight.astype(np.int64)).sum(axis=1) + np.abs(layer.bias.astype(np.int64))
-        if largest.max() > INT32_MAX:
-            raise InexpressibleError("sums that may leave 32 bits")
-        factors = scale if rounding is None else scale / rounding.scale
-        step = int(layer.weight_scale.ndim > 0)
-        outputs, inputs = layer.weight.shape
-        self.widest = max(self.widest, inputs)
-        self.multiplications += outputs * inputs
-        arguments = [
-            f"&{self.constant('int8_t', 'weights', layer.weight)}[0][0]",
-            self.constant("int32_t", "bias", layer.bias),
-            self.constant("float", "factors", factors if step else factors[:1]),
-            str(step),
-            str(outputs),
-        ]
-        if rounding is None:
-            self.step("dense_bytes_to_floats", arguments, "floats", outputs, is_last=is_last)
-        else:
-            self.step("dense_bytes", arguments, "bytes", outputs, scale=rounding.scale)
-
-    def round(self, layer: Quantize) -> None:
-        """Floats -> bytes."""
-        scale = self.constant("float", "level", layer.scale.reshape(1))
-        self.step("bytes_of_floats", [f"{scale}[0]"], "bytes", self.value.size, scale=layer.scale)
-
-    def relu(self) -> None:
-        """In place."""
-        self.calls.append(f"relu({self.value.place}, {self.value.size});")
-
-
-def plan(network: Network, shape: tuple[int, ...], argument: str) -> Plan:
-    """Lay a network out as calls.
+def plan(steps: Sequence[Step], argument: str) -> Plan:
+    """Give every value a place, and every constant a name.
 
     Parameters
     ----------
-    network
-        Layers and head.
-    shape
-        Of one input.
+    steps
+        From the input to the logits.
     argument
         What the C function calls its input.
-
-    Raises
-    ------
-    InexpressibleError
-        A layer, or a row of layers, has no form in C.
     """
-    layers = list(network.layers)
-    planner = _Planner(_Value("floats", int(np.prod(shape)), argument))
-    while layers:
-        layer = layers.pop(0)
-        if isinstance(layer, QuantizedLinear):
-            rounding = _rounding(layers)
-            planner.quantized(layer, rounding, is_last=not layers)
+    places = _places(steps, argument)
+    constants: list[Constant] = []
+    calls = []
+    for step, source, target in zip(steps, places, places[1:], strict=False):
+        if step.function == "relu":
+            calls.append(f"relu({source}, {step.inputs});")
+            continue
+        arguments = [source, str(step.inputs)]
+        for name, values in step.constants.items():
+            # Float weights lie by inputs, so that compilers can compute several outputs at once without adding in another order.
+            stored = np.ascontiguousarray(values.T if step.function == "dense" else values)
+            named = f"{name}{1 + sum(constant.name.rstrip('0123456789') == name for constant in constants)}"
+            constants.append(Constant(_TYPES[stored.dtype.name], named, stored))
+            arguments.append(f"&{named}[0][0]" if stored.ndim == 2 else f"{named}[0]" if name == "level" else named)
+        if "factors" in step.constants:
+            arguments.append(str(int(len(step.constants["factors"]) > 1)))
+        if "weights" in step.constants:
+            arguments.append(str(step.outputs))
+        calls.append(f"{step.function}({', '.join([*arguments, target])});")
+    return Plan(tuple(steps), tuple(calls), tuple(constants), _room(steps))
+
+
+def _rooms(steps: Sequence[Step]) -> list[int]:
+    """Bytes of each value between two steps that is none in place, in whole floats, so that the next one is aligned."""
+    moving = [step for step in steps if step.function != "relu"]
+    return [-(-step.outputs * _SIZES[step.gives] // 4) * 4 for step in moving[:-1]]
+
+
+def _room(steps: Sequence[Step]) -> int:
+    rooms = _rooms(steps)
+    return max((sum(rooms[index : index + 2]) for index in range(len(rooms))), default=0)
+
+
+def _places(steps: Sequence[Step], argument: str) -> list[str]:
+    """Where the input lies, and what each step gives: by turns at the two ends of the buffer; the logits at their own place."""
+    rooms, total = _rooms(steps), _room(steps)
+    places, count = [argument], 0
+    for step in steps:
+        if step.function == "relu":
+            places.append(places[-1])
+        elif count == len(rooms):
+            places.append("logits")
         else:
-            _float_layer(planner, layer, is_last=not layers)
-    total = max((sum(planner.rooms[index : index + 2]) for index in range(len(planner.rooms))), default=0)
-    places = {
-        f"{kind}{index % 2}_{index}": (total - room) // size
-        for index, room in enumerate(planner.rooms)
-        for kind, size in _SIZES.items()
-    }
-    return Plan(
-        tuple(call.format_map(places) for call in planner.calls),
-        tuple(planner.constants),
-        total,
-        planner.widest,
-        planner.multiplications,
-    )
-
-
-def _rounding(layers: list[Layer]) -> Quantize | None:
-    """Take the rounding away that follows a product; a byte cannot be negative, so it does what a Relu before it does."""
-    rest = layers[1:] if layers and isinstance(layers[0], Relu) else layers
-    if not rest or not isinstance(rest[0], Quantize):
-        return None
-    layers[:] = rest[1:]
-    return rest[0]
-
-
-def _float_layer(planner: _Planner, layer: Layer, *, is_last: bool) -> None:
-    match layer:
-        case GreyLevels():
-            planner.value.kind, planner.value.scale = "bytes", np.asarray(UNIT_SCALE)
-        case Scale():
-            planner.scale(layer)
-        case Linear():
-            planner.linear(layer, is_last=is_last)
-        case Quantize():
-            planner.round(layer)
-        case Relu():
-            planner.relu()
-        case _:
-            raise InexpressibleError(f"a layer {type(layer).__name__}")
+            start = (total - rooms[count]) // _SIZES[step.gives] if count % 2 else 0
+            places.append(f"buffer.{step.gives}{f' + {start}' if start else ''}")
+            count += 1
+    return places

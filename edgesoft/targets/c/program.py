@@ -20,7 +20,8 @@ from edgesoft.model.golden import Golden
 from edgesoft.model.heads import Sigmoid
 from edgesoft.model.network import FLOAT32_MAX, read_network
 from edgesoft.targets.c.literals import array, comment, identifier, number, text
-from edgesoft.targets.c.plan import InexpressibleError, Plan, plan
+from edgesoft.targets.c.plan import Plan, plan
+from edgesoft.targets.steps import InexpressibleError, steps
 from edgesoft.version import __version__
 
 FLOAT_TOLERANCE = 1e-4
@@ -66,7 +67,7 @@ def write_program(model: ModelFile) -> dict[str, bytes]:
         )
     network, card = read_network(model), model.card
     try:
-        body = plan(network, card.input.shape, card.input.kind)
+        body = plan(steps(network, math.prod(card.input.shape)), card.input.kind)
     except InexpressibleError as error:
         raise EdgesoftError(
             f"{model.path}: cannot be written in C: it holds {error}. Export it again: edgesoft export"
@@ -149,7 +150,7 @@ def _calls(card: ModelCard, body: Plan, largest: str) -> dict[str, str]:
     buffer = f"\nstatic union {{\n    float floats[{-(-room // 4)}];\n    uint8_t bytes[{room}];\n}} buffer;\n"
     wanted: dict[str, None] = {}
     for function, needed in _FUNCTIONS.items():
-        if body.calls_to(function):
+        if function in body.functions:
             wanted |= dict.fromkeys((*needed, function))
     head = card.head
     is_sigmoid = isinstance(head, Sigmoid)
