@@ -160,6 +160,7 @@ def export(
     quantize: bool = True,
     output: str | Path = "exported",
     name: str | None = None,
+    to: str | Sequence[str] = (),
     on_start: Callable[[Path], object] = _ignore,
     **settings: Any,
 ) -> Exported:
@@ -177,6 +178,8 @@ def export(
         Folder for the files.
     name
         Stem of the files; None takes the data set's name.
+    to
+        Convert it too, as `convert` does: "c" writes `<name>-c` beside the files, of the INT8 file where one was published.
     on_start
         Called with the checkpoint, before anything is read.
     settings
@@ -201,6 +204,7 @@ def export(
     from edgesoft.files import check_writable
     from edgesoft.inference.find_model import INT8_SUFFIX
     from edgesoft.settings import read_settings
+    from edgesoft.targets.folder import check_free
     from edgesoft.training.checkpoint import Checkpoint
     from edgesoft.training.results import TrainResult
     from edgesoft.training.runs import RunFolder, checkpoint_in, newest_checkpoint
@@ -223,7 +227,10 @@ def export(
     from edgesoft.exporting.publish import publish
 
     folder, stem = Path(output), exporting.stem_of(checkpoint, name)
+    targets = {target: folder / f"{stem}-{target}" for target in _targets(to)}
     check_writable(folder)
+    for place in targets.values():
+        check_free(place, overwrite=overwrite)
     if not overwrite:
         check_replaceable(folder, stem, checkpoint.card)
     if not isinstance(data, Dataset):
@@ -233,7 +240,13 @@ def export(
     has_earlier = earlier.exists()
     paths = publish(result, data, folder, overwrite=overwrite)
     removed = earlier if has_earlier and earlier not in paths else None
-    exported = Exported(result, data.input.kind, tuple(paths), removed)
+    model = paths[0] if result.int8_model is None else paths[1]
+    converted = [
+        converted
+        for target, place in targets.items()
+        for converted in convert(model, target, place, overwrite=overwrite)
+    ]
+    exported = Exported(result, data.input.kind, tuple(paths), removed, tuple(converted))
     if quantize and result.int8_model is None:
         raise Int8MissedError(exported)
     return exported
@@ -336,8 +349,16 @@ def convert(
     """
     from edgesoft.targets.convert import convert as write
 
-    targets = [word.strip() for word in to.split(",")] if isinstance(to, str) else list(to)
-    return write(Path(model), targets, Path(output), overwrite=overwrite)
+    return write(Path(model), _targets(to), Path(output), overwrite=overwrite)
+
+
+def _targets(names: str | Sequence[str]) -> list[str]:
+    """Names of targets, from a list or with commas between them; raises UsageError where one is none or comes twice."""
+    from edgesoft.targets.convert import check_targets
+
+    targets = [word.strip() for word in names.split(",")] if isinstance(names, str) else list(names)
+    check_targets(targets)
+    return targets
 
 
 def _settings(settings: Mapping[str, Any], config: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:

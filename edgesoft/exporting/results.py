@@ -15,6 +15,7 @@ from edgesoft.inference.parity import Parity
 from edgesoft.model.card import Precision
 from edgesoft.model.heads import Logits
 from edgesoft.pages import render
+from edgesoft.targets.convert import Converted
 
 BENCH_BATCHES = (1, 256)
 """Batch sizes at which the files of one export are timed."""
@@ -138,6 +139,8 @@ class Exported:
     """Float model, INT8 model where one was made, report as JSON and as a page."""
     removed: Path | None = None
     """The INT8 file of an earlier model, where this one has none."""
+    converted: tuple[Converted, ...] = ()
+    """Folders for where there is no Python."""
 
     @property
     def model(self) -> Path:
