@@ -9,10 +9,11 @@ from edgesoft.version import __version__
 
 TYPE_CHECKING = False  # as in `typing`, which this package is imported without; see __main__
 
-__all__ = ["Classifier", "EdgesoftError", "__version__", "export", "load", "resume", "train", "verify"]
+__all__ = ["Classifier", "EdgesoftError", "__version__", "evaluate", "export", "load", "resume", "train", "verify"]
 
 if TYPE_CHECKING:
     from edgesoft.api import export, resume, train, verify
+    from edgesoft.data.evaluate import evaluate
     from edgesoft.errors import EdgesoftError
     from edgesoft.inference.classifier import Classifier, load
 
@@ -20,6 +21,7 @@ _HOMES = {
     "Classifier": "edgesoft.inference.classifier",
     "load": "edgesoft.inference.classifier",
     "EdgesoftError": "edgesoft.errors",
+    "evaluate": "edgesoft.data.evaluate",
     **dict.fromkeys(("export", "resume", "train", "verify"), "edgesoft.api"),
 }
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from edgesoft.training import charts
 from edgesoft.training.results import Epoch
-from edgesoft.training.scores import count_confusion
+from edgesoft.inference.scores import count_confusion
 
 
 def test_a_hand_counted_confusion_matrix():

@@ -19,7 +19,7 @@ from edgesoft.training.checkpoint import Checkpoint, read_arrays
 from edgesoft.training.network import SoftmaxMLP
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of
 from edgesoft.training.runs import RunFolder
-from edgesoft.training.scores import class_scores, macro_f1
+from edgesoft.inference.scores import class_scores, macro_f1
 from edgesoft.training.settings import TrainSettings, suited
 from edgesoft.training.settings_file import read_settings_file, stored_data_settings
 from edgesoft.training.train import train
