@@ -30,7 +30,7 @@ from edgesoft.tables.rows import RowFile, shortened
 from edgesoft.tables.spec import TableSpec
 from edgesoft.tables.text import Record
 
-AS_IT_IS = "as it is: an array is an input already, as in training"
+AS_IT_IS = "arrays, taken as they are, as in training"
 TABLES = (".csv", ".tsv", *PARQUET)
 Part = TypeVar("Part")
 

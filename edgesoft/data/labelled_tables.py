@@ -12,25 +12,22 @@ from edgesoft.data.parquet import parquet_rows
 from edgesoft.errors import UsageError
 from edgesoft.inference.labelled import Example, LabelIndex, LabelledData
 from edgesoft.model.card import ModelCard
+from edgesoft.model.inputs import PictureInput
 from edgesoft.names import same
 from edgesoft.tables.rows import RowFile, check_heading, shortened
 from edgesoft.tables.spec import MISSING, TableError, TableSpec
 from edgesoft.tables.text import Record, read_records
 
 PARQUET = (".parquet", ".pq")
-ENCODED = "by the model's columns, as infer reads it"
+ENCODED = "rows, encoded by the model's columns, as infer reads them"
 FILE_COLUMNS = ("file", "path", "filename", "file_name", "filepath", "picture", "image")
 """What a column with the paths of pictures may be called, in lower case."""
 
 
 def as_infer(card: ModelCard) -> str:
     """What becomes of a picture file, in words."""
-    how = (
-        "freed of its background, boxed and centred"
-        if getattr(card.input, "normaliser", "") == "ink"
-        else "scaled whole"
-    )
-    return f"{how}, as infer reads it"
+    is_ink = isinstance(card.input, PictureInput) and card.input.normaliser == "ink"
+    return f"pictures, {'cut out, boxed and centred' if is_ink else 'scaled as a whole'}, as infer reads them"
 
 
 def read_rows(path: Path, card: ModelCard, spec: TableSpec, target: str | None) -> LabelledData:

@@ -24,6 +24,10 @@ from edgesoft.inference.scores import (
     equal_count_reliability,
 )
 from edgesoft.model.card import ModelCard, Rejection
+from edgesoft.names import quoted
+
+SHOWN = 10
+"""Labels that the warnings name."""
 
 
 class Mistake(NamedTuple):
@@ -155,6 +159,29 @@ class Evaluation:
         return averages(self.classes)
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to bear in mind with the scores, one sentence each."""
+        found, training = [], self.card.training
+        if self.split in ("train", "validation"):
+            found.append(f"this is the {self.split} split: a model that was made with it is flattered")
+        if self.split is None and training is not None and len(self.targets) == sum(training.examples.values()):
+            parts = ", ".join(f"{count:,} {name}" for name, count in training.examples.items())
+            found.append(
+                f"the model was made with as many examples ({parts}): if these are the same, it is flattered. "
+                "Score data that it has never seen"
+            )
+        if self.absent:
+            found.append(f"no example of {_listed(self.absent)}")
+        for label, item in list(self.other_labels.items())[:SHOWN]:
+            found.append(
+                f"the model does not know the label {quoted(label)}: its {item.examples:,} examples are not in the scores; "
+                f"{item.answered:,} of them were taken for another class"
+            )
+        if len(self.other_labels) > SHOWN:
+            found.append(f"and {len(self.other_labels) - SHOWN:,} more labels that it does not know")
+        return tuple(found)
+
+    @property
     def absent(self) -> tuple[str, ...]:
         """Classes of the model that no example has."""
         counts = self.confusion.sum(axis=1).tolist()
@@ -191,3 +218,8 @@ class Comparison:
     """The examples that both could read and know the class of; right is what was labelled rightly, unknown or not."""
     answers: Paired
     """The same, where right is only what was answered rightly."""
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    more = "" if len(labels) <= SHOWN else f" and {len(labels) - SHOWN:,} more classes"
+    return ", ".join(map(quoted, labels[:SHOWN])) + more
