@@ -308,7 +308,7 @@ def _paired_lines(comparison: Comparison) -> Iterator[str]:
 
 def _paired_words(pairs: Paired) -> str:
     low, high = pairs.interval
-    verdict = "chance explains it" if pairs.p_value >= SIGNIFICANCE else "more than chance"
+    verdict = "may be chance" if pairs.p_value >= SIGNIFICANCE else "more than chance"
     return (
         f"{100 * pairs.difference:+.2f} points  (won {pairs.won:,}, lost {pairs.lost:,} of {pairs.examples:,}; 95 % interval "
         f"{100 * low:+.2f} to {100 * high:+.2f}, Tango; exact McNemar p = {pairs.p_value:.2g}: {verdict})"

@@ -15,6 +15,8 @@ MOST_CLASSES = 40
 """Of more classes the matrix would be unreadable."""
 SHOWN_CONFUSIONS = 40
 SHOWN_FEATURES = 8
+AXIS_STARTS = (0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
+"""Where the axes of the diagram may begin."""
 BLUE, GREY = "#2563a8", "#8a8f98"
 
 
@@ -117,7 +119,7 @@ def _mistake(item: Mistake, kind: InputKind) -> Markup:
         foreign(item.label),
         " answered as ",
         element("bdi", item.answer, class_="bad"),
-        f" {100 * item.confidence:.1f} %",
+        f" {100 * item.confidence:.1f}\u00a0%",
         ", given as unknown" if item.rejected else "",
         element("br"),
         foreign(item.path),
@@ -187,41 +189,35 @@ def _confidence(result: Evaluation) -> Iterator[Markup]:
 
 
 def _diagram(bins: Reliability) -> Markup:
-    """Accuracy against confidence, as an SVG of 360 units."""
-    left, top, side = 44, 10, 300
+    """Accuracy against confidence, as an SVG of 360 units; the axes begin where the bins do."""
+    left, top, side = 48, 10, 296
+    pairs = list(zip(bins.confidences.tolist(), bins.accuracies.tolist(), strict=True))
+    low = max(start for start in AXIS_STARTS if start <= min(map(min, pairs)))
 
     def point(confidence: float, accuracy: float) -> tuple[float, float]:
-        return round(left + side * confidence, 1), round(top + side * (1 - accuracy), 1)
+        across, up = (side * (share - low) / (1 - low) for share in (confidence, accuracy))
+        return round(left + across, 1), round(top + side - up, 1)
 
     parts = []
-    for tick in (0, 0.25, 0.5, 0.75, 1):
+    for quarter in range(5):
+        tick = low + quarter * (1 - low) / 4
         x, y = point(tick, tick)
         parts += [
             element("line", x1=left, x2=left + side, y1=y, y2=y, stroke="#e1e4ea"),
             element("line", x1=x, x2=x, y1=top, y2=top + side, stroke="#e1e4ea"),
-            element("text", f"{tick:g}", x=left - 6, y=y + 4, text_anchor="end"),
-            element("text", f"{tick:g}", x=x, y=top + side + 16, text_anchor="middle"),
+            element("text", f"{tick:.4g}", x=left - 6, y=y + 4, text_anchor="end"),
+            element("text", f"{tick:.4g}", x=x, y=top + side + 16, text_anchor="middle"),
         ]
     parts.append(element("line", x1=left, y1=top + side, x2=left + side, y2=top, stroke=GREY, stroke_dasharray="4 4"))
-    points = [point(*pair) for pair in zip(bins.confidences.tolist(), bins.accuracies.tolist(), strict=True)]
+    points = [point(*pair) for pair in pairs]
     parts.append(element("polyline", points=" ".join(f"{x},{y}" for x, y in points), fill="none", stroke=BLUE))
     parts += [element("circle", cx=x, cy=y, r=4.5, fill=BLUE, fill_opacity=0.8) for x, y in points]
-    parts.append(element("text", "confidence", x=left + side / 2, y=top + side + 36, text_anchor="middle"))
-    middle = top + side / 2
-    parts.append(
-        element(
-            "text", "share that is right", x=12, y=middle, text_anchor="middle", transform=f"rotate(-90 12 {middle})"
-        )
-    )
-    return element(
-        "svg",
-        *parts,
-        viewBox="0 0 360 354",
-        role="img",
-        aria_label="reliability diagram",
-        font_size=12,
-        style="max-width: 460px",
-    )
+    across, up = left + side / 2, top + side / 2
+    parts.append(element("text", "confidence", x=across, y=top + side + 36, text_anchor="middle"))
+    turned = f"rotate(-90 12 {up})"
+    parts.append(element("text", "share that is right", x=12, y=up, text_anchor="middle", transform=turned))
+    attributes = {"viewBox": "0 0 364 354", "role": "img", "aria-label": "reliability diagram"}
+    return element("svg", *parts, **attributes, font_size=12, style="max-width: 460px")
 
 
 def _percent(fraction: float) -> str:

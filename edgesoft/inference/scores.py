@@ -114,7 +114,7 @@ def equal_count_reliability(confidence: NDArray[np.floating], right: NDArray[np.
     """
     exact = confidence.astype(np.float64)
     bins = max(1, min(BINS, len(exact) // IN_A_BIN))
-    edges = np.percentile(exact, np.linspace(0, 100, bins + 1))
+    edges = np.percentile(exact, 100 * np.linspace(0, 1, bins + 1))
     place = np.searchsorted(edges[1:-1], exact)
     counts = np.bincount(place, minlength=bins)
     filled = counts > 0
