@@ -47,7 +47,9 @@ def test_bins_of_equal_counts_are_scikit_learns(rng, kind):
     error = bins.expected_calibration_error
     assert error == pytest.approx(sum(bins.counts * abs(accuracies - confidences)) / 1000)
     shuffled = rng.permutation(1000)
-    assert equal_count_reliability(confidence[shuffled], right[shuffled]).expected_calibration_error == pytest.approx(error)
+    assert equal_count_reliability(confidence[shuffled], right[shuffled]).expected_calibration_error == pytest.approx(
+        error
+    )
 
 
 @pytest.mark.parametrize("count", [1, 9, 25])
