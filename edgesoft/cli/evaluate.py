@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,14 +90,13 @@ def command(
 
     Pictures and rows are read as infer reads them. One that cannot be read does not stop the others; the exit code is then 1.
     """
-    from edgesoft.cli.progress import ReadingProgress
     from edgesoft.data.evaluate import evaluate
 
     if html is not None:
         from edgesoft.pages.markup import check_page
 
         check_page(html)
-    with ReadingProgress(quiet=quiet) as progress:
+    with _progress(quiet=quiet) as on_example:
         result = evaluate(
             model,
             data,
@@ -110,7 +111,7 @@ def command(
             threads=threads,
             tf32=tf32,
             on_start=(lambda *_: None) if quiet else _announce,
-            on_example=progress.on_picture,
+            on_example=on_example,
             on_unreadable=lambda example: say(f"error: {example.path}: {example.error}"),
         )
     for warning in result.warnings:
@@ -127,6 +128,18 @@ def command(
         say(f"{html} shows the worst mistakes")
     if result.errors or (result.against is not None and result.against.other.errors):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[int, int | None], object]]:
+    """What is told of each example: a bar on a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from edgesoft.cli.progress import ReadingProgress
+
+    with ReadingProgress(quiet=False) as progress:
+        yield progress.on_picture
 
 
 def _announce(classifier: Classifier, data: LabelledData) -> None:
