@@ -13,15 +13,15 @@ __all__ = ["Classifier", "EdgesoftError", "__version__", "evaluate", "export", "
 
 if TYPE_CHECKING:
     from edgesoft.api import export, resume, train, verify
-    from edgesoft.data.evaluate import evaluate
     from edgesoft.errors import EdgesoftError
     from edgesoft.inference.classifier import Classifier, load
+    from edgesoft.scoring import evaluate
 
 _HOMES = {
     "Classifier": "edgesoft.inference.classifier",
     "load": "edgesoft.inference.classifier",
     "EdgesoftError": "edgesoft.errors",
-    "evaluate": "edgesoft.data.evaluate",
+    "evaluate": "edgesoft.scoring",
     **dict.fromkeys(("export", "resume", "train", "verify"), "edgesoft.api"),
 }
 

@@ -23,7 +23,7 @@ LEVELS = [
     ("data",),
     ("training",),
     ("exporting",),
-    ("api",),
+    ("api", "scoring"),
     ("cli",),
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

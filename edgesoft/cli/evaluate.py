@@ -38,8 +38,8 @@ def command(
     data: Annotated[
         str,
         typer.Argument(
-            help="A known set (mnist, fashion-mnist, ...), a folder with one subfolder a class, an .npz file, or a table with the "
-            "labels: for a model of pictures it lists their paths.",
+            help="A known set (mnist, fashion-mnist, ...), a folder with one subfolder a class, an .npz file, a table with the labels "
+            "(for a model of pictures it lists their paths), or a run's folder: the data that it held out.",
             show_default=False,
         ),
     ],
@@ -90,7 +90,7 @@ def command(
 
     Pictures and rows are read as infer reads them. One that cannot be read does not stop the others; the exit code is then 1.
     """
-    from edgesoft.data.evaluate import evaluate
+    from edgesoft.scoring import evaluate
 
     if html is not None:
         from edgesoft.pages.markup import check_page

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.data.arrays import Examples, as_array, as_labels, read_examples
-from edgesoft.data.dataset import Split
+from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.folders import SPLIT_NAMES, files_in, subfolders
 from edgesoft.data.labelled_tables import ENCODED, PARQUET, as_infer, read_listed_pictures, read_rows
 from edgesoft.data.labels import Label, named, read_labels
@@ -23,6 +23,7 @@ from edgesoft.data.mnist import load_mnist
 from edgesoft.data.named_sets import SETS, load_named_set
 from edgesoft.data.settings import DataSettings
 from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.files import full_path
 from edgesoft.inference.labelled import Example, LabelledData
 from edgesoft.model.card import ModelCard
 from edgesoft.settings import brief
@@ -72,6 +73,7 @@ def read_labelled(source: str, card: ModelCard, wanted: Wanted = Wanted()) -> La
     UsageError
         A column or a split does not exist.
     """
+    full_path(source)  # says what is no path
     path = Path(source).expanduser()
     is_set, is_folder, suffix = source == "mnist" or source in SETS, path.is_dir(), path.suffix.lower()
     if wanted.target is not None and (is_set or is_folder or suffix == ".npz"):
@@ -150,16 +152,42 @@ def _folder(path: Path, card: ModelCard, wanted: Wanted) -> LabelledData:
 def _known_set(source: str, card: ModelCard, wanted: Wanted) -> LabelledData:
     options = DataSettings(source=source, root=wanted.root)
     dataset = load_mnist(DataSettings()) if source == "mnist" else load_named_set(source, options)
-    parts: dict[str | None, Split] = {name: part for name, part in dataset.splits.items()}  # noqa: C416 - for mypy
-    split, part = _chosen(parts, wanted, source)
-    _check_pictures(part.inputs, card, source)
-    labels = dataset.labels
+    _check_pictures(dataset.test.inputs, card, source)
+    return _part(dataset, source, wanted)
+
+
+def from_dataset(dataset: Dataset, card: ModelCard, wanted: Wanted = Wanted()) -> LabelledData:
+    """A split of a data set as training has it: its test split, unless another is wanted.
+
+    Raises
+    ------
+    EdgesoftError
+        The model takes other inputs.
+    """
+    if isinstance(card.input, TableSpec):
+        if dataset.input.names != card.input.names:
+            has, takes = shortened(dataset.input.names) or "pictures", shortened(card.input.names)
+            raise EdgesoftError(f"{dataset.name}: has {has}, but the model {card.name!r} takes {takes}")
+    else:
+        _check_pictures(dataset.test.inputs, card, dataset.name)
+    data = _part(dataset, dataset.name, wanted)
+    if card.training is None or card.training.data_sha256 == dataset.digest:
+        return data
+    return replace(
+        data, notes=("the model was made from other data: what is held out here may have been learned there",)
+    )
+
+
+def _part(dataset: Dataset, name: str, wanted: Wanted) -> LabelledData:
+    parts: dict[str | None, Split] = {}
+    parts.update(dataset.splits.items())
+    split, part = _chosen(parts, wanted, name)
 
     def examples() -> Iterator[Example]:
-        for number, (pixels, target) in enumerate(zip(part.inputs, part.targets.tolist(), strict=True)):
-            yield Example(f"{source} {split} {number}", pixels, labels[target])
+        for number, (values, target) in enumerate(zip(part.inputs, part.targets.tolist(), strict=True)):
+            yield Example(f"{name} {split} {number}", values, dataset.labels[target])
 
-    return LabelledData(source, split, AS_IT_IS, examples, len(part))
+    return LabelledData(name, split, AS_IT_IS, examples, len(part))
 
 
 def _npz(path: Path, card: ModelCard, wanted: Wanted) -> LabelledData:

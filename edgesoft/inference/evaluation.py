@@ -168,7 +168,7 @@ class Evaluation:
             parts = ", ".join(f"{count:,} {name}" for name, count in training.examples.items())
             found.append(
                 f"the model was made with as many examples ({parts}): if these are the same, it is flattered. "
-                "Score data that it has never seen"
+                "Score data that it has never seen, or its run's folder: what was held out"
             )
         if self.absent:
             found.append(f"no example of {_listed(self.absent)}")

@@ -9,6 +9,8 @@ from PIL import Image
 
 import edgesoft
 from edgesoft.data.labelled import Wanted, from_arrays, read_labelled
+from edgesoft.data.load import load_dataset
+from edgesoft.data.settings import DataSettings
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.pictures import read_picture
 
@@ -265,9 +267,9 @@ def test_what_the_model_does_not_take(plants, icons, tmp_path):
             edgesoft.evaluate(model, source, root=str(tmp_path / "none"))
     with pytest.raises(UsageError, match="--target names the column of a table"):
         edgesoft.evaluate(icons, "mnist", target="x")
-    with pytest.raises(UsageError, match="brings its own labels. Leave out y"):
+    with pytest.raises(UsageError, match="mnist: y means nothing for such data"):
         edgesoft.evaluate(icons, "mnist", [1])
-    with pytest.raises(UsageError, match="Leave out split"):
+    with pytest.raises(UsageError, match="arrays: split means nothing"):
         edgesoft.evaluate(icons, np.zeros((1, 8, 8, 3), np.uint8), ["red"], split="test")
     with pytest.raises(UsageError, match="expected the path of a model file"):
         edgesoft.evaluate(7, "mnist")
@@ -286,6 +288,28 @@ def test_rows_may_come_through_a_pipe_once(plants, tmp_path):
     )
     assert once.stdout.strip() == b"60", once.stderr
     assert twice.returncode == 1 and b"/dev/stdin: " in twice.stderr.splitlines()[-1]
+
+
+def test_a_run_brings_what_it_held_out(plants, icons, tmp_path):
+    for model in (plants, icons):
+        result = edgesoft.evaluate(model, model.parent / "run")
+        tests = result.card.metrics["test"]
+        assert (result.split, result.examples, result.accuracy) == ("test", tests["examples"], tests["accuracy"])
+        assert result.warnings == ()
+    validation = edgesoft.evaluate(plants, plants.parent / "run", split="val")
+    assert "flattered" in validation.warnings[0]
+    noted = []
+    edgesoft.evaluate(icons, load_icons(tmp_path), on_start=lambda _, data: noted.extend(data.notes))
+    assert noted == ["the model was made from other data: what is held out here may have been learned there"]
+    with pytest.raises(EdgesoftError, match="icons: has pictures, but the model 'plants' takes width"):
+        edgesoft.evaluate(plants, icons.parent / "run")
+    with pytest.raises(UsageError, match="plants: target means nothing"):
+        edgesoft.evaluate(plants, plants.parent / "run", target="kind")
+
+
+def load_icons(folder: Path):
+    write_icons(folder / "other", 6)
+    return load_dataset(DataSettings(source=str(folder / "other"), colour=True, size=(8, 8)))
 
 
 def test_a_classifier_may_be_given(plants, tmp_path):

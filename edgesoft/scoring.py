@@ -1,15 +1,17 @@
-"""A model file on labelled data, by their names: what `edgesoft evaluate` does."""
+"""What `edgesoft evaluate` does, from Python: a model file on labelled data."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgesoft.data.labelled import Wanted, from_arrays, read_labelled
+from edgesoft.data.dataset import Dataset
+from edgesoft.data.labelled import Wanted, from_arrays, from_dataset, read_labelled
+from edgesoft.data.load import load_dataset
 from edgesoft.errors import UsageError
 from edgesoft.inference.batches import Unreadable
 from edgesoft.inference.classifier import Classifier
@@ -22,6 +24,8 @@ from edgesoft.inference.providers import choose
 from edgesoft.inference.rejection import limits
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import open_model
+from edgesoft.training.runs import RunFolder
+from edgesoft.training.settings_file import stored_data_settings
 
 
 def _ignore(*_: object) -> None:
@@ -56,8 +60,8 @@ def evaluate(
     model
         A `.onnx` file, or a folder with one exported model; or what `edgesoft.load` gave.
     data
-        What the command line takes: a known set, a folder with one subfolder a class, a table, an `.npz` file; or inputs as an array,
-        as `edgesoft.train` takes them.
+        What the command line takes: a known set, a folder with one subfolder a class, a table, an `.npz` file, a run's folder; or the
+        `dataset` of a run, or inputs as an array, as `edgesoft.train` takes them.
     y
         With inputs: their labels, words or integers.
     against
@@ -104,23 +108,7 @@ def evaluate(
     >>> edgesoft.evaluate("exported/mnist.onnx", "mnist").accuracy
     0.995
     """
-    is_named = isinstance(data, str | os.PathLike)
-    wanted = Wanted(split, target, root)
-    given = (
-        {"y": y, "labels": labels, "feature_names": feature_names} if is_named else {"split": split, "target": target}
-    )
-    foreign = [name for name, value in given.items() if value is not None]
-    if foreign:
-        what = f"{data}: brings its own labels" if is_named else "arrays are not divided and have no columns"
-        raise UsageError(f"{what}. Leave out {', '.join(foreign)}")
-    if not is_named and y is None:
-        raise UsageError("inputs without labels: expected evaluate(model, x, y), or the name of a data set")
-
-    def labelled(card: ModelCard) -> LabelledData:
-        if is_named:
-            return read_labelled(os.fspath(data), card, wanted)
-        return from_arrays(data, y, card, labels=labels, feature_names=feature_names)
-
+    labelled = _reader(data, y, Wanted(split, target, root), labels=labels, feature_names=feature_names)
     opened = partial(_opened, provider=provider, device_id=device_id, threads=threads, tf32=tf32)
     classifiers = [opened(item) for item in (model, against) if item is not None]
     for classifier in classifiers:
@@ -147,6 +135,29 @@ def evaluate(
             )
         )
     return results[0] if against is None else replace(results[0], against=compare(*results))
+
+
+def _reader(data: Any, y: Any, wanted: Wanted, **names: Any) -> Callable[[ModelCard], LabelledData]:
+    """How the examples come to a model, of whatever `data` are."""
+    if isinstance(data, str | os.PathLike) and RunFolder(Path(data)).config.is_file():
+        data = load_dataset(stored_data_settings(RunFolder(Path(data))))
+    brought = {"y": y, **names}
+    if isinstance(data, Dataset):
+        _refuse(data.name, {**brought, "target": wanted.target})
+        return partial(from_dataset, data, wanted=wanted)
+    if isinstance(data, str | os.PathLike):
+        _refuse(data, brought)
+        return partial(read_labelled, os.fspath(data), wanted=wanted)
+    _refuse("arrays", {"split": wanted.split, "target": wanted.target})
+    if y is None:
+        raise UsageError("inputs without labels: expected evaluate(model, x, y), or the name of a data set")
+    return partial(from_arrays, data, y, **names)
+
+
+def _refuse(data: object, given: Mapping[str, Any]) -> None:
+    foreign = [name for name, value in given.items() if value is not None]
+    if foreign:
+        raise UsageError(f"{data}: {', '.join(foreign)} means nothing for such data. Leave it out")
 
 
 def _opened(model: Classifier | str | Path, *, provider: str, device_id: int | None, **options: Any) -> Classifier:
