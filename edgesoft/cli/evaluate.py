@@ -301,10 +301,8 @@ def _summary(result: Evaluation) -> Iterator[str]:
     answers = (
         "" if result.answered_accuracy is None else f"of the answers {percent(result.answered_accuracy)} are right, "
     )
-    yield (
-        f"answered           {percent(result.answered / count)}  ({count - result.answered:,} unknown; {answers}"
-        f"of all examples {percent(result.right_answers / count)})"
-    )
+    unknown = f"{count - result.answered:,} unknown; {answers}of all examples {percent(result.right_answers / count)}"
+    yield f"answered           {percent(result.answered / count)}  ({unknown if result.answered < count else 'none unknown'})"
     bins = len(result.reliability.counts)
     yield (
         f"calibration error  {percent(result.reliability.expected_calibration_error)}  ({bins} bins of equal counts; "

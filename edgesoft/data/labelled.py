@@ -73,6 +73,8 @@ def read_labelled(source: str, card: ModelCard, wanted: Wanted = Wanted()) -> La
     UsageError
         A column or a split does not exist.
     """
+    if not source:
+        raise UsageError("no data: name a known set, a folder, an .npz file or a table")
     full_path(source)  # says what is no path
     path = Path(source).expanduser()
     is_set, is_folder, suffix = source == "mnist" or source in SETS, path.is_dir(), path.suffix.lower()

@@ -142,7 +142,7 @@ def _refusal(
     close = index.nearest(first)
     hint = "" if close is None else f" Did you mean {quoted(close)} by {quoted(first)}?"
     return EdgesoftError(
-        f"{data}: {sum(counts.values()):,} examples have labels that {classifier.path} does not know: {', '.join(named)}{more}. "
+        f"{data}: holds labels that {classifier.path} does not know: {', '.join(named)}{more}. "
         f"It knows {_listed(classifier.card.labels)}.{hint} Correct them, or count them apart: --other-labels"
     )
 

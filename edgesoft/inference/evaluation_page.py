@@ -15,7 +15,7 @@ MOST_CLASSES = 40
 """Of more classes the matrix would be unreadable."""
 SHOWN_CONFUSIONS = 40
 SHOWN_FEATURES = 8
-AXIS_STARTS = (0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
+AXIS_STARTS = (0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.96)
 """Where the axes of the diagram may begin."""
 BLUE, GREY = "#2563a8", "#8a8f98"
 
@@ -190,7 +190,7 @@ def _confidence(result: Evaluation) -> Iterator[Markup]:
 
 def _diagram(bins: Reliability) -> Markup:
     """Accuracy against confidence, as an SVG of 360 units; the axes begin where the bins do."""
-    left, top, side = 48, 10, 296
+    left, top, side = 58, 10, 290
     pairs = list(zip(bins.confidences.tolist(), bins.accuracies.tolist(), strict=True))
     low = max(start for start in AXIS_STARTS if start <= min(map(min, pairs)))
 
@@ -216,7 +216,7 @@ def _diagram(bins: Reliability) -> Markup:
     parts.append(element("text", "confidence", x=across, y=top + side + 36, text_anchor="middle"))
     turned = f"rotate(-90 12 {up})"
     parts.append(element("text", "share that is right", x=12, y=up, text_anchor="middle", transform=turned))
-    attributes = {"viewBox": "0 0 364 354", "role": "img", "aria-label": "reliability diagram"}
+    attributes = {"viewBox": "0 0 364 348", "role": "img", "aria-label": "reliability diagram"}
     return element("svg", *parts, **attributes, font_size=12, style="max-width: 460px")
 
 

@@ -258,6 +258,7 @@ def test_what_the_model_does_not_take(plants, icons, tmp_path):
         ("mnist", plants, "mnist: holds pictures, but the model 'plants' takes rows"),
         (tmp_path, plants, "is a folder, but the model 'plants' takes rows"),
         ("mnist", icons, r"but the model 'icons' takes uint8 \[8, 8, 3\]. Name a folder of pictures"),
+        ("", icons, "no data: name a known set"),
         ("fashion-mist", icons, "no such folder, file or known set.*Did you mean fashion-mnist"),
         ("missing.csv", plants, "missing.csv: no such file"),
         ("missing.csv", icons, "missing.csv: no such file"),

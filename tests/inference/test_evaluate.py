@@ -97,7 +97,7 @@ def test_labels_that_the_model_does_not_know_are_refused_all_at_once(tiny, mnist
     with pytest.raises(EdgesoftError) as caught:
         evaluate(tiny, data_of([*examples, *strange]))
     message = str(caught.value)
-    assert "5 examples have labels that" in message and "'ten' (4), 'x\\ny' (1)" in message
+    assert "holds labels that" in message and "'ten' (4), 'x\\ny' (1)" in message
     assert "--other-labels" in message and "\n" not in message
     result = evaluate(tiny, data_of([*strange, *examples]), other_labels=True)
     assert result.examples == 20
