@@ -234,7 +234,7 @@ def test_peoples_own_digits(run, tmp_path):
     document = json.loads(out)
     assert (code, document["examples"]) == (0, len(rows[::6]))
     assert document["accuracy"] > 0.9
-    assert document["answered"]["accuracy"] >= document["accuracy"] >= document["answered"]["right_of_all"]
+    assert document["accuracy"] >= document["answered"]["right_of_all"] > 0.9
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is Unix's")
