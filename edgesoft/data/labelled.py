@@ -49,8 +49,9 @@ class Wanted:
     """Folder of the archives of known sets."""
 
     def __post_init__(self) -> None:
-        if self.split is not None and self.split.lower() not in SPLIT_NAMES:
+        if self.split is not None and str(self.split).lower() not in SPLIT_NAMES:
             raise UsageError(f"split {brief(self.split)}: expected train, validation or test")
+        DataSettings(target=self.target)  # refuses what is no name
 
 
 def read_labelled(source: str, card: ModelCard, wanted: Wanted = Wanted()) -> LabelledData:

@@ -25,6 +25,7 @@ from edgesoft.inference.scores import (
 )
 from edgesoft.model.card import ModelCard, Rejection
 from edgesoft.names import quoted
+from edgesoft.pages.markup import element, foreign, joined, table
 
 SHOWN = 10
 """Labels that the warnings name."""
@@ -95,6 +96,25 @@ class Evaluation:
 
     def __repr__(self) -> str:
         return f"Evaluation({str(self.model)!r} on {self.data!r}, {self.examples:,} examples, accuracy {100 * self.accuracy:.2f} %)"
+
+    def _repr_html_(self) -> str:
+        low, high = self.accuracy_interval
+        rows = [
+            [
+                score.label,
+                *(f"{100 * share:.2f} %" for share in (score.precision, score.recall, score.f1)),
+                f"{score.examples:,}",
+            ]
+            for score in self.classes
+        ]
+        return joined(
+            [
+                element("b", foreign(f"{self.card.name} on {self.data}")),
+                f": accuracy {100 * self.accuracy:.2f} %, 95 % interval {100 * low:.2f} to {100 * high:.2f}; "
+                f"{self.answered:,} of {self.examples:,} answered",
+                table(["class", "precision", "recall", "f1-score", "support"], rows),
+            ]
+        )
 
     @cached_property
     def scored(self) -> NDArray[np.bool_]:

@@ -272,6 +272,9 @@ def test_what_the_model_does_not_take(plants, icons, tmp_path):
         edgesoft.evaluate(icons, "mnist", [1])
     with pytest.raises(UsageError, match="arrays: split means nothing"):
         edgesoft.evaluate(icons, np.zeros((1, 8, 8, 3), np.uint8), ["red"], split="test")
+    for wanted in ({"split": 3}, {"target": 3}, {"target": ""}):
+        with pytest.raises(UsageError, match="split 3: expected train|target .*: expected the name of a column"):
+            edgesoft.evaluate(plants, tmp_path / "t.csv", **wanted)
     with pytest.raises(UsageError, match="expected the path of a model file"):
         edgesoft.evaluate(7, "mnist")
 

@@ -62,6 +62,10 @@ def test_the_answers_are_the_classifiers(tiny, mnist):
     assert not result.rejected.any()
     assert (result.answered, result.answered_accuracy) == (300, result.accuracy)
     assert 0.8 < result.accuracy < 1
+    assert (
+        "<td><bdi>7</bdi></td>" in result._repr_html_()
+        and "<b><bdi>mnist on digits</bdi></b>: accuracy" in result._repr_html_()
+    )
     assert repr(result).startswith("Evaluation(") and len(repr(result)) < 200
 
 
