@@ -23,7 +23,7 @@ LEVELS = [
     ("data",),
     ("training",),
     ("exporting",),
-    ("api",),
+    ("api", "scoring"),
     ("cli",),
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
@@ -188,7 +188,7 @@ def test_a_device_without_torch_and_onnx_runs_its_commands(exported, digit):
         ("inspect", small, "--json"),
         ("diff", small, large),
         ("--help",),
-        *((command, "--help") for command in ("train", "export", "infer", "verify", "inspect", "diff")),
+        *((command, "--help") for command in ("train", "export", "infer", "evaluate", "verify", "inspect", "diff")),
     ):
         process = blocked(*arguments)
         assert process.returncode == 0, (arguments, process.stderr)

@@ -56,15 +56,7 @@ def command(
     threads: options.Threads = None,
     tf32: options.Tf32 = False,
     top_k: Annotated[int, typer.Option(help="Show this many classes.", min=1, max=MOST)] = 1,
-    reject: Annotated[
-        float | None,
-        typer.Option(
-            help='Answer "unknown" below this probability; 0 always answers. (default: the model\'s own limit)',
-            min=0,
-            max=1,
-            show_default=False,
-        ),
-    ] = None,
+    reject: options.Reject = None,
     as_json: Annotated[
         bool,
         typer.Option(

@@ -31,6 +31,15 @@ Threads = Annotated[
         show_default=False,
     ),
 ]
+Reject = Annotated[
+    float | None,
+    typer.Option(
+        help='Answer "unknown" below this probability; 0 always answers. (default: the model\'s own limit)',
+        min=0,
+        max=1,
+        show_default=False,
+    ),
+]
 Tf32 = Annotated[
     bool, typer.Option("--tf32", help="Let CUDA round to TF32: faster on large batches, logits differ by about 0.001.")
 ]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.errors import GateMissedError
-from edgesoft.exporting.calibration import Reliability
 from edgesoft.inference.parity import Parity
+from edgesoft.inference.scores import Reliability
 from edgesoft.model.card import Precision
 from edgesoft.model.heads import Logits
 from edgesoft.pages import render

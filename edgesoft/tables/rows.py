@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgesoft.names import fault, same
 from edgesoft.tables.spec import SHOWN, TableError, TableSpec
-from edgesoft.tables.text import read_records, split_cells
+from edgesoft.tables.text import Record, read_records, split_cells
 
 
 def check_heading(names: Sequence[str], path: Path) -> None:
@@ -42,16 +42,25 @@ class RowFile:
     They are read once, so that a pipe serves too. The first line may be a heading that holds the model's columns in any order, among
     others; or the file has no heading and exactly the model's columns in the model's order.
 
+    Parameters
+    ----------
+    path
+        The file.
+    spec
+        What the model takes.
+    records
+        The file's records, where it is another than CSV or TSV, or has been opened already.
+
     Raises
     ------
     TableError
         The file cannot be read, holds no row, or its first line fits neither form.
     """
 
-    def __init__(self, path: Path, spec: TableSpec) -> None:
+    def __init__(self, path: Path, spec: TableSpec, *, records: Iterator[Record] | None = None) -> None:
         self.path, self._spec = path, spec
         wanted = [column.name for column in spec.columns]
-        self._records = read_records(path)
+        self._records = read_records(path) if records is None else records
         self._first = next(self._records, None)
         if self._first is None:
             raise TableError(f"{path}: the file is empty. Expected rows with the columns {shortened(wanted)}")
@@ -84,11 +93,17 @@ class RowFile:
 
     def __iter__(self) -> Iterator[Row]:
         """The rows in their order, once; one that cannot be read carries its error, and the next one follows."""
+        return (row for row, _ in self.with_column(0))
+
+    def with_column(self, place: int) -> Iterator[tuple[Row, str]]:
+        """The same, each with what stands in one more column of the file; nothing where the row cannot be read."""
         if self._first is not None and not self.has_heading:
-            yield Row(self._first.line, tuple(self._first.cells))
+            yield Row(self._first.line, tuple(self._first.cells)), self._first.cells[place]
         for record in self._records:
-            cells = () if record.error is not None else tuple(record.cells[place] for place in self._places)
-            yield Row(record.line, cells, record.error)
+            if record.error is not None:
+                yield Row(record.line, (), record.error), ""
+            else:
+                yield Row(record.line, tuple(record.cells[place] for place in self._places)), record.cells[place]
 
 
 def named_rows(file: RowFile) -> Iterator[tuple[str, Row]]:

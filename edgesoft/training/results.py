@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from edgesoft.data.dataset import Dataset
 from edgesoft.inference.parity import wilson_interval
+from edgesoft.inference.scores import ClassScore
 from edgesoft.pages import render
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.runs import RunFolder
-from edgesoft.training.scores import ClassScore
 from edgesoft.training.settings import TrainSettings
 
 

@@ -17,6 +17,7 @@ import torch
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.escape import json_text, printable
+from edgesoft.inference.scores import ClassScore, class_scores, count_confusion, macro_f1
 from edgesoft.model.inputs import PictureInput
 from edgesoft.npz import Arrays, npz_bytes
 from edgesoft.training import charts
@@ -31,7 +32,6 @@ from edgesoft.training.results import Epoch, TrainResult
 from edgesoft.training.resume import pack, read_run_document, unpack
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.schedule import one_cycle
-from edgesoft.training.scores import ClassScore, class_scores, count_confusion, macro_f1
 from edgesoft.training.settings import TrainSettings
 from edgesoft.training.settings_file import settings_file
 from edgesoft.transaction import locked, replace_together

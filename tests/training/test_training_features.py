@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import precision_recall_fscore_support
 from torch.nn import functional
 
 from edgesoft.data.arrays import from_arrays
@@ -19,7 +18,6 @@ from edgesoft.training.checkpoint import Checkpoint, read_arrays
 from edgesoft.training.network import SoftmaxMLP
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of
 from edgesoft.training.runs import RunFolder
-from edgesoft.training.scores import class_scores, macro_f1
 from edgesoft.training.settings import TrainSettings, suited
 from edgesoft.training.settings_file import read_settings_file, stored_data_settings
 from edgesoft.training.train import train
@@ -159,22 +157,6 @@ def test_weighted_validation_is_the_mean_over_classes(dataset, tmp_path):
     right = x == dataset.validation.targets
     per_class = [right[dataset.validation.targets == label].mean() for label in (0, 1)]
     assert accuracy == pytest.approx(np.mean(per_class))
-
-
-def test_scores_are_scikit_learns():
-    generator = np.random.default_rng(1)
-    truth, answered = generator.integers(0, 4, 200), generator.integers(0, 4, 200)
-    matrix = np.zeros((4, 4), np.int64)
-    np.add.at(matrix, (truth, answered), 1)
-    ours = class_scores(matrix, "abcd")
-    precision, recall, f1, support = precision_recall_fscore_support(truth, answered)
-    assert [score.precision for score in ours] == pytest.approx(precision.tolist())
-    assert [score.recall for score in ours] == pytest.approx(recall.tolist())
-    assert [score.f1 for score in ours] == pytest.approx(f1.tolist())
-    assert [score.examples for score in ours] == support.tolist()
-    assert macro_f1(ours) == pytest.approx(f1.mean())
-    empty = class_scores(np.array([[5, 0], [0, 0]]), "ab")
-    assert (empty[1].precision, empty[1].recall, empty[1].f1, empty[1].examples) == (0, 0, 0, 0)
 
 
 def test_settings_suit_the_size_of_the_data():
