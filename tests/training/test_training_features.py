@@ -209,9 +209,13 @@ def test_settings_files(tmp_path):
         ("a.json", "[]", "expected the tables data and training"),
         ("a.json", '{"train": {}}', "unknown table 'train'"),
         ("a.json", '{"training": {"epoch": 3}}', "unknown setting 'epoch'. Did you mean 'epochs'"),
-        ("a.json", '{"training": {"epochs": "3"}}', "epochs is '3', expected int"),
-        ("a.json", '{"training": {"epochs": true}}', "epochs is True, expected int"),
-        ("a.json", '{"training": {"hidden": ["a"]}}', r"hidden layers \['a'\]: expected widths"),
+        (
+            "a.json",
+            '{"training": {"epochs": "3"}}',
+            "training: epochs '3': expected a whole number from 1 to 1,000,000, not text",
+        ),
+        ("a.json", '{"training": {"epochs": true}}', "training: epochs True: expected a whole number"),
+        ("a.json", '{"training": {"hidden": ["a"]}}', r"training: hidden \['a'\]: expected widths"),
         ("a.json", '{"data": {"size": [1, 2, 3]}}', "expected 1 to 1024 pixels a side"),
         ("a.json", '{"data": 3}', "data: expected a table"),
         ("a.json", '{"schema_version": 2}', "schema version 2, this edgesoft reads version 1"),
@@ -233,5 +237,7 @@ def test_a_run_leaves_its_resolved_settings(dataset, tmp_path):
 
 
 def test_wrong_numbers_are_refused():
-    with pytest.raises(UsageError, match="patience -1: expected 1 to 1,000,000, or 0 to never stop early"):
+    with pytest.raises(
+        UsageError, match="--patience -1: expected a whole number from 1 to 1,000,000, or 0 to never stop early"
+    ):
         TrainSettings(patience=-1)
