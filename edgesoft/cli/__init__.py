@@ -18,7 +18,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from edgesoft.cli.console import say, write
-from edgesoft.cli.options import read_strictly
 from edgesoft.cli.signals import interrupted, is_interrupted, listen
 from edgesoft.cli.streams import guard_streams, unguarded
 from edgesoft.errors import EdgesoftError, UsageError
@@ -95,6 +94,8 @@ _TYPER_ERROR: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__n
 
 
 def _load(name: str) -> TyperCommand:
+    from edgesoft.cli.options import read_strictly
+
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     function = importlib.import_module(f"edgesoft.cli.{name}").command
     # Where a docstring's lines end is no business of a terminal's, which may be narrower or wider.

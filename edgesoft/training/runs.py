@@ -69,18 +69,13 @@ class RunFolder:
             raise EdgesoftError(
                 f"{self.path}: already holds a run. Choose another output, or continue that run: edgesoft train --resume {self.path}"
             )
-        if foreign := self._content():
+        if foreign := self.names():
             raise EdgesoftError(
                 f"{self.path}: holds {foreign[0]}, which no training wrote. Choose an empty folder as output, or a new one"
             )
 
-    def is_taken(self) -> bool:
-        """Whether there is something in it, or something that is no folder; without locks, an empty one may be another's too."""
-        if not self.path.is_dir():
-            return os.path.lexists(self.path)
-        return not HAS_LOCKS or bool(self._content())
-
-    def _content(self) -> list[str]:
+    def names(self) -> list[str]:
+        """What is in it, in order, besides hidden files."""
         if not self.path.is_dir():
             return []
         return sorted(entry.name for entry in self.path.iterdir() if not entry.name.startswith("."))
@@ -128,12 +123,13 @@ def new_run(name: str) -> Iterator[RunFolder]:
         folder = RunFolder(RUNS / (name if number == 1 else f"{name}-{number}"))
         with ExitStack() as stack:
             try:
-                if folder.is_taken():
+                # Without locks, an empty folder may be another's that has only just begun.
+                if os.path.lexists(folder.path) and not (HAS_LOCKS and folder.path.is_dir() and not folder.names()):
                     continue
                 stack.enter_context(locked(folder.path, patience=0))
             except BusyError:
                 continue
-            if not folder.is_taken():  # by a training that has ended just now
+            if not folder.names():  # of a training that has ended just now
                 yield folder
                 return
 

@@ -88,6 +88,20 @@ def test_a_bad_file_does_not_stop_the_rest(tmp_path):
     assert b"Traceback" not in process.stderr
 
 
+def test_a_pattern_that_nothing_matches_is_told_from_a_missing_file(tmp_path):
+    errors = [answer["error"] for answer in answers(infer("--json", tmp_path / "*.png", tmp_path / "a.png"))]
+    assert errors == ["no file matches this pattern: check the path", "there is no such file: check the path"]
+
+
+def test_a_reader_that_has_enough_ends_it_as_sigpipe_would():
+    command = (
+        f"{sys.executable} -m edgesoft infer --model {MODEL} {SAMPLES[0]} {SAMPLES[1]} | true; echo ${{PIPESTATUS[0]}}"
+    )
+    process = subprocess.run(["bash", "-c", command], capture_output=True, timeout=120)
+    assert process.stdout == b"141\n"
+    assert b"rror" not in process.stderr
+
+
 def test_text_errors_go_to_stderr_with_the_name(tmp_path):
     process = infer(tmp_path / "missing.png", SAMPLES[0])
     assert process.returncode == 1

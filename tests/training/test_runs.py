@@ -53,7 +53,8 @@ def test_what_a_killed_training_left_is_used_again():
     (abandoned / ".last.npz.0123abcd.staged").write_bytes(b"half")
     with new_run("mnist") as folder:
         assert folder.path == abandoned
-    assert not RUNS.exists() or list(RUNS.iterdir()) == []
+        assert list(abandoned.glob("*.staged")) == []
+    assert list(abandoned.iterdir()) == []
 
 
 def test_where_there_are_no_locks_nothing_is_used_again(monkeypatch):
