@@ -206,7 +206,7 @@ def _end(code: int) -> NoReturn:
 
 def _cannot_write(error: OSError) -> int:
     if error.errno == errno.EBADF:
-        say("error: stdout is closed or takes nothing, and answers go nowhere else. Send it to a file: > FILE")
+        say("error: the output cannot be written (stdout is closed). Send it somewhere: > FILE")
     else:
         say(f"error: the output cannot be written ({reason(error)}). Free some space, or write elsewhere")
     return 1
