@@ -62,7 +62,7 @@ def test_closed_streams_are_no_crash(closed):
     assert process.returncode == (1 if is_output else 0)
     assert b"Traceback" not in process.stderr
     assert process.stdout.count(b"\n") == (0 if is_output else 2)
-    assert (b"error: stdout is closed or takes nothing" in process.stderr) == is_output
+    assert (b"error: the output cannot be written (stdout is closed)" in process.stderr) == is_output
 
 
 def test_one_picture_is_one_line():
@@ -91,15 +91,6 @@ def test_a_bad_file_does_not_stop_the_rest(tmp_path):
 def test_a_pattern_that_nothing_matches_is_told_from_a_missing_file(tmp_path):
     errors = [answer["error"] for answer in answers(infer("--json", tmp_path / "*.png", tmp_path / "a.png"))]
     assert errors == ["no file matches this pattern: check the path", "there is no such file: check the path"]
-
-
-def test_a_reader_that_has_enough_ends_it_as_sigpipe_would():
-    command = (
-        f"{sys.executable} -m edgesoft infer --model {MODEL} {SAMPLES[0]} {SAMPLES[1]} | true; echo ${{PIPESTATUS[0]}}"
-    )
-    process = subprocess.run(["bash", "-c", command], capture_output=True, timeout=120)
-    assert process.stdout == b"141\n"
-    assert b"rror" not in process.stderr
 
 
 def test_text_errors_go_to_stderr_with_the_name(tmp_path):

@@ -55,7 +55,7 @@ TEXT = {
     "a date that Python does not have": column([2**30, 5], pa.int32()).cast(pa.date32()),
     "a time that Python does not have": column([2**52, 5], pa.int64()).cast(pa.timestamp("ms")),
 }
-# A file of six rows with one number of its footer changed, by which pyarrow 26 ends the process: one histogram has another size than it says.
+# Six rows, with one number of the footer changed, by which pyarrow 26 ends the process: a histogram has another size than it says.
 BREAKS_PYARROW = (
     "c-jka3^EjD5X}+I(GleVGT21fWF$BkAix2}`d}}{pn*kHP!LEl0Wl9FObDik5Fcolho}d_QZoh(#v}>GL?k0YW+sA&By22E7D*dZ1_`#}<c!qZL{Sz7Q7$zm3"
     "C0QrQ65z$36|{4ycAUi9~q!hF&;@7NgXu?8Bs1tRW=4mpdwMApx7%$AX4M7A<4gzGC&72h%zzQXtGJFG4KGzK_>G+Oa@yEHoS=uh}1qY+8}uhp%>^Rm~OE*"
