@@ -36,6 +36,8 @@ JOURNAL_LIMIT = 2**20  # bytes
 LOCK = ".edgesoft-lock"
 PATIENCE = 10.0
 """Seconds to wait for another writer; publishing takes a fraction of one."""
+_ATTEMPTS = 100
+"""How often a folder is made that others remove."""
 _BUSY = (errno.EAGAIN, errno.EACCES)
 _NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 _STAGED = re.compile(r"\..+\.[0-9a-f]{8}\.staged")
@@ -291,15 +293,16 @@ def _sync(folder: Path) -> None:
 
 def _enter(folder: Path, patience: float, made: list[Path]) -> int | None:
     """Make and lock a folder; `made` gets those that were missing."""
-    while True:
-        made += [place for place in (folder, *folder.parents) if not place.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
+    for left in reversed(range(_ATTEMPTS)):
         try:
+            made += [place for place in (folder, *folder.parents) if not place.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
             return _acquire(folder, patience)
-        except FileNotFoundError:
-            if folder.exists():
+        except (FileNotFoundError, FileExistsError):  # perhaps whoever had made it has removed it meanwhile
+            if not left:
                 raise
-            # Whoever had made it has removed it meanwhile.
+            time.sleep(0.001)
+    raise AssertionError("the last attempt ends in one way or the other")
 
 
 def _acquire(folder: Path, patience: float, wanted: Callable[[], bool] = lambda: True) -> int | None:
