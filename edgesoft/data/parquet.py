@@ -80,7 +80,7 @@ def _try_elsewhere(path: Path, taken: list[int]) -> None:
     )
     if ended.returncode not in (0, 1):
         raise TableError(
-            f"{path}: cannot be read as Parquet (damaged: pyarrow breaks down over it). Write the file again"
+            f"{path}: cannot be read as Parquet (damaged or encrypted: pyarrow breaks down over it). Write it again"
         )
 
 
