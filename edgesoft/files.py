@@ -118,8 +118,8 @@ def open_to_read(path: Path, what: str) -> BinaryIO:
 
 
 def is_utf16(content: bytes) -> bool:
-    """Whether text is UTF-16, which Windows PowerShell and old editors write: by its mark, or by the zero bytes of its ASCII letters."""
-    return content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in content[:4]
+    """Whether text is UTF-16, which Windows PowerShell writes: by its mark, or by every other byte being zero, as in its ASCII letters."""
+    return content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0\0" in (content[0:4:2], content[1:4:2])
 
 
 def full_path(text: str) -> Path:

@@ -152,8 +152,8 @@ def _opened(source: Source) -> BinaryIO | Metered:
     except FileNotFoundError:
         from edgesoft.pictures.sources import is_pattern
 
-        missing = "no file matches this pattern" if is_pattern(os.fspath(path)) else "there is no such file"
-        raise PictureError(f"{missing}: check the path") from None
+        pattern = ", nor one that matches this pattern" if is_pattern(os.fspath(path)) else ""
+        raise PictureError(f"there is no such file{pattern}: check the path") from None
     except SpecialFileError as error:
         if error.strerror != "a folder":
             raise PictureError(f"this is {error.strerror}: give a picture file") from None

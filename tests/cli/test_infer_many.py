@@ -90,7 +90,9 @@ def test_a_bad_file_does_not_stop_the_rest(tmp_path):
 
 def test_a_pattern_that_nothing_matches_is_told_from_a_missing_file(tmp_path):
     errors = [answer["error"] for answer in answers(infer("--json", tmp_path / "*.png", tmp_path / "a.png"))]
-    assert errors == ["no file matches this pattern: check the path", "there is no such file: check the path"]
+    assert errors == [
+        f"there is no such file{more}: check the path" for more in (", nor one that matches this pattern", "")
+    ]
 
 
 def test_text_errors_go_to_stderr_with_the_name(tmp_path):

@@ -227,7 +227,7 @@ def test_wrong_settings_files_are_refused(tmp_path, name, text, message):
         read_settings_file(write(tmp_path, name, text))
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_settings_in_another_encoding_are_told(tmp_path, encoding):
     path = tmp_path / "a.toml"
     path.write_text("[training]\nepochs = 3\n", encoding=encoding)
