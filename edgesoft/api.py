@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from edgesoft.errors import UsageError
@@ -20,12 +21,8 @@ if TYPE_CHECKING:
     from edgesoft.training.results import Epoch, TrainResult, Watcher
 
 
-def _ignore(*_: object) -> None:
-    pass
-
-
 def train(
-    data: Any = None,
+    data: Any = ...,
     y: Any = None,
     *,
     validation: tuple[Any, Any] | None = None,
@@ -35,7 +32,7 @@ def train(
     name: str = "model",
     output: str | Path | None = None,
     config: str | Path | None = None,
-    on_epoch: Callable[[Epoch], object] = _ignore,
+    on_epoch: Callable[[Epoch], object] = lambda _: None,
     watcher: Watcher | None = None,
     **settings: Any,
 ) -> TrainResult:
@@ -46,7 +43,8 @@ def train(
     data
         What the command line takes as its source (a known name, a folder, a file); or the inputs themselves, as a numpy array, a
         torch tensor or nested lists: uint8 `[n, height, width]` or `[n, height, width, 3]` for pictures, raw grey levels from 0 to
-        255; numbers `[n, features]` for tables, in any unit. None takes what `config` says, else MNIST.
+        255; numbers `[n, features]` for tables, in any unit. Left out, what `config` says, else MNIST; None, which a variable holds by
+        mistake, is refused.
     y
         With inputs: `[n]` their labels, words or integers.
     validation, test
@@ -91,18 +89,23 @@ def train(
     """
     from edgesoft.data.load import load_dataset
     from edgesoft.training.results import Watcher
-    from edgesoft.training.runs import RunFolder, new_run
+    from edgesoft.training.runs import RUNS, RunFolder
     from edgesoft.training.settings import TrainSettings, suited
+    from edgesoft.transaction import check_writable
 
+    if data is None:
+        raise UsageError("the data are None: expected inputs, a path or a known name. Left out, they are MNIST")
     watcher = Watcher(on_epoch=on_epoch) if watcher is None else watcher
-    if output is not None:
-        RunFolder(Path(output)).check_free()
+    folder = None if output is None else RunFolder(Path(output))
+    if folder is not None:
+        folder.check_free()
+    check_writable(RUNS if folder is None else folder.path)
     chosen, learning = _settings(settings, None if config is None else Path(config))
     TrainSettings(**{"batch_norm": False, **learning})  # a wrong number is refused before the data are read
     chosen.setdefault("split_seed", learning.get("seed", TrainSettings.seed))
     given = {"y": y, "validation": validation, "test": test, "labels": labels, "feature_names": feature_names}
-    if data is None or isinstance(data, str | os.PathLike):
-        if data is not None:
+    if data is ... or isinstance(data, str | os.PathLike):
+        if data is not ...:
             chosen["source"] = os.fspath(data)
         wanted = _data_settings(chosen)
         foreign = [argument for argument, value in given.items() if value is not None]
@@ -115,12 +118,7 @@ def train(
     from edgesoft.training import train as training  # only now: importing torch takes longer than all of the above
 
     watcher.on_start(dataset, resolved)
-    folder = new_run(dataset.name) if output is None else RunFolder(Path(output))
-    try:
-        return training.train(dataset, resolved, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
-    finally:
-        if output is None:
-            folder.remove_if_empty()
+    return training.train(dataset, resolved, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 
 
 def resume(folder: str | Path, *, watcher: Watcher | None = None) -> TrainResult:
@@ -144,24 +142,26 @@ def resume(folder: str | Path, *, watcher: Watcher | None = None) -> TrainResult
     from edgesoft.training.resume import stored_settings
     from edgesoft.training.runs import RunFolder
     from edgesoft.training.settings_file import stored_data_settings
+    from edgesoft.transaction import check_writable
 
     watcher = Watcher() if watcher is None else watcher
     run = RunFolder(Path(folder))
     settings = stored_settings(run)
+    check_writable(run.path)
     dataset = load_dataset(stored_data_settings(run), on_picture=watcher.on_picture)
     watcher.on_start(dataset, settings)
     return training.train(dataset, settings, run, resume=True, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 
 
 def export(
-    run: TrainResult | str | Path | None = None,
+    run: TrainResult | str | Path | EllipsisType = ...,
     data: Dataset | str | Path | None = None,
     *,
     quantize: bool = True,
     output: str | Path = "exported",
     name: str | None = None,
     to: str | Sequence[str] = (),
-    on_start: Callable[[Path], object] = _ignore,
+    on_start: Callable[[Path], object] = lambda _: None,
     **settings: Any,
 ) -> Exported:
     """Export a trained model to ONNX, prove that it answers like PyTorch, and publish it, as `edgesoft export` does.
@@ -169,7 +169,7 @@ def export(
     Parameters
     ----------
     run
-        What `train` returned; or a run's folder, or a checkpoint in it; None takes the newest run in `runs/`.
+        What `train` returned; or a run's folder, or a checkpoint in it. Left out, the newest run in `runs/`; None is refused.
     data
         The data that it was trained on, where they have moved; None takes them from `run`.
     quantize
@@ -201,7 +201,6 @@ def export(
     from edgesoft.exporting.replace import check_replaceable
     from edgesoft.exporting.results import Exported, Int8MissedError
     from edgesoft.exporting.settings import PublishSettings, QuantizeSettings
-    from edgesoft.files import check_writable
     from edgesoft.inference.find_model import INT8_SUFFIX
     from edgesoft.settings import read_settings
     from edgesoft.targets.folder import check_free
@@ -209,7 +208,12 @@ def export(
     from edgesoft.training.results import TrainResult
     from edgesoft.training.runs import RunFolder, checkpoint_in, newest_checkpoint
     from edgesoft.training.settings_file import stored_data_settings
+    from edgesoft.transaction import check_writable
 
+    if run is None:
+        raise UsageError(
+            "the run is None: expected a run, its folder or its checkpoint. Left out, it is the newest one"
+        )
     chosen = read_settings([Gate, QuantizeSettings, PublishSettings], settings)
     gate = Gate(chosen.pop("max_drop", Gate.max_drop))
     overwrite = chosen.pop("overwrite", PublishSettings.overwrite)
@@ -218,17 +222,16 @@ def export(
         path = run.folder.checkpoint
         data = run.dataset if data is None else data
     else:
-        path = newest_checkpoint() if run is None else checkpoint_in(Path(run))
+        path = newest_checkpoint() if run is ... else checkpoint_in(Path(run))
     on_start(path)
-    checkpoint = Checkpoint.load(
-        path
-    )  # what cannot be read is said before its data are looked for, and before torch is imported
+    # What cannot be read or written is said before the data are looked for, and before torch is imported.
+    checkpoint, folder = Checkpoint.load(path), Path(output)
+    check_writable(folder)
     from edgesoft.exporting import export as exporting
     from edgesoft.exporting.publish import publish
 
-    folder, stem = Path(output), exporting.stem_of(checkpoint, name)
+    stem = exporting.stem_of(checkpoint, name)
     targets = {target: folder / f"{stem}-{target}" for target in _targets(to)}
-    check_writable(folder)
     for place in targets.values():
         check_free(place, overwrite=overwrite)
     if not overwrite:
@@ -262,7 +265,7 @@ def verify(
     sha256: str | None = None,
     against: str | Path | None = None,
     data: str | None = None,
-    on_start: Callable[[Choice], object] = _ignore,
+    on_start: Callable[[Choice], object] = lambda _: None,
 ) -> VerifyReport:
     """Prove that a model file is intact and still answers as PyTorch did, as `edgesoft verify` does.
 

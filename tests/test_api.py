@@ -168,6 +168,10 @@ def test_wrong_calls_are_refused(tmp_path):
         edgesoft.train(x, y, epoch=3)
     with pytest.raises(UsageError, match="inputs without labels"):
         edgesoft.train(x)
+    with pytest.raises(UsageError, match="the data are None: expected inputs, a path or a known name"):
+        edgesoft.train(None)
+    with pytest.raises(UsageError, match="the run is None: expected a run, its folder or its checkpoint"):
+        edgesoft.export(None)
     with pytest.raises(UsageError, match=r"brings its own labels"):
         edgesoft.train("mnist", y)
     with pytest.raises(UsageError, match="--target means nothing for arrays"):

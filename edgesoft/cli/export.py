@@ -52,7 +52,7 @@ def command(
 
     try:
         exported = export(
-            checkpoint,
+            ... if checkpoint is None else checkpoint,
             data,
             quantize=quantize,
             output=output,

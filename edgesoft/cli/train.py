@@ -56,7 +56,9 @@ def command(
             _refuse_beside_resume({"source": source, "config": config, "output": output, **chosen})
             result = go_on(resume, watcher=talk.watcher())
         else:
-            result = train(source, config=config, output=output, watcher=talk.watcher(), **chosen)
+            result = train(
+                ... if source is None else source, config=config, output=output, watcher=talk.watcher(), **chosen
+            )
     _print(result)
     if result.settings.head == "sigmoid":
         say(f"the sigmoid gives the probability of {result.dataset.labels[1]!r}")

@@ -87,7 +87,7 @@ def from_arrays(
     divided = {part: Split(inputs[part], targets[part]) for part in inputs}
     divided |= {part: Split(x[chosen], y[chosen]) for part, chosen in parts.items()}
     notes = check_classes({part: split.targets for part, split in divided.items()}, names, origin)
-    notes += check_doubles(divided)
+    notes += check_doubles(divided, origin)
     if x.ndim > 2:
         spec: InputKind = PictureInput(
             x.shape[1], x.shape[2], 3 if x.ndim == 4 else 1, normaliser="resize", stroke_high=0.0

@@ -88,7 +88,7 @@ def load_folder(
         total = len(skipped) + sum(map(len, splits.values()))
         notes.append(f"files that cannot be read as pictures and are left out: {len(skipped):,} of {total:,}")
     notes += check_classes({name: split.targets for name, split in splits.items()}, labels, path)
-    notes += check_doubles(splits)
+    notes += check_doubles(splits, path)
     return Dataset.of(path.resolve().name, labels, spec, splits, warnings=notes, skipped=skipped)
 
 
@@ -143,6 +143,12 @@ def subfolders(path: Path) -> dict[str, Path]:
         raise EdgesoftError(f"{path}: cannot be read ({reason(error)})") from error
     if (wrong := fault(sorted(folders), "class", "classes")) is not None:
         raise EdgesoftError(f"{path}: {wrong}. Rename its folder")
+    seen: dict[tuple[int, int], Path] = {}
+    for _, place in sorted(folders.items()):
+        status = place.stat()
+        first = seen.setdefault((status.st_dev, status.st_ino), place)
+        if first is not place:
+            raise EdgesoftError(f"{first} and {place}: are one folder, by a link. Remove one of them")
     return folders
 
 

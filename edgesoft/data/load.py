@@ -59,11 +59,18 @@ def load_dataset(options: DataSettings, *, on_picture: Callable[[int, int], obje
     elif path.suffix.lower() in TABLE_FILES:
         dataset = load_table(path, options)
     else:
-        names = ("mnist", *SETS)
-        close = difflib.get_close_matches(options.source, names, 1)
-        hint = f"Did you mean {close[0]}?" if close else f"Known sets: {', '.join(names)}"
-        raise EdgesoftError(
-            f"{options.source}: no such data set. Expected a known set, a folder of pictures, or a .csv, .tsv, .npz or .parquet "
-            f"file. {hint}"
-        )
+        raise _unknown(options.source, path)
     return replace(dataset, options=found)
+
+
+def _unknown(source: str, path: Path) -> EdgesoftError:
+    """What to say of a source that is no data set."""
+    expected = "Expected a known set, a folder of pictures, or a .csv, .tsv, .npz or .parquet file"
+    if path.exists():
+        return EdgesoftError(f"{source}: the name of this file does not say what it holds. {expected}: rename it")
+    names = ("mnist", *SETS)
+    close = difflib.get_close_matches(source, names, 1)
+    if not close and (path.suffix or len(path.parts) > 1):
+        return EdgesoftError(f"{source}: no such file or folder. {expected}")
+    hint = f"Did you mean {close[0]}?" if close else f"Known sets: {', '.join(names)}"
+    return EdgesoftError(f"{source}: no such data set. {expected}. {hint}")

@@ -1,12 +1,16 @@
 """Parquet files, row by row, by way of pyarrow.
 
 A file of a kilobyte may hold billions of rows, or one long text a million times. What the file says of itself is held against the limits
-before anything is read, and text stays in its dictionary until its length is known.
+before anything is read, and text stays in its dictionary until its length is known. Over some damaged files pyarrow ends the whole
+process, without an error that could be caught; so another one reads each file first.
 """
 
 from __future__ import annotations
 
+import json
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,7 +45,10 @@ def parquet_rows(path: Path) -> Rows:
     except ImportError:
         raise EdgesoftError(f"{path}: reading Parquet needs pyarrow. Install it: pip install pyarrow") from None
 
+    is_tried = False
+
     def rows(left_out: Collection[int]) -> Iterator[Record]:
+        nonlocal is_tried
         try:
             if not stat.S_ISREG(path.stat().st_mode):  # pyarrow would wait for a pipe
                 raise TableError(f"{path}: expected a Parquet file, but this is a folder, pipe or device")
@@ -49,6 +56,9 @@ def parquet_rows(path: Path) -> Rows:
                 names = list(file.schema_arrow.names)
                 yield Record(0, [name.strip(BLANKS) for name in names])
                 taken = [place for place in range(len(names)) if place not in left_out]
+                if not is_tried:
+                    _try_elsewhere(path, taken)
+                    is_tried = True
                 _check(file.metadata, file.schema_arrow, taken, path)
                 yield from _records(path, file.schema_arrow, taken)
         except FileNotFoundError:
@@ -59,6 +69,29 @@ def parquet_rows(path: Path) -> Rows:
             raise TableError(f"{path}: cannot be read as Parquet ({detail or type(error).__name__})") from error
 
     return rows
+
+
+def _try_elsewhere(path: Path, taken: list[int]) -> None:
+    """Let a process of its own read the file, and see whether it lives; what is wrong beside is said when the file is read here."""
+    # -P: what lies in the current folder must not be taken for a module.
+    script = "import json, sys; from edgesoft.data.parquet import trial; trial(sys.argv[1], json.load(sys.stdin))"
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, "-P", "-c", script, str(path)], input=json.dumps(taken).encode(), capture_output=True
+    )
+    if ended.returncode not in (0, 1):
+        raise TableError(
+            f"{path}: cannot be read as Parquet (damaged or encrypted: pyarrow breaks down over it). Write it again"
+        )
+
+
+def trial(path: str, taken: list[int]) -> None:
+    """All that pyarrow does with a file, for `_try_elsewhere`."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
+        _check(file.metadata, file.schema_arrow, taken, Path(path))
+        for _ in _batches(Path(path), file.schema_arrow, taken):
+            pass
 
 
 def _check(metadata: Any, schema: Any, taken: list[int], path: Path) -> None:
@@ -96,8 +129,8 @@ def _check(metadata: Any, schema: Any, taken: list[int], path: Path) -> None:
                 )
 
 
-def _records(path: Path, schema: Any, taken: list[int]) -> Iterator[Record]:
-    """One record after the other, with the cells of the columns at the places `taken`."""
+def _batches(path: Path, schema: Any, taken: list[int]) -> Iterator[list[Any]]:
+    """The columns at the places `taken`, some rows at a time."""
     from pyarrow import parquet, types
 
     names = [schema.names[place] for place in taken]
@@ -107,23 +140,34 @@ def _records(path: Path, schema: Any, taken: list[int]) -> Iterator[Record]:
         if types.is_string(schema.field(name).type) or types.is_large_string(schema.field(name).type)
     ]
     size = max(1, CELLS_AT_ONCE // max(1, len(taken)))
-    line = 0
     with parquet.ParquetFile(path, read_dictionary=in_dictionary, pre_buffer=False, buffer_size=2**20) as file:
         for batch in file.iter_batches(batch_size=size, columns=names, use_threads=False):
-            columns = [_cells(batch.column(name), f"{path}: column {name!r}") for name in names]
-            for row in range(batch.num_rows):
-                line += 1
-                cells = [""] * len(schema.names)
-                for place, column in zip(taken, columns, strict=True):
-                    cells[place] = column[row]
-                yield Record(line, cells)
+            columns = [batch.column(name) for name in names]
+            for column in columns:
+                column.validate(full=True)  # a damaged file may point beyond its dictionary
+            yield columns
+
+
+def _records(path: Path, schema: Any, taken: list[int]) -> Iterator[Record]:
+    """One record after the other, with the cells of the columns at the places `taken`."""
+    line = 0
+    for batch in _batches(path, schema, taken):
+        columns = [
+            _cells(column, f"{path}: column {schema.names[place]!r}")
+            for place, column in zip(taken, batch, strict=True)
+        ]
+        for row in range(len(columns[0])):
+            line += 1
+            cells = [""] * len(schema.names)
+            for place, values in zip(taken, columns, strict=True):
+                cells[place] = values[row]
+            yield Record(line, cells)
 
 
 def _cells(column: Any, where: str) -> list[str]:
     """The cells of one column in a batch, as a text file would have them."""
     from pyarrow import DictionaryArray, compute, string, types
 
-    column.validate(full=True)  # a damaged file may point beyond its dictionary
     if isinstance(column, DictionaryArray):
         words = _cells(column.dictionary, where)
         return ["" if code is None else words[code] for code in column.indices.to_pylist()]

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgesoft.errors import UsageError
 from edgesoft.names import flaw
-from edgesoft.settings import check, described, setting
+from edgesoft.settings import check, described, setting, whole_number
 
 LARGEST_SIDE = 1024
 
@@ -18,10 +18,10 @@ def _size(given: str | int | list[int] | tuple[int, ...]) -> tuple[int, int]:
         if len(given) != 2 or not all(type(side) is int for side in given):
             raise ValueError
         return given[0], given[1]
-    parts = str(given).lower().split("x")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts):
+    sides = [whole_number(part) for part in str(given).lower().split("x")]
+    if len(sides) > 2:
         raise ValueError
-    return int(parts[-1]), int(parts[0])
+    return sides[-1], sides[0]
 
 
 def _columns(given: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
@@ -85,7 +85,6 @@ class DataSettings:
         holds=lambda size: all(1 <= side <= LARGEST_SIDE for side in size),
         convert=_size,
         shown="32",
-        words="--size",
     )
     colour: bool | None = setting(
         None, "Read pictures from a folder in colour", takes=bool, shown="grey", flags="--colour/--grey"
@@ -97,7 +96,6 @@ class DataSettings:
         expected="a share between 0 and 1, such as 0.15",
         holds=_share,
         shown="0.15; 0.1 of 10,000 or more",
-        words="--val-split",
     )
     test_split: float | None = setting(
         None,
@@ -106,13 +104,12 @@ class DataSettings:
         expected="a share between 0 and 1, such as 0.15",
         holds=_share,
         shown="0.2",
-        words="--test-split",
     )
     split_seed: int = setting(
         0,
         "Decides which examples are held out",
         takes=int,
-        expected="an integer from 0 to 2^63 - 1",
+        expected="a whole number from 0 to 2^63 - 1",
         holds=lambda value: 0 <= value < 2**63,
         shown="the seed of the training",
         is_option=False,
@@ -139,6 +136,5 @@ class DataSettings:
         """
         for name in names:
             if getattr(self, name) != getattr(DataSettings, name):
-                flags = described(DataSettings)[name].flags or f"--{name.replace('_', '-')}"
-                option = " or ".join(reversed(flags.split("/")))
+                option = described(DataSettings)[name].option(name)
                 raise UsageError(f"{option} means nothing for {what}. Leave it out")

@@ -138,15 +138,22 @@ def check_class_count(labels: Sequence[str], origin: object) -> None:
         )
 
 
-def check_doubles(splits: Mapping[str, Split]) -> list[str]:
+def check_doubles(splits: Mapping[str, Split], origin: object) -> list[str]:
     """Count the examples of the other splits that stand in the training split too, byte for byte.
 
     Returns
     -------
     list
         One sentence for each split with such examples.
+
+    Raises
+    ------
+    EdgesoftError
+        All training examples are the same, so that there is nothing to tell classes apart by; `origin` is for the message.
     """
     known = {_digest(example) for example in splits["train"].inputs}
+    if len(known) == 1:
+        raise EdgesoftError(f"{origin}: all training examples hold the same values: nothing tells the classes apart")
     notes = []
     for name in ("validation", "test"):
         doubles = sum(_digest(example) in known for example in splits[name].inputs)

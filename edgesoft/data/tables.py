@@ -23,7 +23,7 @@ from edgesoft.data.splits import check_classes, check_doubles, divide
 from edgesoft.errors import UsageError
 from edgesoft.model.inputs import TableInput
 from edgesoft.names import same
-from edgesoft.tables.rows import check_heading
+from edgesoft.tables.rows import check_heading, shortened
 from edgesoft.tables.spec import MOST_FEATURES, Column, TableError
 from edgesoft.tables.text import Record, read_records
 
@@ -73,11 +73,11 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
 
 def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
     if name is None:
-        raise UsageError(f"{path}: which column holds the labels? Say --target NAME. There are {_shortened(names)}")
+        raise UsageError(f"{path}: which column holds the labels? Say --target NAME. There are {shortened(names)}")
     alike = [same(known) for known in names]
     if same(name) not in alike:
         close = difflib.get_close_matches(name, names, 1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"There are {_shortened(names)}"
+        hint = f"Did you mean {close[0]!r}?" if close else f"There are {shortened(names)}"
         raise UsageError(f"{path}: has no column {name!r}. {hint}")
     return alike.index(same(name))
 
@@ -133,7 +133,7 @@ class _Table:
         inputs, unseen = self._fill(columns, parts)
         splits = {name: Split(inputs[name], targets[part]) for name, part in parts.items()}
         spec = spec.fitted(splits["train"].inputs)
-        notes += unseen + check_doubles(splits) + check_features(splits["train"].inputs, spec.features)
+        notes += unseen + check_doubles(splits, self.path) + check_features(splits["train"].inputs, spec.features)
         return Dataset.of(self.path.stem, labels, spec, splits, warnings=notes)
 
     def _records(self) -> Iterator[Record]:
@@ -242,15 +242,10 @@ def check_features(inputs: NDArray[np.float32], features: Sequence[str]) -> list
     coarse = [name for name, a, b, step in zip(features, low, high, resolution, strict=True) if 0 < b - a < 256 * step]
     notes = []
     if constant:
-        notes.append(f"features that never change in the training split and teach nothing: {_shortened(constant)}")
+        notes.append(f"features that never change in the training split and teach nothing: {shortened(constant)}")
     if coarse:
         notes.append(
             "features that are large numbers with small differences, which float32 cannot tell apart well: "
-            f"{_shortened(coarse)}. Subtract an offset from them first"
+            f"{shortened(coarse)}. Subtract an offset from them first"
         )
     return notes
-
-
-def _shortened(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:8])
-    return shown if len(names) <= 8 else f"{shown}, ... ({len(names)} in all)"

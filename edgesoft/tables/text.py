@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgesoft.errors import EdgesoftError
-from edgesoft.files import open_to_read, reason
+from edgesoft.files import is_utf16, open_to_read, reason
 from edgesoft.names import BLANKS
 from edgesoft.tables.spec import TableError
 
@@ -189,8 +189,9 @@ def _check_text(beginning: bytes, path: Path) -> None:
             raise TableError(f"{path}: expected rows of text (CSV or TSV, UTF-8), but this is {what}. Save it as CSV")
     first = beginning.replace(b"\r", b"\n").partition(b"\n")[0]
     is_binary = b"\0" in beginning[:1024] and not _is_utf8(first)
-    if b"\0" in first or is_binary:  # further on in a text, it costs its row
-        raise TableError(f"{path}: expected rows of text (CSV or TSV, UTF-8), but this is a binary or UTF-16 file")
+    if is_utf16(beginning) or b"\0" in first or is_binary:  # further on in a text, it costs its row
+        found = "UTF-16. Save it as UTF-8" if is_utf16(beginning) else "a binary file"
+        raise TableError(f"{path}: expected rows of text (CSV or TSV, UTF-8), but this is {found}")
 
 
 def _is_utf8(content: bytes) -> bool:

@@ -35,21 +35,17 @@ class Epoch:
         return (self.validation_accuracy, -self.validation_loss)
 
 
-def _ignore(*_: object) -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Watcher:
     """Who wants to know how a training goes on; each is called as its name says."""
 
-    on_picture: Callable[[int, int], object] = _ignore
+    on_picture: Callable[[int, int], object] = lambda *_: None
     """While a folder is read: the number of pictures read so far, and of all."""
-    on_start: Callable[[Dataset, TrainSettings], object] = _ignore
+    on_start: Callable[[Dataset, TrainSettings], object] = lambda *_: None
     """When the data are there: what they are, and the settings with their defaults resolved."""
-    on_batch: Callable[[int, float], object] = _ignore
+    on_batch: Callable[[int, float], object] = lambda *_: None
     """After each step: the number of steps so far, and the loss of the batch in nats."""
-    on_epoch: Callable[[Epoch], object] = _ignore
+    on_epoch: Callable[[Epoch], object] = lambda _: None
     """After each epoch."""
 
 

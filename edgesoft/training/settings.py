@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgesoft.errors import UsageError
-from edgesoft.settings import MOST_THREADS, check, count, read_settings, setting
+from edgesoft.settings import MOST_THREADS, check, count, read_settings, setting, whole_number
 
 WIDEST = 65_536
 MOST_LAYERS = 100
@@ -23,7 +23,7 @@ _BY_SIZE = "by the size of the data"
 def _hidden(given: str | list[int] | tuple[int, ...]) -> tuple[int, ...]:
     """Widths: of "520,320" or "none", or as they are."""
     if isinstance(given, str):
-        given = () if given.strip().lower() == "none" else [int(part) for part in given.split(",")]
+        given = () if given.strip().lower() == "none" else [whole_number(part.strip()) for part in given.split(",")]
     if not all(type(width) is int for width in given) or not _widths(given):
         raise ValueError
     return tuple(given)
@@ -55,7 +55,6 @@ class TrainSettings:
         holds=_widths,
         convert=_hidden,
         shown=_BY_SIZE,
-        words="hidden layers",
     )
     head: str = setting("softmax", "softmax, or sigmoid for two classes", **_one_of("softmax", "sigmoid"))
     threshold: float = setting(
@@ -79,7 +78,6 @@ class TrainSettings:
         takes=float,
         expected="a number above 0, such as 0.003",
         holds=lambda value: math.isfinite(value) and value > 0,
-        words="learning rate",
     )
     weight_decay: float = setting(
         0.1,
@@ -114,7 +112,7 @@ class TrainSettings:
         0,
         "The same seed on the same machine gives the same weights",
         takes=int,
-        expected="an integer from 0 to 2^63 - 1",
+        expected="a whole number from 0 to 2^63 - 1",
         holds=lambda value: 0 <= value < 2**63,
     )
     precision: str = setting(
@@ -139,9 +137,9 @@ class TrainSettings:
     def __post_init__(self) -> None:
         check(self)
         if self.batch_norm and self.batch_size == 1:
-            raise UsageError("batch size 1: batch normalisation needs at least 2 examples a step")
+            raise UsageError("--batch-size 1: batch normalisation needs at least 2 examples a step")
         if self.threshold != 0.5 and self.head != "sigmoid":
-            raise UsageError(f"threshold {self.threshold}: softmax takes the largest probability; add --head sigmoid")
+            raise UsageError(f"--threshold {self.threshold}: softmax takes the largest probability; add --head sigmoid")
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""

@@ -13,7 +13,7 @@ from typing import Any
 from edgesoft.data.settings import DataSettings
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.escape import json_text
-from edgesoft.files import read_bytes
+from edgesoft.files import is_utf16, read_bytes
 from edgesoft.settings import brief, read_settings
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
@@ -40,9 +40,16 @@ def read_settings_file(path: Path) -> dict[str, dict[str, Any]]:
         A name is unknown, or a value has the wrong type.
     """
     content = read_bytes(path, limit=SIZE_LIMIT, what="settings (.toml or .json)")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        encoding = "UTF-16" if is_utf16(content) else "another encoding or no text"
+        raise EdgesoftError(f"{path}: expected settings in UTF-8, but this is {encoding}. Save it as UTF-8")
     is_toml = path.suffix.lower() == ".toml"
     try:
-        document = tomllib.loads(content.decode("utf-8-sig")) if is_toml else json.loads(content.decode("utf-8-sig"))
+        document = tomllib.loads(text) if is_toml else json.loads(text)
     except (ValueError, RecursionError) as error:
         raise EdgesoftError(f"{path}: is no {'TOML' if is_toml else 'JSON'} ({error})") from error
     if not isinstance(document, dict):

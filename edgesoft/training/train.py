@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from edgesoft.training.outliers import draw_outliers
 from edgesoft.training.provenance import card_of
 from edgesoft.training.results import Epoch, TrainResult
 from edgesoft.training.resume import pack, read_run_document, unpack
-from edgesoft.training.runs import RunFolder
+from edgesoft.training.runs import RunFolder, new_run
 from edgesoft.training.schedule import one_cycle
 from edgesoft.training.settings import TrainSettings
 from edgesoft.training.settings_file import settings_file
@@ -40,19 +41,15 @@ SAVE_SECONDS = 30
 """How often the state that --resume continues from, the metrics and the learning curve reach the disk."""
 
 
-def _ignore(*_: object) -> None:
-    pass
-
-
 @compiler_folder()
 def train(
     dataset: Dataset,
     config: TrainSettings,
-    folder: RunFolder,
+    folder: RunFolder | None,
     *,
     resume: bool = False,
-    on_batch: Callable[[int, float], object] = _ignore,
-    on_epoch: Callable[[Epoch], object] = _ignore,
+    on_batch: Callable[[int, float], object] = lambda *_: None,
+    on_epoch: Callable[[Epoch], object] = lambda _: None,
 ) -> TrainResult:
     """Train, choose the best epoch on the validation split, and judge it once on the test split.
 
@@ -65,7 +62,7 @@ def train(
     config
         How.
     folder
-        Where checkpoint, metrics and pictures go.
+        Where checkpoint, metrics and pictures go; None takes `runs/<name>`, or the next free number.
     resume
         Continue the interrupted run in `folder`, which must have been started with `config`: the weights come out as if it had
         never stopped.
@@ -88,12 +85,17 @@ def train(
     """
     if config.head == "sigmoid" and len(dataset.labels) != 2:
         raise UsageError(
-            f"head sigmoid: one logit tells two classes apart, but {dataset.name} has {len(dataset.labels)}. Use --head softmax"
+            f"--head sigmoid: one logit tells two classes apart, but {dataset.name} has {len(dataset.labels)}. Use --head softmax"
         )
     check_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
     require_device(config.device)
     config = resolve(config, dataset.input)
-    with locked(folder.path, patience=0), cpu_threads(config.threads):
+    with ExitStack() as stack:
+        stack.enter_context(cpu_threads(config.threads))
+        if folder is None:
+            folder = stack.enter_context(new_run(dataset.name))
+        else:
+            stack.enter_context(locked(folder.path, patience=0))
         if not resume:
             folder.check_free()
         run = _Run(dataset, config)

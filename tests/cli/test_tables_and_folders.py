@@ -165,7 +165,7 @@ def test_a_folder_of_pictures_in_colour_with_a_sigmoid_head(tmp_path):
     ("arguments", "message"),
     [
         (("plants.csv",), "which column holds the labels? Say --target NAME. There are width, colour, length, kind"),
-        (("plants.csv", "--target", "kind", "--colour"), "--grey or --colour means nothing for a table"),
+        (("plants.csv", "--target", "kind", "--colour"), "--colour or --grey means nothing for a table"),
         (("--resume", "runs/plants", "--epochs", 3), "--epochs: a resumed run keeps its data and settings"),
         (("plants.csv", "--resume", "runs/plants"), "SOURCE: a resumed run keeps its data and settings"),
         (

@@ -191,17 +191,30 @@ def test_settings_files(tmp_path):
         ("a.json", "[]", "expected the tables data and training"),
         ("a.json", '{"train": {}}', "unknown table 'train'"),
         ("a.json", '{"training": {"epoch": 3}}', "unknown setting 'epoch'. Did you mean 'epochs'"),
-        ("a.json", '{"training": {"epochs": "3"}}', "epochs is '3', expected int"),
-        ("a.json", '{"training": {"epochs": true}}', "epochs is True, expected int"),
-        ("a.json", '{"training": {"hidden": ["a"]}}', r"hidden layers \['a'\]: expected widths"),
+        (
+            "a.json",
+            '{"training": {"epochs": "3"}}',
+            "training: epochs '3': expected a whole number from 1 to 1,000,000, not text",
+        ),
+        ("a.json", '{"training": {"epochs": true}}', "training: epochs True: expected a whole number"),
+        ("a.json", '{"training": {"hidden": ["a"]}}', r"training: hidden \['a'\]: expected widths"),
         ("a.json", '{"data": {"size": [1, 2, 3]}}', "expected 1 to 1024 pixels a side"),
         ("a.json", '{"data": 3}', "data: expected a table"),
         ("a.json", '{"schema_version": 2}', "schema version 2, this edgesoft reads version 1"),
+        ("a.toml", "[training]\0", "expected settings in UTF-8, but this is another encoding or no text"),
     ],
 )
 def test_wrong_settings_files_are_refused(tmp_path, name, text, message):
     with pytest.raises(EdgesoftError, match=message):
         read_settings_file(write(tmp_path, name, text))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_settings_in_another_encoding_are_told(tmp_path, encoding):
+    path = tmp_path / "a.toml"
+    path.write_text("[training]\nepochs = 3\n", encoding=encoding)
+    with pytest.raises(EdgesoftError, match="a.toml: expected settings in UTF-8, but this is UTF-16. Save it as UTF-8"):
+        read_settings_file(path)
 
 
 def test_a_run_leaves_its_resolved_settings(dataset, tmp_path):
@@ -215,5 +228,7 @@ def test_a_run_leaves_its_resolved_settings(dataset, tmp_path):
 
 
 def test_wrong_numbers_are_refused():
-    with pytest.raises(UsageError, match="patience -1: expected 1 to 1,000,000, or 0 to never stop early"):
+    with pytest.raises(
+        UsageError, match="--patience -1: expected a whole number from 1 to 1,000,000, or 0 to never stop early"
+    ):
         TrainSettings(patience=-1)
