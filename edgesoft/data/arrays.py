@@ -15,6 +15,7 @@ from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import MOST_CLASSES, check_classes, check_doubles, divide
 from edgesoft.data.tables import check_features
 from edgesoft.errors import EdgesoftError
+from edgesoft.model.given import as_array
 from edgesoft.model.inputs import InputKind, PictureInput, TableInput
 from edgesoft.names import flaw, quoted, stem
 from edgesoft.npz import read_npz
@@ -137,20 +138,12 @@ def _first(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> NDArray[
 
 
 def _array(values: Any, where: str) -> NDArray[Any]:
-    """A numpy array of numbers or words; a torch tensor is fetched from wherever it lies."""
     try:
-        if hasattr(values, "detach"):
-            values = values.detach().cpu().numpy()
-        array = np.asarray(values)
-    except (ValueError, TypeError, RuntimeError, OverflowError) as error:  # ragged lists, sparse tensors
-        detail = " ".join(str(error).split())[:200]
-        raise EdgesoftError(f"{where}: cannot be made an array ({detail}). Expected rows of equal length") from error
+        array = as_array(values)
+    except EdgesoftError as error:
+        raise EdgesoftError(f"{where}: {error}") from error
     if not array.ndim:
         raise EdgesoftError(f"{where}: expected an array [n, ...], got a single value")
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise EdgesoftError(
-            f"{where}: {int(np.ma.getmaskarray(values).sum()):,} values are masked. Fill them in or remove these rows"
-        )
     return array
 
 

@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError
-from edgesoft.inference.classifier import Classifier, Prediction
+from edgesoft.inference.classifier import Classifier
 from edgesoft.inference.parity import Parity, compare
+from edgesoft.inference.prediction import Prediction
 from edgesoft.inference.providers import CPU, Choice, ProviderName
 from edgesoft.model.file import GOLDEN_KEY, ModelFile, read_model
 from edgesoft.model.golden import Golden
