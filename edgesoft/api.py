@@ -27,8 +27,8 @@ def train(
     data: Any = None,
     y: Any = None,
     *,
-    validation: tuple[Any, Any] | None = None,
-    test: tuple[Any, Any] | None = None,
+    validation: Any = None,
+    test: Any = None,
     labels: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
     name: str = "model",
@@ -43,13 +43,16 @@ def train(
     Parameters
     ----------
     data
-        What the command line takes as its source (a known name, a folder, a file); or the inputs themselves, as a numpy array, a
-        torch tensor or nested lists: uint8 `[n, height, width]` or `[n, height, width, 3]` for pictures, raw grey levels from 0 to
-        255; numbers `[n, features]` for tables, in any unit. None takes what `config` says, else MNIST.
+        What the command line takes as its source (a known name, a folder, a file); or a data frame of pandas, polars or pyarrow, which
+        trains as a file of the same values does: `target` names the column of its labels, or `y` holds them. Or the inputs
+        themselves, as a numpy array, a torch tensor or nested lists: uint8 `[n, height, width]` or `[n, height, width, 3]` for
+        pictures, raw grey levels from 0 to 255; numbers `[n, features]` for tables, in any unit. None takes what `config` says,
+        else MNIST.
     y
-        With inputs: `[n]` their labels, words or integers.
+        With inputs or a frame: `[n]` their labels, words or integers.
     validation, test
-        With inputs: more of both, for choosing the best epoch and for judging it. What is missing is held out from `data`.
+        With inputs or a frame: more of the same, pairs `(x, y)` or frames, for choosing the best epoch and for judging it. Columns are
+        found by their names. What is missing is held out from `data`.
     labels
         With inputs: the class names, where `y` holds integers from 0 on.
     feature_names
@@ -89,6 +92,7 @@ def train(
     >>> run = edgesoft.train(x, x[:, 0] > 0, epochs=5, output="runs/example")  # doctest: +SKIP
     """
     from edgesoft.data.load import load_dataset
+    from edgesoft.tables.frames import is_frame
     from edgesoft.training.results import Watcher
     from edgesoft.training.runs import RunFolder, new_run
     from edgesoft.training.settings import TrainSettings, suited
@@ -108,6 +112,8 @@ def train(
         if foreign:
             raise UsageError(f"{wanted.source}: brings its own labels and splits. Leave out {', '.join(foreign)}")
         dataset = load_dataset(wanted, on_picture=watcher.on_picture)
+    elif is_frame(data):
+        dataset = _from_frames(data, _data_settings(chosen), name=name, **given)
     else:
         dataset = _from_arrays(data, _data_settings(chosen), name=name, **given)
     resolved = TrainSettings(**{**suited(len(dataset.train), dataset.input.kind), **learning})
@@ -323,6 +329,28 @@ def _data_settings(chosen: Mapping[str, Any]) -> DataSettings:
     from edgesoft.data.settings import DataSettings
 
     return DataSettings(**chosen)
+
+
+def _from_frames(
+    frame: Any,
+    settings: DataSettings,
+    *,
+    name: str,
+    y: Any,
+    validation: Any,
+    test: Any,
+    labels: Any,
+    feature_names: Any,
+) -> Dataset:
+    from edgesoft.data.frames import load_frames
+
+    if feature_names is not None:
+        raise UsageError("a data frame names its columns itself. Leave out feature_names")
+    parts: dict[str, tuple[Any, Any]] = {"train": (frame, y)}
+    for part, given in (("validation", validation), ("test", test)):
+        if given is not None:
+            parts[part] = (given[0], given[1]) if isinstance(given, tuple | list) and len(given) == 2 else (given, None)
+    return load_frames(parts, settings, name=name, labels=labels)
 
 
 def _from_arrays(

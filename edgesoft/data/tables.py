@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +47,27 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
     UsageError
         The label column was not named, or a column of that name does not exist.
     """
-    options.refuse("a table", "size", "colour", "root", "download")
     rows = parquet_rows(path) if path.suffix.lower() in (".parquet", ".pq") else _text_rows(path)
+    return read_table(rows, path, options)
+
+
+def read_table(
+    rows: Rows, path: Path, options: DataSettings, *, own: Mapping[str, NDArray[np.int64]] = MappingProxyType({})
+) -> Dataset:
+    """As `load_table`, of rows that are read already.
+
+    Parameters
+    ----------
+    rows
+        The records, which are read several times.
+    path
+        Where they came from, for the messages.
+    options
+        As for a file.
+    own
+        "validation" and "test", where they are no part of the training -> their rows.
+    """
+    options.refuse("a table", "size", "colour", "root", "download")
     names = next(rows(()), Record(0, [])).cells
     if not names:
         raise TableError(f"{path}: the file is empty. Expected a heading and one row an example")
@@ -68,7 +88,7 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
     table = _Table(
         path, lambda: rows(ignored), target, places, LabelScan(names[target]), [ColumnScan(names[p]) for p in places]
     )
-    return table.load(options)
+    return table.load(options, own)
 
 
 def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
@@ -110,14 +130,16 @@ class _Table:
     words: dict[int, Words] = field(default_factory=dict)
     """Index of a text column among them -> its values."""
 
-    def load(self, options: DataSettings) -> Dataset:
+    def load(self, options: DataSettings, own: Mapping[str, NDArray[np.int64]]) -> Dataset:
         """Read the rows, check them and divide them."""
         self._scan()
         labels = self.label.labels(self.path)
         refuse_columns([(scan.name, text) for scan in self.scans if (text := scan.complaint()) is not None], self.path)
         order = {self.label.values[label]: index for index, label in enumerate(labels)}
         targets = np.array([order[code] for code in range(len(order))])[np.asarray(self.label.codes)].astype(np.int64)
-        parts = divide(targets, options, has_validation=False, has_test=False)
+        rest = np.setdiff1d(np.arange(len(targets)), np.concatenate([[], *own.values()]))
+        parts = divide(targets[rest], options, has_validation="validation" in own, has_test="test" in own)
+        parts = {**{name: rest[part] for name, part in parts.items()}, **own}
         notes = check_classes({name: targets[part] for name, part in parts.items()}, labels, self.path)
         self._collect(parts["train"])
         columns = [

@@ -24,7 +24,7 @@ from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile, open_model
 from edgesoft.model.network import FLOAT32_MAX, read_network
 from edgesoft.settings import MOST, MOST_THREADS, brief
-from edgesoft.tables.frames import is_frame
+from edgesoft.tables.frames import has_names
 
 OUTPUTS = ("logits", "probabilities", "label")
 LARGE = 16
@@ -168,12 +168,12 @@ class Classifier:
         EdgesoftError
             As for a call, when the array at fault is reached.
         """
-        if not is_frame(inputs) and not isinstance(inputs, Iterable):
+        if not has_names(inputs) and not isinstance(inputs, Iterable):
             raise UsageError(f"stream of {brief(inputs)}: expected an array, or arrays one after the other")
         return self._batches(inputs, _whole_number("batch_size", batch_size, MOST))
 
     def _batches(self, inputs: Any, batch_size: int) -> Iterator[Prediction]:
-        if is_frame(inputs):
+        if has_names(inputs):
             inputs = self._batch(inputs)
         if isinstance(inputs, np.ndarray):
             for start in range(0, len(inputs), batch_size):

@@ -14,7 +14,7 @@ from edgesoft.model.given import as_array, picture_advice
 from edgesoft.model.layers import GreyLevels, Layer, Scale
 from edgesoft.pictures import PictureSpec, read_picture
 from edgesoft.pictures.spec import BLANK
-from edgesoft.tables.frames import encode_cells, encode_frame, is_frame
+from edgesoft.tables.frames import encode_cells, encode_frame, has_names
 from edgesoft.tables.rows import Row
 from edgesoft.tables.spec import TableError, TableSpec
 
@@ -142,7 +142,7 @@ class PictureInput(PictureSpec):
 
     def batch(self, values: Any) -> Batch:
         """Integers from 0 to 255 are grey levels; of other numbers nobody knows which of them is white."""
-        if is_frame(values):
+        if has_names(values):
             raise EdgesoftError(f"expected pictures, not the columns of a {type(values).__name__}")
         array = as_array(values)
         if array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() <= 255:
@@ -217,7 +217,7 @@ class TableInput(TableSpec):
 
     def batch(self, values: Any) -> Batch:
         """Numbers of any type are features; columns with names, and rows of words in the model's order, are encoded."""
-        if is_frame(values):
+        if has_names(values):
             encoded, notes = encode_frame(values, self)
             return Batch(encoded, tuple(notes))
         array = as_array(values)

@@ -7,11 +7,11 @@ all that follows is the same for both.
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,110 +22,138 @@ from edgesoft.tables.spec import TableError, TableSpec
 MOST_NOTES = 3
 """What is odd about the rows of one frame: so many remarks are told, the others counted."""
 _MIDNIGHT = " 00:00:00"
+_TO_LIST = ("to_pylist", "to_list", "tolist")  # pyarrow; pandas and polars; numpy and torch
 
 
 def is_frame(values: Any) -> bool:
-    """Whether these are named columns: a data frame, a dict, or one row of either."""
+    """Whether these are columns with names: a data frame, or a dict."""
     kind = type(values)  # not the value: of a lazy frame, asking for the columns takes work
-    return hasattr(kind, "columns") or (hasattr(kind, "keys") and hasattr(kind, "items"))
+    return hasattr(kind, "columns") or issubclass(kind, Mapping)
+
+
+def has_names(values: Any) -> bool:
+    """Whether these are columns with names, or one row with names, as pandas has it."""
+    return is_frame(values) or (hasattr(values, "keys") and hasattr(values, "items"))
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Named columns of equal length.
+    """Named columns of equal length; `read_frame` makes one.
 
     Raises
     ------
     TableError
-        It cannot be read, a column has no name, or the columns differ in length.
+        The columns differ in length.
     """
 
-    values: Any
-    """A data frame of pandas, polars, pyarrow, or any other that hands itself over as Arrow does; or a dict of columns or of one row."""
+    columns: Sequence[tuple[str, Any]]
+    """Name and values: a pandas or polars series, an array of pyarrow or numpy, a list, whatever has a length and can be sliced."""
     where: str
     """What the messages call it."""
 
     def __post_init__(self) -> None:
-        counts = {len(column) for _, column in self._columns}
-        if len(counts) > 1:
-            (first, one), (second, other) = (
-                next((name, column) for name, column in self._columns if len(column) == count)
-                for count in sorted(counts)[:2]
-            )
-            raise TableError(
-                f"{self.where}: column {quoted(first)} has {len(one):,} values and column {quoted(second)} has {len(other):,}. "
-                "Expected as many in every column"
-            )
+        for name, column in self.columns:
+            if len(column) != len(self):
+                first = self.columns[0][0]
+                raise TableError(
+                    f"{self.where}: column {quoted(first)} has {len(self):,} values and column {quoted(name)} has {len(column):,}. "
+                    "Expected as many in every column"
+                )
 
     @property
     def names(self) -> list[str]:
         """The names of the columns."""
-        return [name for name, _ in self._columns]
+        return [name for name, _ in self.columns]
 
     def __len__(self) -> int:
-        return len(self._columns[0][1]) if self._columns else 0
+        return len(self.columns[0][1]) if self.columns else 0
 
-    def cells(self, place: int) -> list[str]:
-        """One column as a text file would hold it, "" where a value is missing."""
-        name, column = self._columns[place]
+    def cells(self, place: int, start: int = 0, stop: int | None = None) -> list[str]:
+        """The words that a text file would hold in one column, from row `start` on; "" where a value is missing."""
+        values = self._values(place, start, stop)
         try:
-            cells = [value.strip(BLANKS) if type(value) is str else _text(value) for value in column]
+            cells = [value.strip(BLANKS) if type(value) is str else _text(value) for value in values]
         except _OddValueError as error:
             raise TableError(
-                f"{self.where}: column {quoted(name)} holds {error}. Expected numbers, text or dates: leave the column out"
+                f"{self.where}: column {quoted(self.names[place])} holds {error}. Expected numbers, text or dates: leave the column out"
             ) from None
-        if any(isinstance(value, datetime) for value in column) and all(
-            cell.endswith(_MIDNIGHT) or not cell for cell in cells
-        ):
+        if any(isinstance(value, datetime) for value in values) and self._are_days[place]:
             return [cell.removesuffix(_MIDNIGHT) for cell in cells]
         return cells
 
+    def _values(self, place: int, start: int = 0, stop: int | None = None) -> Sequence[Any]:
+        """The values of a column, as Python has them."""
+        column = self.columns[place][1]
+        column = getattr(column, "iloc", column)[start:stop]  # of pandas, a slice itself goes by the index
+        if isinstance(column, np.ndarray) and column.dtype.kind in "mM":
+            column = column.astype(f"{column.dtype.kind}8[us]")  # of nanoseconds, Python makes integers
+        for method in _TO_LIST:
+            if hasattr(column, method):
+                return cast(list[Any], getattr(column, method)())
+        return cast(list[Any], column)
+
     @cached_property
-    def _columns(self) -> list[tuple[str, Sequence[Any]]]:
-        return [(self._name(name), _listed(column)) for name, column in self._pairs()]
-
-    def _pairs(self) -> Iterable[tuple[Any, Any]]:
-        frame = self.values
-        if hasattr(frame, "items"):  # pandas, a dict; and a row of pandas
-            return list(frame.items())
-        if hasattr(frame, "iter_columns"):  # polars, narwhals
-            return [(column.name, column) for column in frame.iter_columns()]
-        if hasattr(frame, "itercolumns"):  # pyarrow
-            return list(zip(frame.column_names, frame.itercolumns(), strict=True))
-        if hasattr(frame, "collect"):
-            raise TableError(f"{self.where}: expected rows, but this frame is lazy. Collect it first: frame.collect()")
-        if not hasattr(frame, "__arrow_c_stream__"):
-            raise TableError(
-                f"{self.where}: {type(frame).__name__} is no data frame known here. Hand over one of pandas, polars or pyarrow"
+    def _are_days(self) -> list[bool]:
+        """Of each column, whether every time in it is midnight: then days are meant."""
+        return [
+            all(
+                f" {_text(value)}".endswith((_MIDNIGHT, " "))
+                for value in self._values(place)
+                if isinstance(value, datetime)
             )
-        try:
-            from pyarrow import table
-        except ImportError:
-            raise TableError(
-                f"{self.where}: reading {type(frame).__name__} needs pyarrow. Install it: pip install pyarrow"
-            ) from None
-        return list(Frame(table(frame), self.where)._pairs())
-
-    def _name(self, name: Any) -> str:
-        if isinstance(name, str):
-            return str(name).strip(BLANKS)
-        try:
-            return str(operator.index(name))  # pandas numbers columns that have no names
-        except TypeError:
-            raise TableError(
-                f"{self.where}: the name of column {name!r} is {type(name).__name__}, expected text. Rename it"
-            ) from None
+            for place in range(len(self.columns))
+        ]
 
 
-def _listed(column: Any) -> Sequence[Any]:
-    """The values of a column as Python has them; a single value is a column of one row."""
-    if isinstance(column, np.ndarray) and column.dtype.kind in "mM":
-        column = column.astype(f"{column.dtype.kind}8[us]")  # of nanoseconds, Python makes integers
-    for method in ("to_pylist", "to_list", "tolist"):
-        if hasattr(column, method):
-            column = getattr(column, method)()
-            break
-    return column if isinstance(column, list | tuple) else [column]
+def read_frame(values: Any, where: str) -> Frame:
+    """The columns of a data frame of pandas, polars, pyarrow, or of what hands itself over as Arrow does; or of a dict.
+
+    Raises
+    ------
+    TableError
+        It is none of these, a column has no name, or the columns differ in length.
+    """
+    return Frame([(_name(name, where), as_column(column)) for name, column in _pairs(values, where)], where)
+
+
+def _pairs(frame: Any, where: str) -> Iterable[tuple[Any, Any]]:
+    if hasattr(frame, "items"):  # pandas, a dict; and a row of pandas
+        return cast(Iterable[tuple[Any, Any]], frame.items())
+    if hasattr(frame, "iter_columns"):  # polars, narwhals
+        return [(column.name, column) for column in frame.iter_columns()]
+    if hasattr(frame, "itercolumns"):  # pyarrow
+        return zip(frame.column_names, frame.itercolumns(), strict=True)
+    if hasattr(frame, "collect"):
+        raise TableError(f"{where}: expected rows, but this frame is lazy. Collect it first: frame.collect()")
+    if not hasattr(frame, "__arrow_c_stream__"):
+        kind = type(frame).__name__
+        raise TableError(f"{where}: {kind} is no data frame known here. Hand over one of pandas, polars or pyarrow")
+    try:
+        from pyarrow import table
+    except ImportError:
+        raise TableError(
+            f"{where}: reading {type(frame).__name__} needs pyarrow. Install it: pip install pyarrow"
+        ) from None
+    return _pairs(table(frame), where)
+
+
+def _name(name: Any, where: str) -> str:
+    if isinstance(name, str):
+        return str(name).strip(BLANKS)
+    try:
+        return str(operator.index(name))  # pandas numbers columns that have no names
+    except TypeError:
+        raise TableError(
+            f"{where}: the name of column {quoted(repr(name))} is {type(name).__name__}, expected text. Rename it"
+        ) from None
+
+
+def as_column(values: Any) -> Any:
+    """What has a length and can be sliced: a single value is a column of one row."""
+    if getattr(values, "ndim", None) == 0:
+        return [values.item()]
+    is_column = isinstance(values, list | tuple) or any(hasattr(values, method) for method in _TO_LIST)
+    return values if is_column else [values]
 
 
 class _OddValueError(Exception):
@@ -155,7 +183,7 @@ def encode_frame(values: Any, spec: TableSpec) -> tuple[NDArray[np.float32], lis
     Parameters
     ----------
     values
-        What `is_frame` knows; its columns may stand in any order, and there may be others.
+        What `has_names` knows; its columns may stand in any order, and there may be others.
     spec
         What the model takes.
 
@@ -164,7 +192,7 @@ def encode_frame(values: Any, spec: TableSpec) -> tuple[NDArray[np.float32], lis
     TableError
         A column is missing, or a row cannot be read.
     """
-    frame = Frame(values, "the frame")
+    frame = read_frame(values, "the frame")
     names = frame.names
     places = {same(name): place for place, name in enumerate(names)}
     wanted = [column.name for column in spec.columns]
@@ -187,7 +215,7 @@ def encode_frame(values: Any, spec: TableSpec) -> tuple[NDArray[np.float32], lis
 
 def encode_cells(array: NDArray[Any], spec: TableSpec) -> tuple[NDArray[np.float32], list[str]]:
     """One value a column in the model's order, `[n, columns]` or `[columns]` -> as `encode_frame`."""
-    columns = {column.name: array[..., place] for place, column in enumerate(spec.columns)}
+    columns = [(column.name, as_column(array[..., place])) for place, column in enumerate(spec.columns)]
     return _encode(Frame(columns, "the rows"), range(len(columns)), spec)
 
 

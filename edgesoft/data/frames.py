@@ -1,0 +1,147 @@
+"""Data frames as a data set: the same as a file of the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesoft.data.dataset import Dataset
+from edgesoft.data.labels import named
+from edgesoft.data.parquet import CELLS_AT_ONCE, Rows
+from edgesoft.data.settings import DataSettings
+from edgesoft.data.tables import read_table
+from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.names import quoted, same, stem
+from edgesoft.tables.frames import MOST_NOTES, Frame, as_column, is_frame, read_frame
+from edgesoft.tables.spec import TableError
+from edgesoft.tables.text import Record
+
+ORIGIN = Path("the data frame")
+"""What the messages call it."""
+
+
+def load_frames(
+    frames: Mapping[str, tuple[Any, Any]], options: DataSettings, *, name: str = "model", labels: Any = None
+) -> Dataset:
+    """Make a data set of data frames.
+
+    Parameters
+    ----------
+    frames
+        "train", and optionally "validation" and "test" -> a frame with the columns of features, and the labels `[n]`: a series, an array or
+        a list. Without labels (None) the column that `options.target` names holds them. What is missing is held out from "train".
+    options
+        As for a file.
+    name
+        Name of the data set.
+    labels
+        The class names, where the labels are integers from 0 on.
+
+    Raises
+    ------
+    EdgesoftError
+        A frame cannot be read, lacks a column, or holds what a table must not.
+    UsageError
+        It is not said which column holds the labels, or said twice.
+    """
+    read = {part: _labelled(*pair, options.target, part) for part, pair in frames.items()}
+    if options.target is None:
+        options = replace(options, target=read["train"].names[-1])
+    rows, unused = _rows([*read.values()], {same(column) for column in options.ignore_columns})
+    dataset = read_table(rows, ORIGIN, options, own=_own_rows(read))
+    dataset = replace(dataset, name=stem(name), warnings=(*dataset.warnings, *unused))
+    return dataset if labels is None else _renamed(dataset, labels)
+
+
+def _labelled(features: Any, labels: Any, target: str | None, part: str) -> Frame:
+    """A frame with its labels as a column: the last one, where they came beside it."""
+    where = str(ORIGIN) if part == "train" else f"the {part} frame"
+    if not is_frame(features):
+        raise EdgesoftError(
+            f"{where}: expected a data frame, as that of the training is, got {type(features).__name__}"
+        )
+    frame = read_frame(features, where)
+    if not frame.columns:
+        raise EdgesoftError(f"{where}: has no columns. Expected one of labels and at least one of features")
+    if labels is None:
+        if target is None:
+            raise UsageError(
+                f"{where}: which column holds the labels? Say target=NAME, or give them beside it: train(X, y)"
+            )
+        return frame
+    if target is not None:
+        raise UsageError(f"{where}: labels beside it, and target {quoted(target)} too. Leave one of them out")
+    if is_frame(labels):
+        columns = read_frame(labels, f"{where}: labels").columns
+        if len(columns) != 1:
+            raise EdgesoftError(f"{where}: its labels are {len(columns)} columns. Expected one")
+        labels = columns[0][1]
+    elif getattr(labels, "ndim", 1) == 2:
+        labels = labels.reshape(-1)
+    return Frame([*frame.columns, (_unused(frame.names), as_column(labels))], where)
+
+
+def _unused(names: Sequence[str]) -> str:
+    """A name for the column of labels that no other column has."""
+    candidates = ("label", *(f"label {number}" for number in range(2, len(names) + 2)))
+    return next(name for name in candidates if name not in names)
+
+
+def _rows(frames: Sequence[Frame], ignored: Collection[str]) -> tuple[Rows, list[str]]:
+    """All rows, those of the first frame first, with its columns; and which columns of the others it does not have."""
+    names = frames[0].names
+    places = [[_place(name, frame, ignored) for name in names] for frame in frames]
+    known = set(map(same, names))
+    unused = [
+        f"{frame.where}: columns that the training does not have: {', '.join(map(quoted, strange[:MOST_NOTES]))}"
+        for frame in frames[1:]
+        if (strange := [name for name in frame.names if same(name) not in known])
+    ]
+
+    def rows(left_out: Collection[int]) -> Iterator[Record]:
+        yield Record(0, names)
+        line, size = 0, max(1, CELLS_AT_ONCE // len(names))
+        for frame, found in zip(frames, places, strict=True):
+            for start in range(0, len(frame), size):
+                count = min(size, len(frame) - start)
+                columns = [
+                    [""] * count if number in left_out else frame.cells(place, start, start + count)
+                    for number, place in enumerate(found)
+                ]
+                for cells in zip(*columns, strict=True):
+                    line += 1
+                    yield Record(line, list(cells))
+
+    return rows, unused
+
+
+def _place(name: str, frame: Frame, ignored: Collection[str]) -> int:
+    alike = [same(known) for known in frame.names]
+    if same(name) in alike:
+        return alike.index(same(name))
+    if same(name) in ignored:
+        return -1  # of those, no cell is asked for
+    raise TableError(f"{frame.where}: has no column {quoted(name)}, which the training has")
+
+
+def _own_rows(frames: Mapping[str, Frame]) -> dict[str, NDArray[np.int64]]:
+    """Part -> the places of its rows, where it is no part of the first frame."""
+    own, start = {}, 0
+    for part, frame in frames.items():
+        own[part] = np.arange(start, start + len(frame))
+        start += len(frame)
+    del own["train"]
+    return own
+
+
+def _renamed(dataset: Dataset, labels: Any) -> Dataset:
+    names = named(labels, "class", "classes", ORIGIN)
+    count = len(names)
+    if dataset.labels not in (tuple(map(str, range(count))), ("False", "True")[:count]):
+        raise EdgesoftError(f"{ORIGIN}: with {count} class names, labels must be integers from 0 to {count - 1}")
+    return replace(dataset, labels=tuple(names))
