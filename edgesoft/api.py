@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,6 @@ from edgesoft.errors import UsageError
 
 if TYPE_CHECKING:
     from edgesoft.data.dataset import Dataset
-    from edgesoft.data.settings import DataSettings
     from edgesoft.exporting.results import Exported
     from edgesoft.inference.providers import Choice
     from edgesoft.inference.verify import VerifyReport
@@ -34,6 +35,7 @@ def train(
     name: str = "model",
     output: str | Path | None = None,
     config: str | Path | None = None,
+    verbose: bool = False,
     on_epoch: Callable[[Epoch], object] = _ignore,
     watcher: Watcher | None = None,
     **settings: Any,
@@ -63,6 +65,8 @@ def train(
         Folder of the run; None takes `runs/<name>`, or the next free number.
     config
         A settings file; `settings` win over it.
+    verbose
+        Show on stderr what `edgesoft train` shows: the data, what is odd about them, and how the training goes on.
     on_epoch
         Called after each epoch.
     watcher
@@ -74,7 +78,7 @@ def train(
     Returns
     -------
     TrainResult
-        The best checkpoint, the epochs, and each class's scores on the test split. A notebook shows it as a table.
+        The best checkpoint, the epochs, `accuracy` and each class's scores on the test split. A notebook shows it as a table.
 
     Raises
     ------
@@ -91,31 +95,44 @@ def train(
     >>> x = numpy.random.default_rng(0).normal(size=(60, 2))
     >>> run = edgesoft.train(x, x[:, 0] > 0, epochs=5, output="runs/example")  # doctest: +SKIP
     """
-    from edgesoft.data.load import load_dataset
-    from edgesoft.tables.frames import is_frame
     from edgesoft.training.results import Watcher
+
+    given = {"y": y, "validation": validation, "test": test, "labels": labels, "feature_names": feature_names}
+    own = Watcher(on_epoch=on_epoch) if watcher is None else watcher
+    with _shown(own, settings, verbose=verbose) as shown:
+        return _train(data, given, name, output, config, shown, settings)
+
+
+def _train(
+    data: Any,
+    given: Any,
+    name: str,
+    output: str | Path | None,
+    config: str | Path | None,
+    watcher: Watcher,
+    settings: Any,
+) -> TrainResult:
+    from edgesoft.data.given import load_given
+    from edgesoft.data.load import load_dataset
+    from edgesoft.data.settings import DataSettings
     from edgesoft.training.runs import RunFolder, new_run
     from edgesoft.training.settings import TrainSettings, suited
 
-    watcher = Watcher(on_epoch=on_epoch) if watcher is None else watcher
     if output is not None:
         RunFolder(Path(output)).check_free()
     chosen, learning = _settings(settings, None if config is None else Path(config))
     TrainSettings(**{"batch_norm": False, **learning})  # a wrong number is refused before the data are read
     chosen.setdefault("split_seed", learning.get("seed", TrainSettings.seed))
-    given = {"y": y, "validation": validation, "test": test, "labels": labels, "feature_names": feature_names}
     if data is None or isinstance(data, str | os.PathLike):
         if data is not None:
             chosen["source"] = os.fspath(data)
-        wanted = _data_settings(chosen)
+        wanted = DataSettings(**chosen)
         foreign = [argument for argument, value in given.items() if value is not None]
         if foreign:
             raise UsageError(f"{wanted.source}: brings its own labels and splits. Leave out {', '.join(foreign)}")
         dataset = load_dataset(wanted, on_picture=watcher.on_picture)
-    elif is_frame(data):
-        dataset = _from_frames(data, _data_settings(chosen), name=name, **given)
     else:
-        dataset = _from_arrays(data, _data_settings(chosen), name=name, **given)
+        dataset = load_given(data, DataSettings(**chosen), name=name, **given)
     resolved = TrainSettings(**{**suited(len(dataset.train), dataset.input.kind), **learning})
     from edgesoft.training import train as training  # only now: importing torch takes longer than all of the above
 
@@ -128,13 +145,27 @@ def train(
             folder.remove_if_empty()
 
 
-def resume(folder: str | Path, *, watcher: Watcher | None = None) -> TrainResult:
+@contextmanager
+def _shown(watcher: Watcher, settings: Mapping[str, Any], *, verbose: bool) -> Iterator[Watcher]:
+    """Whom a training tells how it goes on: the watcher alone, or stderr too."""
+    if not verbose:
+        yield watcher
+        return
+    from edgesoft.progress import Talk
+
+    with Talk(settings, sys.stderr) as talk:
+        yield talk.watcher(watcher)
+
+
+def resume(folder: str | Path, *, verbose: bool = False, watcher: Watcher | None = None) -> TrainResult:
     """Continue an interrupted run, as `edgesoft train --resume` does: the weights come out as if it had never stopped.
 
     Parameters
     ----------
     folder
         The run's.
+    verbose
+        As for `train`.
     watcher
         Who wants to know how it goes on.
 
@@ -150,12 +181,12 @@ def resume(folder: str | Path, *, watcher: Watcher | None = None) -> TrainResult
     from edgesoft.training.runs import RunFolder
     from edgesoft.training.settings_file import stored_data_settings
 
-    watcher = Watcher() if watcher is None else watcher
     run = RunFolder(Path(folder))
     settings = stored_settings(run)
-    dataset = load_dataset(stored_data_settings(run), on_picture=watcher.on_picture)
-    watcher.on_start(dataset, settings)
-    return training.train(dataset, settings, run, resume=True, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
+    with _shown(Watcher() if watcher is None else watcher, {}, verbose=verbose) as shown:
+        dataset = load_dataset(stored_data_settings(run), on_picture=shown.on_picture)
+        shown.on_start(dataset, settings)
+        return training.train(dataset, settings, run, resume=True, on_batch=shown.on_batch, on_epoch=shown.on_epoch)
 
 
 def export(
@@ -323,43 +354,3 @@ def _settings(settings: Mapping[str, Any], config: Path | None) -> tuple[dict[st
     data = {name: value for name, value in given.items() if name in described(DataSettings)}
     training = {name: value for name, value in given.items() if name in described(TrainSettings)}
     return {**stored["data"], **data}, {**stored["training"], **training}
-
-
-def _data_settings(chosen: Mapping[str, Any]) -> DataSettings:
-    from edgesoft.data.settings import DataSettings
-
-    return DataSettings(**chosen)
-
-
-def _from_frames(
-    frame: Any,
-    settings: DataSettings,
-    *,
-    name: str,
-    y: Any,
-    validation: Any,
-    test: Any,
-    labels: Any,
-    feature_names: Any,
-) -> Dataset:
-    from edgesoft.data.frames import load_frames
-
-    if feature_names is not None:
-        raise UsageError("a data frame names its columns itself. Leave out feature_names")
-    parts: dict[str, tuple[Any, Any]] = {"train": (frame, y)}
-    for part, given in (("validation", validation), ("test", test)):
-        if given is not None:
-            parts[part] = (given[0], given[1]) if isinstance(given, tuple | list) and len(given) == 2 else (given, None)
-    return load_frames(parts, settings, name=name, labels=labels)
-
-
-def _from_arrays(
-    inputs: Any, settings: DataSettings, *, name: str, y: Any, validation: Any, test: Any, **named: Any
-) -> Dataset:
-    from edgesoft.data.arrays import from_arrays
-
-    if y is None:
-        raise UsageError("inputs without labels: expected train(x, y), or the name of a data set")
-    settings.refuse("arrays", "target", "ignore_columns", "size", "colour", "root", "download")
-    splits = {"train": (inputs, y), "validation": validation, "test": test}
-    return from_arrays({part: pair for part, pair in splits.items() if pair is not None}, settings, name=name, **named)

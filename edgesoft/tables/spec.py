@@ -60,7 +60,7 @@ class Column:
         return 1 if self.vocabulary is None else len(self.vocabulary)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TableSpec:
     """What the model takes; it lives in the model's card as JSON.
 
@@ -91,6 +91,9 @@ class TableSpec:
             wrong = f"two features are named {quoted(double[0])}"
         if wrong is not None:
             raise TableError(f"{wrong}. Rename it in the data")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.columns):,} columns, {len(self.features):,} features)"
 
     @property
     def shape(self) -> tuple[int, ...]:
