@@ -17,18 +17,16 @@ from numpy.typing import NDArray
 
 from edgesoft.data.columns import MOST_COMPLAINTS, ColumnScan, LabelScan, Words, listed, refuse_columns
 from edgesoft.data.dataset import Dataset, Split
-from edgesoft.data.parquet import Rows, parquet_rows
 from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import check_classes, check_doubles, divide
+from edgesoft.data.table_files import open_table
 from edgesoft.errors import UsageError
 from edgesoft.model.inputs import TableInput
 from edgesoft.names import same
 from edgesoft.tables.rows import check_heading
 from edgesoft.tables.spec import MOST_FEATURES, Column, TableError
-from edgesoft.tables.text import Record, read_records
+from edgesoft.tables.text import Record
 
-FILE_LIMIT = 2 * 2**30
-"""Largest text file read, in bytes."""
 MEMORY_LIMIT = 4 * 2**30
 """Largest sum of the arrays made, in bytes."""
 
@@ -47,7 +45,7 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
         The label column was not named, or a column of that name does not exist.
     """
     options.refuse("a table", "size", "colour", "root", "download")
-    rows = parquet_rows(path) if path.suffix.lower() in (".parquet", ".pq") else _text_rows(path)
+    rows = open_table(path)
     names = next(rows(()), Record(0, [])).cells
     if not names:
         raise TableError(f"{path}: the file is empty. Expected a heading and one row an example")
@@ -80,19 +78,6 @@ def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
         hint = f"Did you mean {close[0]!r}?" if close else f"There are {_shortened(names)}"
         raise UsageError(f"{path}: has no column {name!r}. {hint}")
     return alike.index(same(name))
-
-
-def _text_rows(path: Path) -> Rows:
-    try:
-        size = path.stat().st_size
-    except OSError:
-        size = 0  # opening it will say why
-    if size > FILE_LIMIT:
-        raise TableError(
-            f"{path}: {size / 1e9:.1f} GB is more than a table may have ({FILE_LIMIT / 1e9:.1f} GB), because its numbers must fit "
-            "into memory. Take a sample of the rows, or save it as .parquet"
-        )
-    return lambda _: read_records(path)
 
 
 @dataclass
