@@ -13,8 +13,8 @@ from typing import Any
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.names import BLANKS
+from edgesoft.tables.records import LONGEST_CELL, MOST_CELLS, Record
 from edgesoft.tables.spec import TableError
-from edgesoft.tables.text import LONGEST_CELL, MOST_CELLS, Record
 
 MOST_NUMBERS = 2**30
 """Rows times columns."""

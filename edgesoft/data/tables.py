@@ -19,13 +19,13 @@ from edgesoft.data.columns import MOST_COMPLAINTS, ColumnScan, LabelScan, Words,
 from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import check_classes, check_doubles, divide
-from edgesoft.data.table_files import open_table
+from edgesoft.data.table_files import open_table, table_name
 from edgesoft.errors import UsageError
 from edgesoft.model.inputs import TableInput
 from edgesoft.names import same
+from edgesoft.tables.records import Record
 from edgesoft.tables.rows import check_heading
 from edgesoft.tables.spec import MOST_FEATURES, Column, TableError
-from edgesoft.tables.text import Record
 
 MEMORY_LIMIT = 4 * 2**30
 """Largest sum of the arrays made, in bytes."""
@@ -119,7 +119,7 @@ class _Table:
         splits = {name: Split(inputs[name], targets[part]) for name, part in parts.items()}
         spec = spec.fitted(splits["train"].inputs)
         notes += unseen + check_doubles(splits) + check_features(splits["train"].inputs, spec.features)
-        return Dataset.of(self.path.stem, labels, spec, splits, warnings=notes)
+        return Dataset.of(table_name(self.path), labels, spec, splits, warnings=notes)
 
     def _records(self) -> Iterator[Record]:
         records = self.rows()

@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV files, and of the command line, for a model of tables."""
+"""Rows of text files, and of the command line, for a model of tables."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ class Row:
 
 
 class RowFile:
-    """The rows of a CSV or TSV file, for one model.
+    """The rows of a text file, for one model.
 
     They are read once, so that a pipe serves too. The first line may be a heading that holds the model's columns in any order, among
-    others; or the file has no heading and exactly the model's columns in the model's order.
+    others; or the file has no heading and exactly the model's columns in the model's order. Objects of JSON lines need not have every
+    column.
 
     Raises
     ------
@@ -51,7 +52,7 @@ class RowFile:
     def __init__(self, path: Path, spec: TableSpec) -> None:
         self.path, self._spec = path, spec
         wanted = [column.name for column in spec.columns]
-        self._records = read_records(path)
+        self._records = read_records(path, wanted)
         self._first = next(self._records, None)
         if self._first is None:
             raise TableError(f"{path}: the file is empty. Expected rows with the columns {shortened(wanted)}")
