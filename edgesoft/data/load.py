@@ -48,7 +48,8 @@ def load_dataset(options: DataSettings, *, on_picture: Callable[[int, int], obje
         found = replace(options, root=str(full_path(options.root)))
         dataset = load_named_set(options.source, found)
         return replace(dataset, options=replace(found, download=False))
-    found = replace(options, source=str(full_path(options.source)))
+    val, test = (None if file is None else str(full_path(file)) for file in (options.val, options.test))
+    found = replace(options, source=str(full_path(options.source)), val=val, test=test)
     path = Path(options.source).expanduser()
     if path.is_dir() and path.suffix.lower() in (*TABLE_FILES, ".npz", ".gz"):
         raise EdgesoftError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from edgesoft.data.columns import MOST_COMPLAINTS, ColumnScan, LabelScan, Words, listed, refuse_columns
 from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.settings import DataSettings
-from edgesoft.data.splits import check_classes, check_doubles, divide
-from edgesoft.data.table_files import open_table, table_name
+from edgesoft.data.splits import check_classes, check_doubles
+from edgesoft.data.table_files import SplitFiles, check_first_line, open_tables, table_name
 from edgesoft.errors import UsageError
 from edgesoft.model.inputs import TableInput
 from edgesoft.names import same
 from edgesoft.tables.records import Record
-from edgesoft.tables.rows import check_heading
+from edgesoft.tables.rows import hint_of_row
 from edgesoft.tables.spec import MOST_FEATURES, Column, TableError
 
 MEMORY_LIMIT = 4 * 2**30
@@ -45,11 +45,8 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
         The label column was not named, or a column of that name does not exist.
     """
     options.refuse("a table", "size", "colour", "root", "download")
-    rows = open_table(path)
-    names = next(rows(()), Record(0, [])).cells
-    if not names:
-        raise TableError(f"{path}: the file is empty. Expected a heading and one row an example")
-    check_heading(names, path)
+    files = open_tables(path, options)
+    names = files["train"].names
     target = _find_column(options.target, names, path)
     ignored = {_find_column(name, names, path) for name in options.ignore_columns}
     if target in ignored:
@@ -63,9 +60,9 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
         raise TableError(
             f"{path}: has {len(places):,} columns. Expected at most {MOST_FEATURES:,}: leave some of them out"
         )
-    table = _Table(
-        path, lambda: rows(ignored), target, places, LabelScan(names[target]), [ColumnScan(names[p]) for p in places]
-    )
+    rows = SplitFiles(files, [target, *places])
+    rows.notes += check_first_line(files["train"], target, places)
+    table = _Table(path, rows, target, places, LabelScan(names[target]), [ColumnScan(names[p]) for p in places])
     return table.load(options)
 
 
@@ -76,7 +73,7 @@ def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
     if same(name) not in alike:
         close = difflib.get_close_matches(name, names, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"There are {_shortened(names)}"
-        raise UsageError(f"{path}: has no column {name!r}. {hint}")
+        raise UsageError(f"{path}: has no column {name!r}. {hint}{hint_of_row(names)}")
     return alike.index(same(name))
 
 
@@ -85,7 +82,7 @@ class _Table:
     """One file while it is read."""
 
     path: Path
-    rows: Callable[[], Iterator[Record]]
+    rows: SplitFiles
     target: int
     places: Sequence[int]
     """Of the columns that become features."""
@@ -102,7 +99,7 @@ class _Table:
         refuse_columns([(scan.name, text) for scan in self.scans if (text := scan.complaint()) is not None], self.path)
         order = {self.label.values[label]: index for index, label in enumerate(labels)}
         targets = np.array([order[code] for code in range(len(order))])[np.asarray(self.label.codes)].astype(np.int64)
-        parts = divide(targets, options, has_validation=False, has_test=False)
+        parts = self.rows.divided(targets, labels, options)
         notes = check_classes({name: targets[part] for name, part in parts.items()}, labels, self.path)
         self._collect(parts["train"])
         columns = [
@@ -118,13 +115,13 @@ class _Table:
         inputs, unseen = self._fill(columns, parts)
         splits = {name: Split(inputs[name], targets[part]) for name, part in parts.items()}
         spec = spec.fitted(splits["train"].inputs)
-        notes += unseen + check_doubles(splits) + check_features(splits["train"].inputs, spec.features)
+        notes += (
+            self.rows.notes + unseen + check_doubles(splits) + check_features(splits["train"].inputs, spec.features)
+        )
         return Dataset.of(table_name(self.path), labels, spec, splits, warnings=notes)
 
     def _records(self) -> Iterator[Record]:
-        records = self.rows()
-        next(records, None)
-        return records
+        return iter(self.rows)
 
     def _scan(self) -> None:
         """The first pass: what every column holds, the label of every row, and which rows cannot be read."""
@@ -144,8 +141,6 @@ class _Table:
             those = "the rows that cannot be read" if count > 1 else "it"
             what = f"{count:,} of {total:,} rows cannot be read" if count > 1 else "a row cannot be read"
             raise TableError(f"{self.path}: {what}: {listed(complaints, count)}. Correct or remove {those}")
-        if not total:
-            raise TableError(f"{self.path}: has a heading but no rows. Expected one row an example")
 
     def _collect(self, training: NDArray[np.int64]) -> None:
         """The second pass, where there are columns of text: their values."""
