@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from edgesoft.data.parquet import Rows, parquet_rows
+from edgesoft.data.arrow import Rows
+from edgesoft.data.feather import feather_rows
+from edgesoft.data.parquet import parquet_rows
 from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import Indices, divide
 from edgesoft.names import same
@@ -21,6 +23,13 @@ from edgesoft.tables.text import read_records
 
 FILE_LIMIT = UNPACKED_LIMIT
 """Largest text file read, in bytes."""
+READERS: Mapping[str, Callable[[Path], Rows]] = {
+    ".parquet": parquet_rows,
+    ".pq": parquet_rows,
+    ".feather": feather_rows,
+    ".arrow": feather_rows,
+}
+"""Suffix -> what reads such a file; all others are read as text."""
 FIRST_ROWS = 1000
 """Rows that a heading is held against, at most."""
 FIRST_CELLS = 2**20
@@ -61,7 +70,7 @@ class TableFile:
         EdgesoftError
             It cannot be read, is empty or too large, a column has no name, or what reads it is not installed.
         """
-        rows = parquet_rows(path) if kind_of(path) in (".parquet", ".pq") else _text_rows(path)
+        rows = READERS.get(kind_of(path), _text_rows)(path)
         heading = next(rows(()), Record(0, []))
         if not heading.cells:
             raise TableError(f"{path}: the file is empty. Expected a heading and one row an example")
