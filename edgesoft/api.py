@@ -53,8 +53,8 @@ def train(
     y
         With inputs or a frame: `[n]` their labels, words or integers.
     validation, test
-        With inputs or a frame: more of the same, pairs `(x, y)` or frames, for choosing the best epoch and for judging it. Columns are
-        found by their names. What is missing is held out from `data`.
+        With inputs or a frame: more of the same, pairs `(x, y)` or frames, for choosing the best epoch and for judging it. With a table:
+        files of their own. Columns are found by their names. What is missing is held out from `data`.
     labels
         With inputs: the class names, where `y` holds integers from 0 on.
     feature_names
@@ -123,6 +123,9 @@ def _train(
     chosen, learning = _settings(settings, None if config is None else Path(config))
     TrainSettings(**{"batch_norm": False, **learning})  # a wrong number is refused before the data are read
     chosen.setdefault("split_seed", learning.get("seed", TrainSettings.seed))
+    for setting, part in (("val", "validation"), ("test", "test")):
+        if isinstance(given[part], str | os.PathLike):
+            chosen[setting], given[part] = os.fspath(given[part]), None
     if data is None or isinstance(data, str | os.PathLike):
         if data is not None:
             chosen["source"] = os.fspath(data)

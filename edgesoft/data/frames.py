@@ -7,19 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgesoft.data.arrow import CELLS_AT_ONCE
 from edgesoft.data.dataset import Dataset
 from edgesoft.data.labels import named
-from edgesoft.data.parquet import CELLS_AT_ONCE, Rows
 from edgesoft.data.settings import DataSettings
-from edgesoft.data.tables import read_table
+from edgesoft.data.table_files import TableFile
+from edgesoft.data.tables import read_tables
 from edgesoft.errors import EdgesoftError, UsageError
-from edgesoft.names import quoted, same, stem
-from edgesoft.tables.frames import MOST_NOTES, Frame, as_column, is_frame, read_frame
-from edgesoft.tables.spec import TableError
-from edgesoft.tables.text import Record
+from edgesoft.names import quoted, stem
+from edgesoft.tables.frames import Frame, as_column, is_frame, read_frame
+from edgesoft.tables.records import Record
+from edgesoft.tables.rows import check_heading
 
 ORIGIN = Path("the data frame")
 """What the messages call it."""
@@ -52,9 +50,8 @@ def load_frames(
     read = {part: _labelled(*pair, options.target, part) for part, pair in frames.items()}
     if options.target is None:
         options = replace(options, target=read["train"].names[-1])
-    rows, unused = _rows([*read.values()], {same(column) for column in options.ignore_columns})
-    dataset = read_table(rows, ORIGIN, options, own=_own_rows(read))
-    dataset = replace(dataset, name=stem(name), warnings=(*dataset.warnings, *unused))
+    dataset = read_tables({part: _table(frame) for part, frame in read.items()}, ORIGIN, options)
+    dataset = replace(dataset, name=stem(name))
     return dataset if labels is None else _renamed(dataset, labels)
 
 
@@ -92,51 +89,23 @@ def _unused(names: Sequence[str]) -> str:
     return next(name for name in candidates if name not in names)
 
 
-def _rows(frames: Sequence[Frame], ignored: Collection[str]) -> tuple[Rows, list[str]]:
-    """All rows, those of the first frame first, with its columns; and which columns of the others it does not have."""
-    names = frames[0].names
-    places = [[_place(name, frame, ignored) for name in names] for frame in frames]
-    known = set(map(same, names))
-    unused = [
-        f"{frame.where}: columns that the training does not have: {', '.join(map(quoted, strange[:MOST_NOTES]))}"
-        for frame in frames[1:]
-        if (strange := [name for name in frame.names if same(name) not in known])
-    ]
+def _table(frame: Frame) -> TableFile:
+    """A frame as what a file is read by."""
 
     def rows(left_out: Collection[int]) -> Iterator[Record]:
-        yield Record(0, names)
-        line, size = 0, max(1, CELLS_AT_ONCE // len(names))
-        for frame, found in zip(frames, places, strict=True):
-            for start in range(0, len(frame), size):
-                count = min(size, len(frame) - start)
-                columns = [
-                    [""] * count if number in left_out else frame.cells(place, start, start + count)
-                    for number, place in enumerate(found)
-                ]
-                for cells in zip(*columns, strict=True):
-                    line += 1
-                    yield Record(line, list(cells))
+        yield Record(0, frame.names)
+        size = max(1, CELLS_AT_ONCE // len(frame.names))
+        for start in range(0, len(frame), size):
+            count = min(size, len(frame) - start)
+            columns = [
+                [""] * count if place in left_out else frame.cells(place, start, start + count)
+                for place in range(len(frame.names))
+            ]
+            for line, cells in enumerate(zip(*columns, strict=True), start=start + 1):
+                yield Record(line, list(cells))
 
-    return rows, unused
-
-
-def _place(name: str, frame: Frame, ignored: Collection[str]) -> int:
-    alike = [same(known) for known in frame.names]
-    if same(name) in alike:
-        return alike.index(same(name))
-    if same(name) in ignored:
-        return -1  # of those, no cell is asked for
-    raise TableError(f"{frame.where}: has no column {quoted(name)}, which the training has")
-
-
-def _own_rows(frames: Mapping[str, Frame]) -> dict[str, NDArray[np.int64]]:
-    """Part -> the places of its rows, where it is no part of the first frame."""
-    own, start = {}, 0
-    for part, frame in frames.items():
-        own[part] = np.arange(start, start + len(frame))
-        start += len(frame)
-    del own["train"]
-    return own
+    check_heading(frame.names, Path(frame.where))
+    return TableFile(Path(frame.where), frame.names, rows, is_text=False)
 
 
 def _renamed(dataset: Dataset, labels: Any) -> Dataset:

@@ -37,10 +37,11 @@ def load_given(
     if is_frame(inputs):
         if feature_names is not None:
             raise UsageError("feature_names: a data frame names its columns itself. Leave them out")
+        options.refuse("a data frame", "val", "test", "size", "colour", "root", "download")
         return load_frames({part: _pair(split) for part, split in given.items()}, options, name=name, labels=labels)
     if y is None:
         raise UsageError("inputs without labels: expected train(x, y), or the name of a data set")
-    options.refuse("arrays", "target", "ignore_columns", "size", "colour", "root", "download")
+    options.refuse("arrays", "target", "ignore_columns", "val", "test", "size", "colour", "root", "download")
     return from_arrays(given, options, name=name, labels=labels, feature_names=feature_names)
 
 

@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.data.columns import MOST_COMPLAINTS, ColumnScan, LabelScan, Words, listed, refuse_columns
 from edgesoft.data.dataset import Dataset, Split
-from edgesoft.data.parquet import Rows, parquet_rows
 from edgesoft.data.settings import DataSettings
-from edgesoft.data.splits import check_classes, check_doubles, divide
+from edgesoft.data.splits import check_classes, check_doubles
+from edgesoft.data.table_files import SplitFiles, TableFile, check_first_line, open_tables, table_name
 from edgesoft.errors import UsageError
 from edgesoft.model.inputs import TableInput
 from edgesoft.names import same
-from edgesoft.tables.rows import check_heading
+from edgesoft.tables.records import Record
+from edgesoft.tables.rows import hint_of_row
 from edgesoft.tables.spec import MOST_FEATURES, Column, TableError
-from edgesoft.tables.text import Record, read_records
 
-FILE_LIMIT = 2 * 2**30
-"""Largest text file read, in bytes."""
 MEMORY_LIMIT = 4 * 2**30
 """Largest sum of the arrays made, in bytes."""
 
@@ -47,31 +44,13 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
     UsageError
         The label column was not named, or a column of that name does not exist.
     """
-    rows = parquet_rows(path) if path.suffix.lower() in (".parquet", ".pq") else _text_rows(path)
-    return read_table(rows, path, options)
-
-
-def read_table(
-    rows: Rows, path: Path, options: DataSettings, *, own: Mapping[str, NDArray[np.int64]] = MappingProxyType({})
-) -> Dataset:
-    """As `load_table`, of rows that are read already.
-
-    Parameters
-    ----------
-    rows
-        The records, which are read several times.
-    path
-        Where they came from, for the messages.
-    options
-        As for a file.
-    own
-        "validation" and "test", where they are no part of the training -> their rows.
-    """
     options.refuse("a table", "size", "colour", "root", "download")
-    names = next(rows(()), Record(0, [])).cells
-    if not names:
-        raise TableError(f"{path}: the file is empty. Expected a heading and one row an example")
-    check_heading(names, path)
+    return read_tables(open_tables(path, options), path, options)
+
+
+def read_tables(files: Mapping[str, TableFile], path: Path, options: DataSettings) -> Dataset:
+    """As `load_table`, of tables that are open already: "train", and perhaps "validation" and "test"."""
+    names = files["train"].names
     target = _find_column(options.target, names, path)
     ignored = {_find_column(name, names, path) for name in options.ignore_columns}
     if target in ignored:
@@ -85,10 +64,10 @@ def read_table(
         raise TableError(
             f"{path}: has {len(places):,} columns. Expected at most {MOST_FEATURES:,}: leave some of them out"
         )
-    table = _Table(
-        path, lambda: rows(ignored), target, places, LabelScan(names[target]), [ColumnScan(names[p]) for p in places]
-    )
-    return table.load(options, own)
+    rows = SplitFiles(files, [target, *places])
+    rows.notes += check_first_line(files["train"], target, places)
+    table = _Table(path, rows, target, places, LabelScan(names[target]), [ColumnScan(names[p]) for p in places])
+    return table.load(options)
 
 
 def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
@@ -98,21 +77,8 @@ def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
     if same(name) not in alike:
         close = difflib.get_close_matches(name, names, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"There are {_shortened(names)}"
-        raise UsageError(f"{path}: has no column {name!r}. {hint}")
+        raise UsageError(f"{path}: has no column {name!r}. {hint}{hint_of_row(names)}")
     return alike.index(same(name))
-
-
-def _text_rows(path: Path) -> Rows:
-    try:
-        size = path.stat().st_size
-    except OSError:
-        size = 0  # opening it will say why
-    if size > FILE_LIMIT:
-        raise TableError(
-            f"{path}: {size / 1e9:.1f} GB is more than a table may have ({FILE_LIMIT / 1e9:.1f} GB), because its numbers must fit "
-            "into memory. Take a sample of the rows, or save it as .parquet"
-        )
-    return lambda _: read_records(path)
 
 
 @dataclass
@@ -120,7 +86,7 @@ class _Table:
     """One file while it is read."""
 
     path: Path
-    rows: Callable[[], Iterator[Record]]
+    rows: SplitFiles
     target: int
     places: Sequence[int]
     """Of the columns that become features."""
@@ -130,16 +96,14 @@ class _Table:
     words: dict[int, Words] = field(default_factory=dict)
     """Index of a text column among them -> its values."""
 
-    def load(self, options: DataSettings, own: Mapping[str, NDArray[np.int64]]) -> Dataset:
+    def load(self, options: DataSettings) -> Dataset:
         """Read the rows, check them and divide them."""
         self._scan()
         labels = self.label.labels(self.path)
         refuse_columns([(scan.name, text) for scan in self.scans if (text := scan.complaint()) is not None], self.path)
         order = {self.label.values[label]: index for index, label in enumerate(labels)}
         targets = np.array([order[code] for code in range(len(order))])[np.asarray(self.label.codes)].astype(np.int64)
-        rest = np.setdiff1d(np.arange(len(targets)), np.concatenate([[], *own.values()]))
-        parts = divide(targets[rest], options, has_validation="validation" in own, has_test="test" in own)
-        parts = {**{name: rest[part] for name, part in parts.items()}, **own}
+        parts = self.rows.divided(targets, labels, options)
         notes = check_classes({name: targets[part] for name, part in parts.items()}, labels, self.path)
         self._collect(parts["train"])
         columns = [
@@ -155,13 +119,13 @@ class _Table:
         inputs, unseen = self._fill(columns, parts)
         splits = {name: Split(inputs[name], targets[part]) for name, part in parts.items()}
         spec = spec.fitted(splits["train"].inputs)
-        notes += unseen + check_doubles(splits) + check_features(splits["train"].inputs, spec.features)
-        return Dataset.of(self.path.stem, labels, spec, splits, warnings=notes)
+        notes += (
+            self.rows.notes + unseen + check_doubles(splits) + check_features(splits["train"].inputs, spec.features)
+        )
+        return Dataset.of(table_name(self.path), labels, spec, splits, warnings=notes)
 
     def _records(self) -> Iterator[Record]:
-        records = self.rows()
-        next(records, None)
-        return records
+        return iter(self.rows)
 
     def _scan(self) -> None:
         """The first pass: what every column holds, the label of every row, and which rows cannot be read."""
@@ -181,8 +145,6 @@ class _Table:
             those = "the rows that cannot be read" if count > 1 else "it"
             what = f"{count:,} of {total:,} rows cannot be read" if count > 1 else "a row cannot be read"
             raise TableError(f"{self.path}: {what}: {listed(complaints, count)}. Correct or remove {those}")
-        if not total:
-            raise TableError(f"{self.path}: has a heading but no rows. Expected one row an example")
 
     def _collect(self, training: NDArray[np.int64]) -> None:
         """The second pass, where there are columns of text: their values."""

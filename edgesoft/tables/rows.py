@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV files, and of the command line, for a model of tables."""
+"""Rows of text files, and of the command line, for a model of tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgesoft.names import fault, same
-from edgesoft.tables.spec import SHOWN, TableError, TableSpec
+from edgesoft.tables.spec import SHOWN, TableError, TableSpec, parse_number
 from edgesoft.tables.text import read_records, split_cells
 
 
@@ -22,7 +22,32 @@ def check_heading(names: Sequence[str], path: Path) -> None:
     if "" in names:
         raise TableError(f"{path}: column {names.index('') + 1} has no name in the first line. Name every column there")
     if (wrong := fault(names, "column")) is not None:
-        raise TableError(f"{path}: line 1: {wrong}. Rename it")
+        raise TableError(f"{path}: line 1: {wrong}. Rename it{hint_of_row(names)}")
+
+
+def hint_of_row(names: Sequence[str]) -> str:
+    """What to add to a complaint about a heading that looks like a row."""
+    odd = next(iter(odd_numbers(names)), None)
+    return (
+        "" if odd is None else f". Or is the first line a row ({odd})? Then write the columns' names in a line above it"
+    )
+
+
+def odd_numbers(names: Sequence[str]) -> list[str]:
+    """The names that are numbers, unless they count the columns."""
+    numbers = [name for name in names if is_number(name)]
+    first = numbers[0] if numbers and numbers[0].isdecimal() else ""
+    counted = [str(int(first) + place) for place in range(len(numbers))] if 0 < len(first) < 10 else []
+    return [] if numbers == counted else numbers
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell holds a number as programs write it."""
+    try:
+        parse_number(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -37,10 +62,11 @@ class Row:
 
 
 class RowFile:
-    """The rows of a CSV or TSV file, for one model.
+    """The rows of a text file, for one model.
 
     They are read once, so that a pipe serves too. The first line may be a heading that holds the model's columns in any order, among
-    others; or the file has no heading and exactly the model's columns in the model's order.
+    others; or the file has no heading and exactly the model's columns in the model's order. Objects of JSON lines need not have every
+    column.
 
     Raises
     ------
@@ -51,7 +77,7 @@ class RowFile:
     def __init__(self, path: Path, spec: TableSpec) -> None:
         self.path, self._spec = path, spec
         wanted = [column.name for column in spec.columns]
-        self._records = read_records(path)
+        self._records = read_records(path, wanted)
         self._first = next(self._records, None)
         if self._first is None:
             raise TableError(f"{path}: the file is empty. Expected rows with the columns {shortened(wanted)}")

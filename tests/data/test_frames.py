@@ -125,7 +125,7 @@ def test_validation_and_test_frames_are_found_by_name_and_teach_nothing(frame):
     shuffled = validation[["kind", "is new", "small", "colour", "count", "size"]].assign(extra=1)
     data = load_frames({"train": (train, None), "validation": (shuffled, None), "test": (test, None)}, TARGET)
     assert [len(part) for part in data.splits.values()] == [80, 20, 20]
-    assert data.warnings[-1] == "the validation frame: columns that the training does not have: 'extra'"
+    assert "the validation frame: columns that the data frame has not are not used: extra" in data.warnings
     alone = load_frames({"train": (train, None)}, TARGET)
     assert data.input.columns[0].range == (pytest.approx(train["size"].min()), pytest.approx(train["size"].max()))
     assert len(alone.train) < 80
@@ -155,9 +155,9 @@ def test_rows_come_in_blocks_and_stay_in_order(frame, monkeypatch):
         (lambda f: edgesoft.train(f, f["kind"][:5]), EdgesoftError, "has 120 values and column 'label' has 5"),
         (lambda f: edgesoft.train(f, f), EdgesoftError, "its labels are 6 columns. Expected one"),
         (lambda f: edgesoft.train(f, 3), EdgesoftError, "column 'label' has 1"),
-        (lambda f: edgesoft.train(f, target="kind", size=3), UsageError, "--size means nothing for a table"),
+        (lambda f: edgesoft.train(f, target="kind", size=3), UsageError, "--size means nothing for a data frame"),
         (lambda f: edgesoft.train(f, target="kind", test=f.drop(columns="size")), EdgesoftError,
-         "the test frame: has no column 'size', which the training has"),
+         "the test frame: has no column 'size', which the data frame has"),
         (lambda f: edgesoft.train(f, target="kind", validation=np.zeros((2, 2))), EdgesoftError,
          "the validation frame: expected a data frame"),
         (lambda _: edgesoft.train(pl.LazyFrame({"kind": ["a"]}), target="kind"), EdgesoftError, "this frame is lazy"),
