@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,11 @@ from edgesoft.errors import UsageError
 
 if TYPE_CHECKING:
     from edgesoft.data.dataset import Dataset
+    from edgesoft.data.settings import DataSettings
     from edgesoft.exporting.results import Exported
     from edgesoft.inference.providers import Choice
     from edgesoft.inference.verify import VerifyReport
+    from edgesoft.progress import Talk
     from edgesoft.training.results import Epoch, TrainResult, Watcher
 
 
@@ -95,29 +96,19 @@ def train(
     >>> x = numpy.random.default_rng(0).normal(size=(60, 2))
     >>> run = edgesoft.train(x, x[:, 0] > 0, epochs=5, output="runs/example")  # doctest: +SKIP
     """
-    from edgesoft.training.results import Watcher
-
-    given = {"y": y, "validation": validation, "test": test, "labels": labels, "feature_names": feature_names}
-    own = Watcher(on_epoch=on_epoch) if watcher is None else watcher
-    with _shown(own, settings, verbose=verbose) as shown:
-        return _train(data, given, name, output, config, shown, settings)
-
-
-def _train(
-    data: Any,
-    given: Any,
-    name: str,
-    output: str | Path | None,
-    config: str | Path | None,
-    watcher: Watcher,
-    settings: Any,
-) -> TrainResult:
     from edgesoft.data.given import load_given
     from edgesoft.data.load import load_dataset
-    from edgesoft.data.settings import DataSettings
+    from edgesoft.training.results import Watcher
     from edgesoft.training.runs import RunFolder, new_run
     from edgesoft.training.settings import TrainSettings, suited
 
+    watcher = Watcher(on_epoch=on_epoch) if watcher is None else watcher
+    given = {"y": y, "validation": validation, "test": test, "labels": labels, "feature_names": feature_names}
+    if verbose:
+        with _talk(settings) as talk:
+            return train(
+                data, **given, name=name, output=output, config=config, watcher=talk.watcher(watcher), **settings
+            )
     if output is not None:
         RunFolder(Path(output)).check_free()
     chosen, learning = _settings(settings, None if config is None else Path(config))
@@ -129,13 +120,13 @@ def _train(
     if data is None or isinstance(data, str | os.PathLike):
         if data is not None:
             chosen["source"] = os.fspath(data)
-        wanted = DataSettings(**chosen)
+        wanted = _data_settings(chosen)
         foreign = [argument for argument, value in given.items() if value is not None]
         if foreign:
             raise UsageError(f"{wanted.source}: brings its own labels and splits. Leave out {', '.join(foreign)}")
         dataset = load_dataset(wanted, on_picture=watcher.on_picture)
     else:
-        dataset = load_given(data, DataSettings(**chosen), name=name, **given)
+        dataset = load_given(data, _data_settings(chosen), name=name, **given)
     resolved = TrainSettings(**{**suited(len(dataset.train), dataset.input.kind), **learning})
     from edgesoft.training import train as training  # only now: importing torch takes longer than all of the above
 
@@ -146,18 +137,6 @@ def _train(
     finally:
         if output is None:
             folder.remove_if_empty()
-
-
-@contextmanager
-def _shown(watcher: Watcher, settings: Mapping[str, Any], *, verbose: bool) -> Iterator[Watcher]:
-    """Whom a training tells how it goes on: the watcher alone, or stderr too."""
-    if not verbose:
-        yield watcher
-        return
-    from edgesoft.progress import Talk
-
-    with Talk(settings, sys.stderr) as talk:
-        yield talk.watcher(watcher)
 
 
 def resume(folder: str | Path, *, verbose: bool = False, watcher: Watcher | None = None) -> TrainResult:
@@ -184,12 +163,15 @@ def resume(folder: str | Path, *, verbose: bool = False, watcher: Watcher | None
     from edgesoft.training.runs import RunFolder
     from edgesoft.training.settings_file import stored_data_settings
 
+    watcher = Watcher() if watcher is None else watcher
+    if verbose:
+        with _talk({}) as talk:
+            return resume(folder, watcher=talk.watcher(watcher))
     run = RunFolder(Path(folder))
     settings = stored_settings(run)
-    with _shown(Watcher() if watcher is None else watcher, {}, verbose=verbose) as shown:
-        dataset = load_dataset(stored_data_settings(run), on_picture=shown.on_picture)
-        shown.on_start(dataset, settings)
-        return training.train(dataset, settings, run, resume=True, on_batch=shown.on_batch, on_epoch=shown.on_epoch)
+    dataset = load_dataset(stored_data_settings(run), on_picture=watcher.on_picture)
+    watcher.on_start(dataset, settings)
+    return training.train(dataset, settings, run, resume=True, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 
 
 def export(
@@ -357,3 +339,15 @@ def _settings(settings: Mapping[str, Any], config: Path | None) -> tuple[dict[st
     data = {name: value for name, value in given.items() if name in described(DataSettings)}
     training = {name: value for name, value in given.items() if name in described(TrainSettings)}
     return {**stored["data"], **data}, {**stored["training"], **training}
+
+
+def _data_settings(chosen: Mapping[str, Any]) -> DataSettings:
+    from edgesoft.data.settings import DataSettings
+
+    return DataSettings(**chosen)
+
+
+def _talk(settings: Mapping[str, Any]) -> Talk:
+    from edgesoft.progress import Talk
+
+    return Talk(settings, sys.stderr)

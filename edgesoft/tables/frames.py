@@ -28,7 +28,7 @@ _TO_LIST = ("to_pylist", "to_list", "tolist")  # pyarrow; pandas and polars; num
 def is_frame(values: Any) -> bool:
     """Whether these are columns with names: a data frame, or a dict."""
     kind = type(values)  # not the value: of a lazy frame, asking for the columns takes work
-    return hasattr(kind, "columns") or issubclass(kind, Mapping)
+    return hasattr(kind, "columns") or (issubclass(kind, Mapping) and not hasattr(kind, "shape"))  # scipy's sparse dict
 
 
 def has_names(values: Any) -> bool:
