@@ -332,6 +332,6 @@ def _from_arrays(
 
     if y is None:
         raise UsageError("inputs without labels: expected train(x, y), or the name of a data set")
-    settings.refuse("arrays", "target", "ignore_columns", "size", "colour", "root", "download")
+    settings.refuse("arrays", "target", "ignore_columns", "categorical", "size", "colour", "root", "download")
     splits = {"train": (inputs, y), "validation": validation, "test": test}
     return from_arrays({part: pair for part, pair in splits.items() if pair is not None}, settings, name=name, **named)
