@@ -26,10 +26,10 @@ FEW_VALUES = 20
 """So many different values are categories in a table of any length, and so many different numbers among words may be codes."""
 MOSTLY = 0.9
 """From this share of numbers on, a column with a few words is a column of numbers with mistakes."""
-ENOUGH_MISSING = 10
-"""Rows without a number from which on a feature of its own says so: fewer teach nothing about what their absence means."""
-INDEX_NAMES = frozenset({"index", "rownames", "row.names", "X"})
-"""What an index without a name is called once another program has read it; beside pandas' "Unnamed: 0"."""
+INDEX_NAMES = ("", "rownames", "row.names", "Unnamed: 0")
+"""How the index is called that pandas and R write into a file without being asked, by them or by who reads it first."""
+MAYBE_INDEX = ("index", "X")
+"""The same, where it counts the rows; else they may be something."""
 
 
 def plain_numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
@@ -96,16 +96,11 @@ class ColumnScan:
 
     @property
     def is_index(self) -> bool:
-        """Whether it only numbers or names the rows, as pandas and R write it into the first column without being asked."""
-        if not self.name:
-            return not self.words or len(self.values) == min(self.held, MOST_VALUES + 1)
-        is_usual = self.name in INDEX_NAMES or self.name.startswith("Unnamed: ")
-        return is_usual and not self.words and self.counts_rows
-
-    @property
-    def marks_missing(self) -> bool:
-        """Whether a feature of its own says that a value is missing."""
-        return self.missing >= ENOUGH_MISSING if self.form is not None else bool(self.missing)
+        """Whether it is called like an index, and only numbers or names the rows: with integers, or words that are all different."""
+        if self.name in MAYBE_INDEX:
+            return self.counts_rows and not self.words
+        is_name = len(self.values) == min(self.held, MOST_VALUES + 1)
+        return self.name in INDEX_NAMES and (is_name if self.words else self.is_whole)
 
     def see(self, lines: Sequence[int], cells: Sequence[str]) -> None:
         """Take the cells of some more rows into account, and where these stand."""

@@ -86,7 +86,7 @@ class FormScan:
             self.bare |= {bool(is_long) for is_long in np.abs(numbers[held]) >= 1000}
 
     def _see_date(self, cell: str, count: int) -> None:
-        if not 6 <= len(cell) <= 60 or not any(map(str.isdigit, cell)):
+        if not 4 <= len(cell) <= 60 or not any(map(str.isdigit, cell)):
             return
         read = {order: DateForm(order) for order in ORDERS if _is_read(DateForm(order).read, cell)}
         if read:
@@ -125,7 +125,7 @@ class FormScan:
         if self.dates == held and len(self.orders) == 1:
             ((order, spans),) = self.orders.items()
             given = tuple(part for part, (low, high) in zip(PARTS, spans, strict=True) if low < high)
-            return DateForm(order, given or PARTS[:1])  # type: ignore[arg-type] # a key of ORDERS
+            return DateForm(order, given or (PARTS[-1:] if order == "time" else PARTS[:1]))  # type: ignore[arg-type] # a key of ORDERS
         if self.formed == held and len(self.affixes) == 1 and self.ways and not self._is_ambiguous:
             ((prefix, suffix),) = self.affixes
             way = self.ways[0]

@@ -22,6 +22,8 @@ UNBALANCED = 2.0
 """From this ratio between the largest and the smallest class on, the difference is reported."""
 BY_CHANCE = 0.001
 """Expected copies of a row in the training split, below which a copy is no chance."""
+WORTH_TELLING = 0.01
+"""Share of a table's split from which on copies are reported: columns do have to do with each other, and fewer flatter little."""
 
 Indices = NDArray[np.int64]
 
@@ -166,6 +168,7 @@ def check_doubles(splits: Mapping[str, Split], widths: Sequence[int] | None = No
         doubles = len(found)
         if widths is not None and found:
             doubles = int((_expected(training, splits[name].inputs[found], widths) < BY_CHANCE).sum())
+            doubles = doubles if doubles >= WORTH_TELLING * len(splits[name]) else 0
         if doubles:
             notes.append(
                 f"{doubles:,} of {len(splits[name]):,} examples of the {name} split stand in the training split too: "

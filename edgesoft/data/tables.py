@@ -38,6 +38,8 @@ MEMORY_LIMIT = 4 * 2**30
 """Largest sum of the arrays made, in bytes."""
 CELLS_AT_ONCE = 2**19
 """Cells that are looked at together."""
+ENOUGH_MISSING = 10
+"""Training rows without a number from which on a feature of its own says so: fewer teach nothing about what that means."""
 
 Numbers = NDArray[np.float32]
 
@@ -131,8 +133,7 @@ class _Table:
         labelled = np.flatnonzero(targets >= 0)
         parts = {name: labelled[part] for name, part in self._divide(targets[labelled], options).items()}
         self.notes += check_classes({name: targets[part] for name, part in parts.items()}, labels, self.path)
-        vocabularies = self._collect(parts["train"])
-        columns = [self._column(scan, vocabularies.get(index)) for index, scan in enumerate(self.scans)]
+        columns = self._collect(parts["train"], options)
         spec = TableInput(tuple(columns))  # refuses too many features
         if 4 * len(targets) * math.prod(spec.shape) > MEMORY_LIMIT:
             raise TableError(
@@ -140,7 +141,6 @@ class _Table:
                 "Take a sample of the rows"
             )
         inputs = self._fill(columns, parts)
-        self._check_numbers(columns, inputs["train"], options)
         spec = spec.fitted(inputs["train"])
         for part in inputs.values():
             spec.fill_gaps(part)
@@ -226,31 +226,42 @@ class _Table:
         left = [index for index in range(len(self.scans)) if index not in empty | indexes]
         self.scans, self.places = [self.scans[index] for index in left], [self.places[index] for index in left]
 
-    @staticmethod
-    def _column(scan: ColumnScan, vocabulary: tuple[str, ...] | None) -> Column:
-        """The column as the model takes it; NaN stands for the medians, which are known once the rows are."""
-        if scan.form is None:
-            return Column(scan.name, vocabulary, marks_missing=scan.marks_missing)
-        fill = (math.nan,) * len(scan.form.parts) if scan.missing else None
-        return Column(scan.name, form=scan.form, fill=fill, marks_missing=scan.marks_missing)
+    def _collect(self, training: NDArray[np.int64], options: DataSettings) -> list[Column]:
+        """The columns as the model takes them. A second pass, where there is text or a gap: what the training rows hold of them.
 
-    def _collect(self, training: NDArray[np.int64]) -> dict[int, tuple[str, ...]]:
-        """The second pass, where there are columns of text: the values that the training rows have, by the column's index."""
-        seen: dict[int, set[str]] = {index: set() for index, scan in enumerate(self.scans) if scan.form is None}
-        if not seen:
-            return {}
-        if (count := sum(len(self.scans[index].values) for index in seen)) > 2 * MOST_FEATURES:
+        NaN stands for the medians, which are known once the rows are.
+        """
+        forms = [scan.form for scan in self.scans]
+        words: dict[int, set[str]] = {index: set() for index, form in enumerate(forms) if form is None}
+        gaps = dict.fromkeys((index for index, form in enumerate(forms) if form and self.scans[index].missing), 0)
+        if (count := sum(len(self.scans[index].values) for index in words)) > 2 * MOST_FEATURES:
             raise TableError(f"{self.path}: its columns of text hold more than {count - 1:,} values. Leave some out")
         is_training = np.zeros(self.label.rows, np.bool_)
         is_training[training] = True
-        for block in self._blocks():
+        for block in self._blocks() if words or gaps else ():
             chosen = is_training[block.first : block.first + len(block.lines)].tolist()
-            for index, words in seen.items():
-                words.update(compress(block.columns[self.places[index]], chosen))
-        return {
-            index: tuple(sorted(word for word in words if not is_missing(word, MISSING_WORDS)))
-            for index, words in seen.items()
-        }
+            for index, known in words.items():
+                known.update(compress(block.columns[self.places[index]], chosen))
+            for index in gaps:
+                gaps[index] += sum(map(is_missing, compress(block.columns[self.places[index]], chosen)))
+        complaints, columns = Complaints(self.path, options), list[Column]()
+        for index, (scan, form) in enumerate(zip(self.scans, forms, strict=True)):
+            if form is None:
+                values = sorted(word for word in words[index] if not is_missing(word, MISSING_WORDS))
+                columns.append(Column(scan.name, tuple(values), marks_missing=len(values) < len(words[index])))
+                if not values:
+                    complaints.of_column(
+                        scan, self.places[index], f"column {scan.name!r} holds a value in no training row"
+                    )
+                continue
+            if gaps.get(index) == len(training):
+                complaints.of_column(
+                    scan, self.places[index], f"column {scan.name!r} holds a number in no training row"
+                )
+            fill = (math.nan,) * len(form.parts) if index in gaps else None
+            columns.append(Column(scan.name, form=form, fill=fill, marks_missing=gaps.get(index, 0) >= ENOUGH_MISSING))
+        complaints.refuse()
+        return columns
 
     def _fill(self, columns: Sequence[Column], parts: Mapping[str, NDArray[np.int64]]) -> dict[str, Numbers]:
         """The last pass: float32 `[n, features]` of every split, with NaN where a number is missing."""
@@ -300,17 +311,6 @@ class _Table:
         if gaps.any() and column.fill is None:
             raise self._changed()
         return np.stack([numbers, gaps], axis=1) if column.marks_missing else numbers[:, np.newaxis]
-
-    def _check_numbers(self, columns: Sequence[Column], training: Numbers, options: DataSettings) -> None:
-        """Refuse columns whose number is missing in every training row."""
-        complaints, start = Complaints(self.path, options), 0
-        for column, scan, place in zip(columns, self.scans, self.places, strict=True):
-            if column.fill is not None and np.isnan(training[:, start]).all():
-                complaints.of_column(
-                    scan, place, f"column {column.name!r} holds a number in no training row ({scan.held:,} in all)"
-                )
-            start += column.width
-        complaints.refuse()
 
     def _changed(self) -> TableError:
         return TableError(f"{self.path}: changed while it was read. Try again")

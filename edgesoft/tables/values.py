@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from edgesoft.names import BLANKS
 
-MISSING = frozenset(
-    ["", "?", ".", "na", "n/a", "<na>", "#na", "#n/a", "#n/a n/a", "nan", "-nan", "+nan", "nat", "null", "none"]
-    + ["1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"]
+_INDEFINITE = frozenset({"1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"})
+MISSING = _INDEFINITE | frozenset(
+    {"", "?", ".", "na", "n/a", "<na>", "#na", "#n/a", "#n/a n/a", "nan", "-nan", "+nan", "nat", "null", "none"}
 )
 """What stands in a cell where a number is missing, in lower case: what pandas takes for it, SAS's and Stata's dot, and "?"."""
 MISSING_WORDS = MISSING - {"none", "."}
@@ -30,13 +30,14 @@ CURRENCIES = "$€£¥₹"
 _MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october"]
 _MONTHS += ["november", "december"]
 _LONGEST_MISSING = max(map(len, MISSING))
-_TIME = (
-    r"(?:[T ] *(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::\d\d(?:[.,]\d+)?)? ?(?P<half>[AaPp][Mm])?"
-    r" ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?)?)?"
+_CLOCK = (
+    r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::\d\d(?:[.,]\d+)?)? ?(?P<half>[AaPp][Mm])?"
+    r" ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?)?"
 )
+_TIME = rf"(?:[T ] *{_CLOCK})?"
 _WORD_OR_NUMBER = r"(?P<month>\d{1,2}|[A-Za-z]{3,9})"
-Order = Literal["ymd", "dmy", "mdy"]
-ORDERS: tuple[Order, ...] = ("ymd", "dmy", "mdy")
+Order = Literal["ymd", "dmy", "mdy", "time"]
+ORDERS: tuple[Order, ...] = ("ymd", "dmy", "mdy", "time")
 PARTS = ("year", "month", "day", "weekday", "hour")
 
 
@@ -174,7 +175,7 @@ def _dates() -> dict[Order, re.Pattern[str]]:
     """Compiled when the first date comes: every start of a program would pay for it."""
     return {
         "ymd": re.compile(
-            rf"(?P<year>\d{{4}})(?P<s>[-/.])(?P<month>\d{{1,2}})(?:(?P=s)(?P<day>\d{{1,2}}))?{_TIME}", re.ASCII
+            rf"(?P<year>\d{{4}})(?P<s>[-/. ]){_WORD_OR_NUMBER}(?:(?P=s)(?P<day>\d{{1,2}}))?{_TIME}", re.ASCII
         ),
         "dmy": re.compile(
             rf"(?P<day>\d{{1,2}})(?P<s>[-/ .]) ?{_WORD_OR_NUMBER}(?P=s),? ?(?P<year>\d{{4}}){_TIME}", re.ASCII
@@ -182,6 +183,7 @@ def _dates() -> dict[Order, re.Pattern[str]]:
         "mdy": re.compile(
             rf"{_WORD_OR_NUMBER}(?P<s>[-/ ])(?P<day>\d{{1,2}}),?(?P=s)(?P<year>\d{{4}}){_TIME}", re.ASCII
         ),
+        "time": re.compile(_CLOCK, re.ASCII),
     }
 
 
@@ -190,7 +192,8 @@ class DateForm:
     """Dates in one order, with numbers or English names of months, and a time of day or none; zones are not converted."""
 
     order: Order = "ymd"
-    """Which comes first: "ymd" is 2021-04-03, also 2021/04 alone; "dmy" is 3.4.2021 or 3 April 2021; "mdy" is 4/3/2021 or Apr 3, 2021."""
+    """Which comes first: "ymd" is 2021-04-03, also 2021/04 alone; "dmy" is 3.4.2021 or 3 April 2021; "mdy" is 4/3/2021 or Apr 3, 2021;
+    "time" is a time of day alone."""
     given: tuple[str, ...] = PARTS
     """Which of `PARTS` become features. Monday is weekday 1, and half past one in the afternoon is hour 13.5."""
 
@@ -205,6 +208,8 @@ class DateForm:
     @property
     def expected(self) -> str:
         """An example."""
+        if self.order == "time":
+            return "a time of day such as 13:30"
         return f"a date such as {'2021-04-30' if self.order == 'ymd' else '30/04/2021' if self.order == 'dmy' else '04/30/2021'}"
 
     def read(self, cell: str) -> tuple[float, ...]:
@@ -212,17 +217,17 @@ class DateForm:
         match = _dates()[self.order].fullmatch(cell)
         if match is None:
             raise ValueError
-        word = match["month"].lower()
-        names = [place for place, name in enumerate(_MONTHS, start=1) if word in (name, name[:3])]
-        day = date(int(match["year"]), names[0] if names else int(word), int(match["day"] or 1))
-        hour, minute, half = int(match["hour"] or 0), int(match["minute"] or 0), (match["half"] or "").lower()
+        found = match.groupdict()
+        hour, minute, half = int(found["hour"] or 0), int(found["minute"] or 0), (found["half"] or "").lower()
         if hour > (12 if half else 24) or minute > 59:
             raise ValueError
-        hour = hour % 12 + 12 * (half == "pm") if half else hour
-        values: Mapping[str, float] = {
-            "year": day.year, "month": day.month, "day": day.day, "weekday": day.isoweekday(), "hour": hour + minute / 60,
-        }  # fmt: skip
-        return tuple(float(values[part]) for part in self.given)
+        values = {"hour": (hour % 12 + 12 * (half == "pm") if half else hour) + minute / 60}
+        if self.order != "time":
+            word = found["month"].lower()
+            names = [place for place, name in enumerate(_MONTHS, start=1) if word in (name, name[:3])]
+            day = date(int(found["year"]), names[0] if names else int(word), int(found["day"] or 1))
+            values |= {"year": day.year, "month": day.month, "day": day.day, "weekday": day.isoweekday()}
+        return tuple(float(values.get(part, 0)) for part in self.given)
 
     def to_card(self) -> dict[str, Any]:
         """The order and the parts."""
