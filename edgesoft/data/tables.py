@@ -131,7 +131,8 @@ class _Table:
         self._check(options)
         labels, targets = self.label.labels(), self.label.targets()
         labelled = np.flatnonzero(targets >= 0)
-        parts = {name: labelled[part] for name, part in self._divide(targets[labelled], options).items()}
+        parts = divide(targets[labelled], options, has_validation=False, has_test=False)
+        parts = {name: labelled[part] for name, part in parts.items()}
         self.notes += check_classes({name: targets[part] for name, part in parts.items()}, labels, self.path)
         columns = self._collect(parts["train"], options)
         spec = TableInput(tuple(columns))  # refuses too many features
@@ -150,10 +151,6 @@ class _Table:
         self.notes += check_codes(splits["train"], columns, [scan.is_whole for scan in self.scans], self.label.rows)
         return Dataset.of(self.path.stem, labels, spec, splits, warnings=self.notes)
 
-    @staticmethod
-    def _divide(targets: NDArray[np.int64], options: DataSettings) -> dict[str, NDArray[np.int64]]:
-        return divide(targets, options, has_validation=False, has_test=False)
-
     def _blocks(self) -> Iterator[Block]:
         """The rows that can be read, many at a time; empty ones where none of a batch can."""
         for block, _ in self._batches():
@@ -167,10 +164,9 @@ class _Table:
         first = 0
         while batch := list(islice(records, at_once)):
             good = [record for record in batch if record.error is None]
-            try:
-                columns = list(zip(*(record.cells for record in good), strict=True))
-            except ValueError:
-                raise self._changed() from None
+            columns = list(zip(*(record.cells for record in good), strict=False))
+            if good and len(columns) <= max([self.target, *self.places]):
+                raise self._changed()
             yield Block(first, [record.line for record in good], columns), [record for record in batch if record.error]
             first += len(good)
 
@@ -208,22 +204,17 @@ class _Table:
 
     def _leave_out(self) -> None:
         """Leave out the columns that hold nothing, and the one that only numbers the rows."""
-        empty = {index for index, scan in enumerate(self.scans) if not scan.held}
-        indexes = {
-            index
-            for index, scan in enumerate(self.scans)
-            if index not in empty and scan.is_index and (scan.name or self.places[index] == 0)
-        }
-        if named := [self.scans[index].name for index in sorted(empty) if self.scans[index].name]:
-            self.notes.append(f"columns that hold no value are left out: {_shortened(named)}")
-        for index in sorted(indexes):
-            what = (
-                f"column {self.scans[index].name!r}"
-                if self.scans[index].name
-                else "the first column, which has no name,"
-            )
-            self.notes.append(f"{what} numbers or names the rows, as an index does: left out")
-        left = [index for index in range(len(self.scans)) if index not in empty | indexes]
+        empty, left = list[str](), list[int]()
+        for index, (scan, place) in enumerate(zip(self.scans, self.places, strict=True)):
+            if not scan.held:
+                empty.append(scan.name or f"column {place + 1}")
+            elif scan.is_index and (scan.name or place == 0):
+                what = f"column {scan.name!r}" if scan.name else "the first column, which has no name,"
+                self.notes.append(f"{what} numbers or names the rows, as an index does: left out")
+            else:
+                left.append(index)
+        if empty:
+            self.notes.append(f"columns that hold no value are left out: {_shortened(empty)}")
         self.scans, self.places = [self.scans[index] for index in left], [self.places[index] for index in left]
 
     def _collect(self, training: NDArray[np.int64], options: DataSettings) -> list[Column]:
@@ -251,12 +242,12 @@ class _Table:
                 columns.append(Column(scan.name, tuple(values), marks_missing=len(values) < len(words[index])))
                 if not values:
                     complaints.of_column(
-                        scan, self.places[index], f"column {scan.name!r} holds a value in no training row"
+                        scan, self.places[index], f"no training row holds a value in column {scan.name!r}"
                     )
                 continue
             if gaps.get(index) == len(training):
                 complaints.of_column(
-                    scan, self.places[index], f"column {scan.name!r} holds a number in no training row"
+                    scan, self.places[index], f"no training row holds a number in column {scan.name!r}"
                 )
             fill = (math.nan,) * len(form.parts) if index in gaps else None
             columns.append(Column(scan.name, form=form, fill=fill, marks_missing=gaps.get(index, 0) >= ENOUGH_MISSING))

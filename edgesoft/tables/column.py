@@ -67,7 +67,7 @@ class Column:
             return tuple(f"{self.name}={value}" for value in self.vocabulary)
         return tuple(f"{self.name} {part}" if part else self.name for part in self.form.parts)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """How many features it becomes."""
         return len(self.parts) + self.marks_missing
@@ -82,7 +82,7 @@ class Column:
         """Whether its numbers have a range."""
         return self.vocabulary is None and self.form.is_quantity
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether it holds numbers as programs write them."""
         return self.vocabulary is None and self.form == PLAIN

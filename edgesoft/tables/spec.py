@@ -172,7 +172,10 @@ class TableSpec:
         for column, cell in zip(self.columns, cells, strict=True):
             if column.vocabulary is None:
                 numbers = column.numbers(cell)
-                row[position : position + len(numbers)] = numbers
+                if len(numbers) == 1:  # quicker than a slice
+                    row[position] = numbers[0]
+                else:
+                    row[position : position + len(numbers)] = numbers
             elif (known := column.code(cell)) is not None:
                 row[position + known] = 1
             else:

@@ -108,7 +108,7 @@ class NumberForm:
         """An example."""
         return f"a number such as {self.prefix}{f'1{self.thousands}205' if self.thousands else '5'}{self.decimal}1{self.suffix}"
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether it is as programs write numbers."""
         return (self.prefix, self.suffix, self.thousands, self.decimal) == ("", "", "", ".")
