@@ -132,9 +132,11 @@ class Column:
             words = ", ".join(map(quoted, self.vocabulary[:5]))
             what = f"one of {words}{f', ... ({len(self.vocabulary):,} in all)' if len(self.vocabulary) > 5 else ''}"
         else:
-            what = self.form.expected
-            if len(self.form.parts) > 1 or self.form.parts[0]:
+            what = "a number" if self.is_plain else self.form.expected
+            if self.form.parts != ("",):
                 what += f" ({', '.join(self.form.parts)})"
+            if self.range is not None:
+                what += f"; training saw {', '.join(f'{low:g} to {high:g}' for low, high in self.ranges or ())}"
         if self.fill is not None:
             what += f"; missing: {', '.join(f'{value:g}' for value in self.fill)}"
         return f"{what}{(', and' if self.fill else '; missing:') + ' marked' if self.marks_missing else ''}"
