@@ -27,8 +27,8 @@ def train(
     data: Any = None,
     y: Any = None,
     *,
-    validation: tuple[Any, Any] | None = None,
-    test: tuple[Any, Any] | None = None,
+    validation: tuple[Any, Any] | str | Path | None = None,
+    test: tuple[Any, Any] | str | Path | None = None,
     labels: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
     name: str = "model",
@@ -49,7 +49,8 @@ def train(
     y
         With inputs: `[n]` their labels, words or integers.
     validation, test
-        With inputs: more of both, for choosing the best epoch and for judging it. What is missing is held out from `data`.
+        With inputs: more of both, for choosing the best epoch and for judging it. With a table: files of their own. What is missing is
+        held out from `data`.
     labels
         With inputs: the class names, where `y` holds integers from 0 on.
     feature_names
@@ -99,6 +100,10 @@ def train(
     chosen, learning = _settings(settings, None if config is None else Path(config))
     TrainSettings(**{"batch_norm": False, **learning})  # a wrong number is refused before the data are read
     chosen.setdefault("split_seed", learning.get("seed", TrainSettings.seed))
+    for setting, file in (("val", validation), ("test", test)):
+        if isinstance(file, str | os.PathLike):
+            chosen[setting] = os.fspath(file)
+    validation, test = (None if isinstance(file, str | os.PathLike) else file for file in (validation, test))
     given = {"y": y, "validation": validation, "test": test, "labels": labels, "feature_names": feature_names}
     if data is None or isinstance(data, str | os.PathLike):
         if data is not None:
@@ -332,6 +337,8 @@ def _from_arrays(
 
     if y is None:
         raise UsageError("inputs without labels: expected train(x, y), or the name of a data set")
-    settings.refuse("arrays", "target", "ignore_columns", "categorical", "size", "colour", "root", "download")
+    settings.refuse(
+        "arrays", "target", "ignore_columns", "categorical", "val", "test", "size", "colour", "root", "download"
+    )
     splits = {"train": (inputs, y), "validation": validation, "test": test}
     return from_arrays({part: pair for part, pair in splits.items() if pair is not None}, settings, name=name, **named)

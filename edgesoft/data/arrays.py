@@ -109,7 +109,9 @@ def load_npz(path: Path, options: DataSettings) -> Dataset:
     EdgesoftError
         The file cannot be read, is too large, or its arrays do not fit.
     """
-    options.refuse("an .npz file", "target", "ignore_columns", "categorical", "size", "colour", "root", "download")
+    options.refuse(
+        "an .npz file", "target", "ignore_columns", "categorical", "val", "test", "size", "colour", "root", "download"
+    )
     arrays = read_npz(path, limit=NPZ_LIMIT, what="an .npz file of plain arrays", advice="Save it again: numpy.savez")
     splits: dict[str, Examples] = {}
     for part, suffixes in _SPLITS.items():

@@ -59,7 +59,7 @@ class DataSettings:
 
     source: str = setting(
         "mnist",
-        "A known set (mnist, fashion-mnist, ...), a folder with one subfolder a class, or a table: .csv, .tsv, .npz, .parquet",
+        "A known set (mnist, fashion-mnist, ...), a folder with one subfolder a class, or a table (.csv, .jsonl, .npz, .parquet, ...)",
         takes=str,
         expected="a name or a path",
         holds=_is_path,
@@ -90,6 +90,22 @@ class DataSettings:
         holds=lambda names: all(flaw(name) is None for name in names),
         convert=_columns,
         shown="",
+    )
+    val: str | None = setting(
+        None,
+        "A second table, whose rows choose the best epoch",
+        takes=str,
+        expected="a path",
+        holds=_is_path,
+        shown="rows held out",
+    )
+    test: str | None = setting(
+        None,
+        "A second table, whose rows judge the model",
+        takes=str,
+        expected="a path",
+        holds=_is_path,
+        shown="rows held out",
     )
     size: tuple[int, int] | None = setting(
         None,

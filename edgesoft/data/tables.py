@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, islice
 from pathlib import Path
@@ -21,19 +21,17 @@ from edgesoft.data.codes import check_codes
 from edgesoft.data.columns import ColumnScan, LabelScan, plain_numbers
 from edgesoft.data.complaints import MOST_COMPLAINTS, Complaints
 from edgesoft.data.dataset import Dataset, Split
-from edgesoft.data.parquet import Rows, parquet_rows
 from edgesoft.data.settings import DataSettings
-from edgesoft.data.splits import check_classes, check_doubles, divide
+from edgesoft.data.splits import check_classes, check_doubles
+from edgesoft.data.table_files import SplitFiles, TableFile, check_first_line, open_tables, table_name
 from edgesoft.errors import UsageError
 from edgesoft.model.inputs import TableInput
 from edgesoft.names import same
-from edgesoft.tables.rows import check_heading
+from edgesoft.tables.records import Record
+from edgesoft.tables.rows import hint_of_row
 from edgesoft.tables.spec import MOST_FEATURES, Column, TableError
-from edgesoft.tables.text import Record, read_records
 from edgesoft.tables.values import MISSING_WORDS, is_missing
 
-FILE_LIMIT = 2 * 2**30
-"""Largest text file read, in bytes."""
 MEMORY_LIMIT = 4 * 2**30
 """Largest sum of the arrays made, in bytes."""
 CELLS_AT_ONCE = 2**19
@@ -56,11 +54,12 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
         The label column was not named, or a column of that name does not exist.
     """
     options.refuse("a table", "size", "colour", "root", "download")
-    rows = parquet_rows(path) if path.suffix.lower() in (".parquet", ".pq") else _text_rows(path)
-    names = next(rows(()), Record(0, [])).cells
-    if not names:
-        raise TableError(f"{path}: the file is empty. Expected a heading and one row an example")
-    check_heading(names, path)
+    return read_tables(open_tables(path, options), path, options)
+
+
+def read_tables(files: Mapping[str, TableFile], path: Path, options: DataSettings) -> Dataset:
+    """As `load_table`, of tables that are open already: "train", and perhaps "validation" and "test"."""
+    names = files["train"].names
     target = _find_column(options.target, names, path)
     ignored = {_find_column(name, names, path) for name in options.ignore_columns}
     categorical = {_find_column(name, names, path) for name in options.categorical}
@@ -74,8 +73,10 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
         raise TableError(
             f"{path}: has {len(places):,} columns. Expected at most {MOST_FEATURES:,}: leave some of them out"
         )
+    rows = SplitFiles(files, [target, *places])
+    rows.notes += check_first_line(files["train"], target, places)
     scans = [ColumnScan(names[place], place in categorical) for place in places]
-    return _Table(path, lambda: rows(ignored), target, places, LabelScan(names[target]), scans).load(options)
+    return _Table(path, rows, target, places, LabelScan(names[target]), scans).load(options)
 
 
 def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
@@ -85,21 +86,8 @@ def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
     if same(name) not in alike:
         close = difflib.get_close_matches(name, names, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"There are {_shortened(names)}"
-        raise UsageError(f"{path}: has no column {name!r}. {hint}")
+        raise UsageError(f"{path}: has no column {name!r}. {hint}{hint_of_row(names)}")
     return alike.index(same(name))
-
-
-def _text_rows(path: Path) -> Rows:
-    try:
-        size = path.stat().st_size
-    except OSError:
-        size = 0  # opening it will say why
-    if size > FILE_LIMIT:
-        raise TableError(
-            f"{path}: {size / 1e9:.1f} GB is more than a table may have ({FILE_LIMIT / 1e9:.1f} GB), because its numbers must fit "
-            "into memory. Take a sample of the rows, or save it as .parquet"
-        )
-    return lambda _: read_records(path)
 
 
 class Block(NamedTuple):
@@ -116,7 +104,7 @@ class _Table:
     """One file while it is read."""
 
     path: Path
-    rows: Callable[[], Iterator[Record]]
+    rows: SplitFiles
     target: int
     places: Sequence[int]
     """Of the columns that become features."""
@@ -130,9 +118,7 @@ class _Table:
         """Read the rows, check them and divide them."""
         self._check(options)
         labels, targets = self.label.labels(), self.label.targets()
-        labelled = np.flatnonzero(targets >= 0)
-        parts = divide(targets[labelled], options, has_validation=False, has_test=False)
-        parts = {name: labelled[part] for name, part in parts.items()}
+        parts = self.rows.divided(targets, labels, options)
         self.notes += check_classes({name: targets[part] for name, part in parts.items()}, labels, self.path)
         columns = self._collect(parts["train"], options)
         spec = TableInput(tuple(columns))  # refuses too many features
@@ -149,7 +135,7 @@ class _Table:
         widths = [column.width for column in columns]
         self.notes += check_doubles(splits, widths) + check_features(splits["train"].inputs, spec.features)
         self.notes += check_codes(splits["train"], columns, [scan.is_whole for scan in self.scans], self.label.rows)
-        return Dataset.of(self.path.stem, labels, spec, splits, warnings=self.notes)
+        return Dataset.of(table_name(self.path), labels, spec, splits, warnings=[*self.rows.notes, *self.notes])
 
     def _blocks(self) -> Iterator[Block]:
         """The rows that can be read, many at a time; empty ones where none of a batch can."""
@@ -158,9 +144,8 @@ class _Table:
 
     def _batches(self) -> Iterator[tuple[Block, list[Record]]]:
         """The rows that can be read, many at a time, and the others."""
-        records = self.rows()
-        heading = next(records, None)
-        at_once = max(16, CELLS_AT_ONCE // max(1, len(heading.cells) if heading is not None else 1))
+        records = iter(self.rows)
+        at_once = max(16, CELLS_AT_ONCE // self.rows.width)
         first = 0
         while batch := list(islice(records, at_once)):
             good = [record for record in batch if record.error is None]
@@ -184,8 +169,6 @@ class _Table:
                 self.label.see(block.lines, block.columns[self.target])
                 for scan, place in zip(self.scans, self.places, strict=True):
                     scan.see(block.lines, block.columns[place])
-        if not total:
-            raise TableError(f"{self.path}: has a heading but no rows. Expected one row an example")
         complaints.of_rows(unread, total, first_unread)
         if self.label.rows:
             complaints.of_labels(self.label.complaint())

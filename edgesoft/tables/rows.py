@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV files, and of the command line, for a model of tables."""
+"""Rows of text files, and of the command line, for a model of tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from edgesoft.names import fault, same
 from edgesoft.tables.spec import SHOWN, TableError, TableSpec
 from edgesoft.tables.text import read_records, split_cells
+from edgesoft.tables.values import parse_number
 
 
 def check_heading(names: Sequence[str], path: Path) -> None:
@@ -20,7 +21,32 @@ def check_heading(names: Sequence[str], path: Path) -> None:
         The heading is refused.
     """
     if (wrong := fault([name for name in names if name], "column")) is not None:
-        raise TableError(f"{path}: line 1: {wrong}. Rename it")
+        raise TableError(f"{path}: line 1: {wrong}. Rename it{hint_of_row(names)}")
+
+
+def hint_of_row(names: Sequence[str]) -> str:
+    """What to add to a complaint about a heading that looks like a row."""
+    odd = next(iter(odd_numbers(names)), None)
+    return (
+        "" if odd is None else f". Or is the first line a row ({odd})? Then write the columns' names in a line above it"
+    )
+
+
+def odd_numbers(names: Sequence[str]) -> list[str]:
+    """The names that are numbers, unless they count the columns."""
+    numbers = [name for name in names if is_number(name)]
+    first = numbers[0] if numbers and numbers[0].isdecimal() else ""
+    counted = [str(int(first) + place) for place in range(len(numbers))] if 0 < len(first) < 10 else []
+    return [] if numbers == counted else numbers
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell holds a number as programs write it."""
+    try:
+        parse_number(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -35,10 +61,11 @@ class Row:
 
 
 class RowFile:
-    """The rows of a CSV or TSV file, for one model.
+    """The rows of a text file, for one model.
 
     They are read once, so that a pipe serves too. The first line may be a heading that holds the model's columns in any order, among
-    others; or the file has no heading and exactly the model's columns in the model's order.
+    others; or the file has no heading and exactly the model's columns in the model's order. Objects of JSON lines need not have every
+    column.
 
     Raises
     ------
@@ -49,7 +76,7 @@ class RowFile:
     def __init__(self, path: Path, spec: TableSpec) -> None:
         self.path, self._spec = path, spec
         wanted = [column.name for column in spec.columns]
-        self._records = read_records(path)
+        self._records = read_records(path, wanted)
         self._first = next(self._records, None)
         if self._first is None:
             raise TableError(f"{path}: the file is empty. Expected rows with the columns {shortened(wanted)}")

@@ -8,6 +8,7 @@ import resource
 import numpy as np
 import pytest
 
+from edgesoft.data import arrow
 from edgesoft.data import parquet as reader
 from edgesoft.data.load import load_dataset
 from edgesoft.data.settings import DataSettings
@@ -113,7 +114,7 @@ def test_many_rows_in_a_kilobyte_are_refused_before_they_are_read(tmp_path, monk
     zeros = pa.array(np.zeros(2**20, np.int8))
     parquet.write_table(pa.table({"x": zeros, "kind": zeros}), path, compression="zstd")
     assert path.stat().st_size < 10_000
-    monkeypatch.setattr(reader, "MOST_NUMBERS", 2**20)
+    monkeypatch.setattr(arrow, "MOST_NUMBERS", 2**20)
     monkeypatch.setattr(reader, "_records", None)
     with pytest.raises(EdgesoftError, match=r"1,048,576 rows of 2 columns are more than .* Take a sample"):
         load(path)

@@ -93,7 +93,7 @@ def test_columns_may_be_left_out(tmp_path):
         (rows(at_5_2=""), r"1 of 30 rows have no label in column 'kind' \(first: line 5\)"),
         (rows().replace("red", "red,1"), "line 2: 4 cells where the first line has 3"),
         (rows().encode().replace(b"green", b"gr\xfcn"), "line 3: not UTF-8: save the file as UTF-8"),
-        (rows().encode("utf-16"), "binary or UTF-16"),
+        (rows().encode("utf-16-le"), "a binary file, or UTF-16 without its mark: save it as UTF-8"),
         (rows().replace(",b\n", ",a\n").replace(",c\n", ",a\n"), r"holds 1 class \('a'\)"),
         (
             "x,kind\n" + "".join(f"{i},{i / 7}\n" for i in range(40)),
