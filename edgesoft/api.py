@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from edgesoft.exporting.results import Exported
     from edgesoft.inference.providers import Choice
     from edgesoft.inference.verify import VerifyReport
-    from edgesoft.progress import Talk
     from edgesoft.training.results import Epoch, TrainResult, Watcher
 
 
@@ -105,7 +104,9 @@ def train(
     watcher = Watcher(on_epoch=on_epoch) if watcher is None else watcher
     given = {"y": y, "validation": validation, "test": test, "labels": labels, "feature_names": feature_names}
     if verbose:
-        with _talk(settings) as talk:
+        from edgesoft.progress import Talk
+
+        with Talk(settings, sys.stderr) as talk:
             return train(
                 data, **given, name=name, output=output, config=config, watcher=talk.watcher(watcher), **settings
             )
@@ -165,7 +166,9 @@ def resume(folder: str | Path, *, verbose: bool = False, watcher: Watcher | None
 
     watcher = Watcher() if watcher is None else watcher
     if verbose:
-        with _talk({}) as talk:
+        from edgesoft.progress import Talk
+
+        with Talk({}, sys.stderr) as talk:
             return resume(folder, watcher=talk.watcher(watcher))
     run = RunFolder(Path(folder))
     settings = stored_settings(run)
@@ -345,9 +348,3 @@ def _data_settings(chosen: Mapping[str, Any]) -> DataSettings:
     from edgesoft.data.settings import DataSettings
 
     return DataSettings(**chosen)
-
-
-def _talk(settings: Mapping[str, Any]) -> Talk:
-    from edgesoft.progress import Talk
-
-    return Talk(settings, sys.stderr)

@@ -32,7 +32,7 @@ def command(
         list[str] | None,
         typer.Argument(
             help="Picture files, folders, or quoted patterns; - reads one picture from standard input. For a model of tables: "
-            "CSV or TSV files.",
+            "CSV, TSV or JSON lines, also packed by gzip.",
             show_default=False,
         ),
     ] = None,

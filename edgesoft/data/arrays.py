@@ -88,7 +88,7 @@ def from_arrays(
     divided = {part: Split(inputs[part], targets[part]) for part in inputs}
     divided |= {part: Split(x[chosen], y[chosen]) for part, chosen in parts.items()}
     notes = check_classes({part: split.targets for part, split in divided.items()}, names, origin)
-    notes += check_doubles(divided)
+    notes += check_doubles(divided, [1] * x.shape[1] if x.ndim == 2 else None)
     if x.ndim > 2:
         spec: InputKind = PictureInput(
             x.shape[1], x.shape[2], 3 if x.ndim == 4 else 1, normaliser="resize", stroke_high=0.0
@@ -110,7 +110,9 @@ def load_npz(path: Path, options: DataSettings) -> Dataset:
     EdgesoftError
         The file cannot be read, is too large, or its arrays do not fit.
     """
-    options.refuse("an .npz file", "target", "ignore_columns", "val", "test", "size", "colour", "root", "download")
+    options.refuse(
+        "an .npz file", "target", "ignore_columns", "categorical", "val", "test", "size", "colour", "root", "download"
+    )
     arrays = read_npz(path, limit=NPZ_LIMIT, what="an .npz file of plain arrays", advice="Save it again: numpy.savez")
     splits: dict[str, Examples] = {}
     for part, suffixes in _SPLITS.items():

@@ -41,7 +41,9 @@ def load_given(
         return load_frames({part: _pair(split) for part, split in given.items()}, options, name=name, labels=labels)
     if y is None:
         raise UsageError("inputs without labels: expected train(x, y), or the name of a data set")
-    options.refuse("arrays", "target", "ignore_columns", "val", "test", "size", "colour", "root", "download")
+    options.refuse(
+        "arrays", "target", "ignore_columns", "categorical", "val", "test", "size", "colour", "root", "download"
+    )
     return from_arrays(given, options, name=name, labels=labels, feature_names=feature_names)
 
 

@@ -29,7 +29,17 @@ def load_mnist(options: DataSettings = DataSettings(), *, file: Path = FILE) -> 
         The embedded file is missing or damaged.
     """
     options.refuse(
-        "mnist", "target", "ignore_columns", "val", "test", "size", "colour", "test_split", "root", "download"
+        "mnist",
+        "target",
+        "ignore_columns",
+        "categorical",
+        "val",
+        "test",
+        "size",
+        "colour",
+        "test_split",
+        "root",
+        "download",
     )
     content = read_bytes(file, limit=32 * 2**20, what="the embedded MNIST")
     if hashlib.sha256(content).hexdigest() != SHA256:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,9 +26,13 @@ def _size(given: str | int | list[int] | tuple[int, ...]) -> tuple[int, int]:
 
 
 def _columns(given: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
-    """Names, or one text with commas between them."""
+    """Names, or one text with commas between them; a name with a comma of its own stands in double quotes, as in CSV."""
     if isinstance(given, str):
-        return tuple(name.strip() for name in given.split(","))
+        try:
+            names = next(csv.reader([given], skipinitialspace=True, strict=True), [""])
+        except csv.Error:
+            raise ValueError from None
+        return tuple(name.strip() for name in names)
     if not all(isinstance(name, str) for name in given):
         raise ValueError
     return tuple(given)
@@ -71,6 +76,15 @@ class DataSettings:
     ignore_columns: tuple[str, ...] = setting(
         (),
         "Columns to leave out, with commas between them",
+        takes=(str, list, tuple),
+        expected="names of columns",
+        holds=lambda names: all(flaw(name) is None for name in names),
+        convert=_columns,
+        shown="",
+    )
+    categorical: tuple[str, ...] = setting(
+        (),
+        "Columns whose numbers are codes, not quantities, with commas between them: every number becomes a category",
         takes=(str, list, tuple),
         expected="names of columns",
         holds=lambda names: all(flaw(name) is None for name in names),

@@ -128,7 +128,7 @@ def check_first_line(file: TableFile, target: int, places: Sequence[int]) -> lis
         place
         for place in places
         if (file.names[place] in odd and all(map(is_number, columns[place] - {""})))
-        or (file.names[place] in columns[place] and not is_number(file.names[place]))
+        or (file.names[place] in columns[place] - {""} and not is_number(file.names[place]))
     ]
     if 2 * len(alike) < len(places) or not alike:
         return []
@@ -160,16 +160,20 @@ class SplitFiles:
         """Split -> rows in its file, as the last whole pass counted them."""
         self.notes: list[str] = []
         """What is odd about the columns of the others."""
-        known = set(map(same, self._first.names))
+        self.width = len(self._first.names)
+        """Columns of the first."""
+        known = {"", *map(same, self._first.names)}
         for split, file in files.items():
             found = {same(name): place for place, name in enumerate(file.names)}
-            missing = [name for place in needed if same(name := self._first.names[place]) not in found]
+            # An index without a name need not stand in every file.
+            held = [place for place in needed if self._first.names[place] or file is self._first or "" in found]
+            missing = [name for place in held if same(name := self._first.names[place]) not in found]
             if missing:
                 raise TableError(
                     f"{file.path}: has no column {', '.join(map(repr, missing[:5]))}, which {self._first.path} has. "
                     f"Expected the same columns, in any order{hint_of_row(file.names)}"
                 )
-            self._places[split] = {found[same(self._first.names[place])]: place for place in needed}
+            self._places[split] = {found[same(self._first.names[place])]: place for place in held}
             if unused := [name for name in file.names if same(name) not in known]:
                 self.notes.append(
                     f"{file.path}: columns that {self._first.path} has not are not used: {shortened(unused)}"
@@ -200,7 +204,7 @@ class SplitFiles:
         Parameters
         ----------
         targets
-            int64 `[n]`, of all rows in their order.
+            int64 `[n]`, of all rows in their order; -1 where a row has no label, which then belongs to no split.
         labels
             The class names.
         options
@@ -211,17 +215,15 @@ class SplitFiles:
         TableError
             Another table has a label that the first has not.
         """
-        count = self._rows["train"]
-        parts, start = (
-            divide(
-                targets[:count], options, has_validation="validation" in self._files, has_test="test" in self._files
-            ),
-            count,
-        )
+        count = start = self._rows["train"]
+        labelled = np.flatnonzero(targets[:count] >= 0)
+        has = {f"has_{split}": split in self._files for split in ("validation", "test")}
+        parts = {split: labelled[part] for split, part in divide(targets[labelled], options, **has).items()}
         for split, file in self._files.items():
             if file is self._first:
                 continue
-            parts[split] = np.arange(start, start := start + self._rows[split])
+            rows = np.arange(start, start := start + self._rows[split])
+            parts[split] = rows[targets[rows] >= 0]
             if strange := sorted({labels[target] for target in np.setdiff1d(targets[parts[split]], targets[:count])}):
                 raise TableError(
                     f"{file.path}: no row of {self._first.path} has the label {', '.join(map(repr, strange[:5]))}"

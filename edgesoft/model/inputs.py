@@ -232,8 +232,7 @@ class TableInput(TableSpec):
 
     def first_layer(self, inputs: NDArray[Any]) -> Layer:
         """Numeric features are standardised."""
-        is_numeric = np.concatenate([[column.vocabulary is None] * column.width for column in self.columns])
-        return Scale.standardising(inputs, is_numeric=is_numeric)
+        return Scale.standardising(inputs, is_numeric=self.is_quantity)
 
     def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:  # noqa: ARG002 - no row is a picture
         """None."""

@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgesoft.names import fault, same
-from edgesoft.tables.spec import SHOWN, TableError, TableSpec, parse_number
+from edgesoft.tables.spec import SHOWN, TableError, TableSpec
 from edgesoft.tables.text import read_records, split_cells
+from edgesoft.tables.values import parse_number
 
 
 def check_heading(names: Sequence[str], path: Path) -> None:
-    """Refuse a heading with a name that is none, or with two that a reader cannot tell apart.
+    """Refuse a heading with a name that is none, or with two that a reader cannot tell apart; no name at all may be an index's.
 
     Raises
     ------
     TableError
         The heading is refused.
     """
-    if "" in names:
-        raise TableError(f"{path}: column {names.index('') + 1} has no name in the first line. Name every column there")
-    if (wrong := fault(names, "column")) is not None:
+    if (wrong := fault([name for name in names if name], "column")) is not None:
         raise TableError(f"{path}: line 1: {wrong}. Rename it{hint_of_row(names)}")
 
 
@@ -96,7 +95,9 @@ class RowFile:
                     f"Expected a heading with {shortened(wanted)}, or such rows without a heading"
                 )
         taken = set(self._places)
-        self.unused = [name for place, name in enumerate(cells) if place not in taken] if self.has_heading else []
+        self.unused = (
+            [name for place, name in enumerate(cells) if name and place not in taken] if self.has_heading else []
+        )
         """Columns of the file that the model does not take."""
 
     def _looks_like_a_row(self, cells: list[str]) -> bool:

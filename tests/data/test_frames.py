@@ -1,5 +1,7 @@
 """A data frame trains as a CSV file of the same values does."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -97,7 +99,9 @@ def test_what_is_odd_is_read_or_refused_as_in_its_file(frame, change, tmp_path):
 
 def without_lines(found):
     """A frame has no heading, which is the first line of a file."""
-    return found if not isinstance(found, str) else "".join(letter for letter in found if not letter.isdigit())
+    return (
+        re.sub(r"line \d+", "line", found) if isinstance(found, str) else (*found[:-1], *map(without_lines, found[-1]))
+    )
 
 
 def test_labels_may_stand_beside_the_frame(frame):
@@ -127,7 +131,6 @@ def test_validation_and_test_frames_are_found_by_name_and_teach_nothing(frame):
     assert [len(part) for part in data.splits.values()] == [80, 20, 20]
     assert "the validation frame: columns that the data frame has not are not used: extra" in data.warnings
     alone = load_frames({"train": (train, None)}, TARGET)
-    assert data.input.columns[0].range == (pytest.approx(train["size"].min()), pytest.approx(train["size"].max()))
     assert len(alone.train) < 80
     position = data.input.features.index("count")
     assert data.validation.inputs[:, position].tolist() == validation["count"].tolist()

@@ -14,7 +14,7 @@ import pytest
 from edgesoft.tables.frames import encode_cells, encode_frame, is_frame, read_frame
 from edgesoft.tables.spec import Column, TableError, TableSpec
 
-SPEC = TableSpec((Column("width", range=(0.0, 9.0)), Column("kind", ("a", "b")), Column("7")), rows=100)
+SPEC = TableSpec((Column("width"), Column("kind", ("a", "b")), Column("7")), rows=100)
 COLUMNS = {"kind": ["b", "a", "a"], "width": [1.5, 2.0, 3.25], "7": [4, 5, 6]}
 ROWS = np.array([[1.5, 0, 1, 4], [2, 1, 0, 5], [3.25, 1, 0, 6]], np.float32)
 
