@@ -207,11 +207,12 @@ class EdgesoftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _logits(self, X: Any) -> Logits:
         check_is_fitted(self)
-        kind = self.checkpoint_.card.input
-        if _is_frame(X) and hasattr(self, "feature_names_in_"):
+        kind, names = self.checkpoint_.card.input, getattr(self, "feature_names_in_", None)
+        if _is_frame(X) and names is not None:
             validate_data(self, X, reset=False, skip_check_array=True)
         else:
             X = validate_data(self, X, reset=False, dtype=np.float64)
+            X = X if names is None else dict(zip(names, X.T, strict=True))
         try:
             inputs = kind.batch(X).values
         except EdgesoftError as error:

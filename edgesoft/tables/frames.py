@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -50,6 +49,7 @@ class Frame:
     """Name and values: a pandas or polars series, an array of pyarrow or numpy, a list, whatever has a length and can be sliced."""
     where: str
     """What the messages call it."""
+    _days: dict[int, bool] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         for name, column in self.columns:
@@ -70,15 +70,17 @@ class Frame:
 
     def cells(self, place: int, start: int = 0, stop: int | None = None) -> list[str]:
         """The words that a text file would hold in one column, from row `start` on; "" where a value is missing."""
-        values = self._values(place, start, stop)
         try:
+            values = self._values(place, start, stop)
             cells = [value.strip(BLANKS) if type(value) is str else _text(value) for value in values]
-        except _OddValueError as error:
+            if any(isinstance(value, datetime) for value in values) and self._are_days(place):
+                return [cell.removesuffix(_MIDNIGHT) for cell in cells]
+        except (ValueError, TypeError, OverflowError) as error:  # also of dates that Python does not have
+            detail = " ".join(str(error).split())[:200]
             raise TableError(
-                f"{self.where}: column {quoted(self.names[place])} holds {error}. Expected numbers, text or dates: leave the column out"
+                f"{self.where}: column {quoted(self.names[place])} cannot be read ({detail}). Expected numbers, text or dates: "
+                "leave the column out"
             ) from None
-        if any(isinstance(value, datetime) for value in values) and self._are_days[place]:
-            return [cell.removesuffix(_MIDNIGHT) for cell in cells]
         return cells
 
     def _values(self, place: int, start: int = 0, stop: int | None = None) -> Sequence[Any]:
@@ -86,23 +88,18 @@ class Frame:
         column = self.columns[place][1]
         column = getattr(column, "iloc", column)[start:stop]  # of pandas, a slice itself goes by the index
         if isinstance(column, np.ndarray) and column.dtype.kind in "mM":
-            column = column.astype(f"{column.dtype.kind}8[us]")  # of nanoseconds, Python makes integers
+            column = column.astype(f"{column.dtype.kind}8[us]")  # numpy makes integers of nanoseconds
         for method in _TO_LIST:
             if hasattr(column, method):
                 return cast(list[Any], getattr(column, method)())
         return cast(list[Any], column)
 
-    @cached_property
-    def _are_days(self) -> list[bool]:
-        """Of each column, whether every time in it is midnight: then days are meant."""
-        return [
-            all(
-                f" {_text(value)}".endswith((_MIDNIGHT, " "))
-                for value in self._values(place)
-                if isinstance(value, datetime)
-            )
-            for place in range(len(self.columns))
-        ]
+    def _are_days(self, place: int) -> bool:
+        """Whether every time in a column is midnight: then days are meant."""
+        if place not in self._days:
+            times = (_text(value) for value in self._values(place) if isinstance(value, datetime))
+            self._days[place] = all(time.endswith(_MIDNIGHT) or not time for time in times)
+        return self._days[place]
 
 
 def read_frame(values: Any, where: str) -> Frame:
@@ -156,25 +153,18 @@ def as_column(values: Any) -> Any:
     return values if is_column else [values]
 
 
-class _OddValueError(Exception):
-    """A value that is neither number nor text nor date."""
-
-
 def _text(value: Any) -> str:
-    """One value; raises _OddValueError, which says what it is."""
+    """One value as a text file would hold it; raises TypeError when it is neither number nor text nor date."""
     kind = type(value)
     if kind is float:
         return "" if value != value else repr(value)
     if value is None or kind.__name__ in ("NAType", "NaTType"):  # pandas's missing values, as their types are called
         return ""
     if isinstance(value, np.generic) and not isinstance(value, str):
-        return _text(value.item())
+        return _text(np.asarray(value).astype("datetime64[us]").item() if value.dtype.kind == "M" else value.item())
     if isinstance(value, bytes | bytearray | memoryview | Collection) and not isinstance(value, str):
-        raise _OddValueError(f"{kind.__name__}, such as {quoted(repr(value))}")
-    try:
-        return str(value).strip(BLANKS)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
-        raise _OddValueError("a number of thousands of digits") from None
+        raise TypeError(f"it holds {kind.__name__}, such as {quoted(repr(value))}")
+    return str(value).strip(BLANKS)
 
 
 def encode_frame(values: Any, spec: TableSpec) -> tuple[NDArray[np.float32], list[str]]:

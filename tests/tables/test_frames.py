@@ -71,9 +71,9 @@ def test_what_is_no_frame(other):
         (lambda frame: frame.drop(columns="width"), "the frame has no column 'width'. It has 'kind', '7'"),
         (lambda frame: frame.assign(width=[1, None, 2]), "row 1: no number in column 'width'"),
         (lambda frame: frame.assign(width=[1, 2, "three"]), "row 2: 'three' in column 'width' is no number"),
-        (lambda frame: frame.assign(width=[[1], [2], [3]]), r"column 'width' holds list, such as '\[1\]'"),
-        (lambda frame: frame.assign(kind=[b"a", b"b", b"b"]), "column 'kind' holds bytes"),
-        (lambda frame: frame.assign(width=[1, 2, 10**5000]), "column 'width' holds a number of thousands of digits"),
+        (lambda frame: frame.assign(width=[[1], [2], [3]]), r"column 'width' cannot be read \(it holds list, such as '\[1\]'\)"),
+        (lambda frame: frame.assign(kind=[b"a", b"b", b"b"]), "it holds bytes"),
+        (lambda frame: frame.assign(width=[1, 2, 10**5000]), "column 'width' cannot be read .Exceeds the limit"),
         (lambda frame: frame.rename(columns={"kind": ("kind", 1)}), "the name of column .* is tuple, expected text"),
         (lambda frame: pd.concat([frame, frame[["width"]]], axis=1), "the frame has two columns 'width'"),
         (lambda _: pl.LazyFrame(COLUMNS), "this frame is lazy. Collect it first"),
@@ -133,3 +133,10 @@ def test_missing_values_of_every_library_are_empty():
     assert read_frame(pl.DataFrame({"a": [None, 1.5], "b": [float("nan"), 2]}), "").cells(1) == ["", "2.0"]
     days = np.array(["2024-01-05", "NaT"], "datetime64[ns]")
     assert read_frame({"a": days}, "").cells(0) == ["2024-01-05", ""]
+    assert read_frame({"a": list(days)}, "").cells(0) == ["2024-01-05 00:00:00", ""]
+
+
+def test_dates_that_python_does_not_have_are_refused():
+    far = pa.array([2**62], pa.timestamp("us"))
+    with pytest.raises(TableError, match="column 'day' cannot be read"):
+        read_frame(pa.table({"day": far}), "the frame").cells(0)
