@@ -14,7 +14,7 @@ from edgesoft.data.settings import DataSettings
 from edgesoft.data.table_files import TableFile
 from edgesoft.data.tables import read_tables
 from edgesoft.errors import EdgesoftError, UsageError
-from edgesoft.names import quoted, stem
+from edgesoft.names import quoted, same, stem
 from edgesoft.tables.frames import Frame, as_column, is_frame, read_frame
 from edgesoft.tables.records import Record
 from edgesoft.tables.rows import check_heading
@@ -47,16 +47,18 @@ def load_frames(
     UsageError
         It is not said which column holds the labels, or said twice.
     """
-    read = {part: _labelled(*pair, options.target, part) for part, pair in frames.items()}
-    if options.target is None:
-        options = replace(options, target=read["train"].names[-1])
-    dataset = read_tables({part: _table(frame) for part, frame in read.items()}, ORIGIN, options)
+    read = {part: _read(features, part) for part, (features, _) in frames.items()}
+    target = _unused(read["train"].names) if options.target is None else options.target
+    files = {
+        part: _table(_labelled(frame, frames[part][1], target, is_named=options.target is not None))
+        for part, frame in read.items()
+    }
+    dataset = read_tables(files, ORIGIN, replace(options, target=target))
     dataset = replace(dataset, name=stem(name))
     return dataset if labels is None else _renamed(dataset, labels)
 
 
-def _labelled(features: Any, labels: Any, target: str | None, part: str) -> Frame:
-    """A frame with its labels as a column: the last one, where they came beside it."""
+def _read(features: Any, part: str) -> Frame:
     where = str(ORIGIN) if part == "train" else f"the {part} frame"
     if not is_frame(features):
         raise EdgesoftError(
@@ -65,22 +67,29 @@ def _labelled(features: Any, labels: Any, target: str | None, part: str) -> Fram
     frame = read_frame(features, where)
     if not frame.columns:
         raise EdgesoftError(f"{where}: has no columns. Expected one of labels and at least one of features")
+    return frame
+
+
+def _labelled(frame: Frame, labels: Any, target: str, *, is_named: bool) -> Frame:
+    """A frame with its labels in the column `target`, whose name the caller chose or we."""
+    where = frame.where
     if labels is None:
-        if target is None:
+        if not is_named:
             raise UsageError(
                 f"{where}: which column holds the labels? Say target=NAME, or give them beside it: train(X, y)"
             )
         return frame
-    if target is not None:
-        raise UsageError(f"{where}: labels beside it, and target {quoted(target)} too. Leave one of them out")
+    others = [(name, column) for name, column in frame.columns if same(name) != same(target)]
+    if is_named and len(others) < len(frame.columns):
+        raise UsageError(f"{where}: labels beside it, and in its column {quoted(target)} too. Leave one of them out")
     if is_frame(labels):
         columns = read_frame(labels, f"{where}: labels").columns
         if len(columns) != 1:
             raise EdgesoftError(f"{where}: its labels are {len(columns)} columns. Expected one")
         labels = columns[0][1]
-    elif getattr(labels, "ndim", 1) == 2:
+    elif getattr(labels, "ndim", 1) == 2 and hasattr(labels, "reshape"):
         labels = labels.reshape(-1)
-    return Frame([*frame.columns, (_unused(frame.names), as_column(labels))], where)
+    return Frame([*others, (target, as_column(labels))], where)
 
 
 def _unused(names: Sequence[str]) -> str:

@@ -37,7 +37,9 @@ def load_given(
     if is_frame(inputs):
         if feature_names is not None:
             raise UsageError("feature_names: a data frame names its columns itself. Leave them out")
-        options.refuse("a data frame", "val", "test", "size", "colour", "root", "download")
+        if options.val is not None or options.test is not None:
+            raise UsageError("validation and test: expected data frames, as that of the training is, not files")
+        options.refuse("a data frame", "size", "colour", "root", "download")
         return load_frames({part: _pair(split) for part, split in given.items()}, options, name=name, labels=labels)
     if y is None:
         raise UsageError("inputs without labels: expected train(x, y), or the name of a data set")

@@ -25,6 +25,7 @@ from edgesoft.model.file import ModelFile, open_model
 from edgesoft.model.network import FLOAT32_MAX, read_network
 from edgesoft.settings import MOST, MOST_THREADS, brief
 from edgesoft.tables.frames import has_names
+from edgesoft.tables.rows import shortened
 
 OUTPUTS = ("logits", "probabilities", "label")
 LARGE = 16
@@ -103,19 +104,16 @@ class Classifier:
         return self.card.input.columns_taken
 
     def __call__(self, inputs: Any) -> Prediction:
-        """Classify a batch, or a single input.
-
-        Quickest are numpy arrays in the type that the model takes. Tensors, lists and arrays of other numbers are made such arrays where
-        their meaning is plain.
+        """Classify a batch, or a single input: a numpy array, quickest in the type that the model takes, a tensor or nested lists.
 
         Parameters
         ----------
         inputs
-            For pictures uint8 `[n, height, width]` or `[height, width]`, raw grey levels from 0 to 255 (colour: a last axis of 3); other
-            integers are taken too, fractions and booleans are not, because nobody knows which of them is white.
-            For tables a data frame of pandas, polars or pyarrow, or a dict of columns or of one row: columns are found by their names,
-            and others ignored with a warning. Or float32 `[n, features]` or `[features]`, in the units of the training data; or one
-            value a column, `[n, columns]` or `[columns]`, in the order of `feature_names`. Scaling is part of the model.
+            For pictures uint8 `[n, height, width]` or `[height, width]`, raw grey levels from 0 to 255 (colour: a last axis of 3), or other
+            integers; no fractions or booleans, because nobody knows which of them is white.
+            For tables float32 `[n, features]` or `[features]`, in the units of the training data; or one value a column, in the order of
+            `feature_names`; or a data frame of pandas, polars or pyarrow, or a dict of columns or of one row, in which columns are
+            found by their names, and others ignored with a warning. Scaling is part of the model.
 
         Raises
         ------
@@ -276,7 +274,10 @@ class Classifier:
 
     def _other_than_expected(self, got: str) -> EdgesoftError:
         inner = ", ".join(str(size) for size in self._shape)
-        return EdgesoftError(f"{self.path}: expected {self._dtype} [{inner}] or [n, {inner}] with n >= 1, got {got}")
+        hint = f". Or hand over columns by name: {shortened(self.feature_names)}" if self.feature_names else ""
+        return EdgesoftError(
+            f"{self.path}: expected {self._dtype} [{inner}] or [n, {inner}] with n >= 1, got {got}{hint}"
+        )
 
     def __repr__(self) -> str:
         return f"Classifier({str(self.path)!r}, {self.card.precision} on {self.provider}, {len(self._names)} classes)"

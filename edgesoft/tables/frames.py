@@ -190,8 +190,10 @@ def encode_frame(values: Any, spec: TableSpec) -> tuple[NDArray[np.float32], lis
     if missing:
         raise TableError(
             f"the frame has no column {', '.join(map(quoted, missing[:MOST_NOTES]))}"
-            f"{f' and {len(missing) - MOST_NOTES:,} others' if len(missing) > MOST_NOTES else ''}. It has {_shortened(names)}"
+            f"{f' and {len(missing) - MOST_NOTES:,} more' if len(missing) > MOST_NOTES else ''}. It has {_shortened(names)}"
         )
+    if not len(frame):
+        raise TableError("the frame has no rows. Expected at least one")
     taken = [places[same(name)] for name in wanted]
     if len(set(map(same, names))) < len(names):
         twice = next(name for place, name in enumerate(names) if places[same(name)] != place)

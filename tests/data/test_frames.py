@@ -134,6 +134,13 @@ def test_validation_and_test_frames_are_found_by_name_and_teach_nothing(frame):
     assert len(alone.train) < 80
     position = data.input.features.index("count")
     assert data.validation.inputs[:, position].tolist() == validation["count"].tolist()
+    pair = load_frames({"train": (train, None), "validation": split(validation)}, TARGET)
+    beside = {
+        "train": split(train),
+        "validation": (validation.drop(columns="kind").assign(label=7), validation["kind"]),
+    }
+    for other in (pair, load_frames(beside, DataSettings())):
+        assert other.validation.targets.tolist() == data.validation.targets.tolist()
     held_out = load_frames({"train": (train, None), "test": (test, None)}, TARGET)
     assert len(held_out.train) + len(held_out.validation) == 80
     unseen = load_frames({"train": (train, None), "test": (test.assign(colour="pink"), None)}, TARGET)
@@ -153,10 +160,12 @@ def test_rows_come_in_blocks_and_stay_in_order(frame, monkeypatch):
     [
         (lambda f: edgesoft.train(f), UsageError, "the data frame: which column holds the labels. Say target=NAME"),
         (lambda f: edgesoft.train(f, target="knd"), UsageError, "has no column 'knd'. Did you mean 'kind'"),
-        (lambda f: edgesoft.train(f, f["kind"], target="kind"), UsageError, "labels beside it, and target 'kind' too"),
+        (lambda f: edgesoft.train(f, f["kind"], target="kind"), UsageError, "labels beside it, and in its column 'kind' too"),
         (lambda f: edgesoft.train(f, target="kind", feature_names=["a"]), UsageError, "names its columns itself"),
         (lambda f: edgesoft.train(f, f["kind"][:5]), EdgesoftError, "has 120 values and column 'label' has 5"),
         (lambda f: edgesoft.train(f, f), EdgesoftError, "its labels are 6 columns. Expected one"),
+        (lambda f: edgesoft.train(f, f.groupby("kind")), EdgesoftError, "column 'label' has 1"),
+        (lambda f: edgesoft.train(f, target="kind", validation="val.csv"), UsageError, "expected data frames"),
         (lambda f: edgesoft.train(f, 3), EdgesoftError, "column 'label' has 1"),
         (lambda f: edgesoft.train(f, target="kind", size=3), UsageError, "--size means nothing for a data frame"),
         (lambda f: edgesoft.train(f, target="kind", test=f.drop(columns="size")), EdgesoftError,
@@ -190,5 +199,10 @@ def test_a_frame_trains_exports_and_is_classified_by_name(frame, tmp_path):
     np.testing.assert_array_equal(classifier.logits(features, batch_size=7), answers.logits)
     with pytest.warns(UserWarning, match="columns that the model does not take: 'kind'"):
         assert classifier(frame).labels == answers.labels
-    with pytest.raises(EdgesoftError, match=r"model.onnx: the frame has no column 'count'"):
-        classifier(features.drop(columns="count"))
+    for wrong, message in (
+        (features.drop(columns="count"), "model.onnx: the frame has no column 'count'"),
+        (features[:0], "model.onnx: the frame has no rows"),
+        (np.zeros((2, 99)), "columns by name: size, count, colour, is new, small"),
+    ):
+        with pytest.raises(EdgesoftError, match=message):
+            classifier(wrong)
