@@ -13,6 +13,7 @@ import stat
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
@@ -67,6 +68,11 @@ class Lines:
     def take(self) -> Line | None:
         """The next line; None at the end of the file."""
         return self._ahead.popleft() if self._ahead else next(self._lines, None)
+
+    def take_some(self, count: int) -> list[Line]:
+        """The next lines, at most so many; none at the end of the file."""
+        ahead = [self._ahead.popleft() for _ in range(min(count, len(self._ahead)))]
+        return ahead + list(islice(self._lines, count - len(ahead)))
 
     def give_back(self, lines: Sequence[Line]) -> None:
         """Let these lines come next."""
