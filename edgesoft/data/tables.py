@@ -221,7 +221,7 @@ class _Table:
                 if not chosen:
                     continue
                 for column, place, start in zip(columns, self.places, starts, strict=False):
-                    cells = [block.columns[place][row] for row in chosen]
+                    cells = [*map(block.columns[place].__getitem__, chosen)]
                     target = inputs[name][low:high, start : start + column.width]
                     if column.vocabulary is None:
                         target[:] = self._numbers(column, cells)
