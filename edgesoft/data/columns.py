@@ -6,7 +6,7 @@ import math
 import re
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,8 +48,10 @@ def plain_numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
 
 
 def _floats(cells: Sequence[str]) -> NDArray[np.float64]:
+    if max(map(len, cells), default=0) > LONGEST_NUMBER:
+        raise ValueError
     text = " ".join(cells)  # what `parse_number` refuses, asked of all cells at once
-    if "_" in text or not text.isascii() or max(map(len, cells), default=0) > LONGEST_NUMBER:
+    if "_" in text or not text.isascii():
         raise ValueError
     return np.fromiter(map(float, cells), np.float64, len(cells))
 
@@ -75,8 +77,8 @@ class ColumnScan:
     """Whether they are 0, 1, 2 ... or 1, 2, 3 ..., without a gap."""
     leading_zero: str = ""
     """The first number that is written like 007."""
-    values: set[str] = field(default_factory=set)
-    """The different values, where there are words; no more than one beyond `MOST_VALUES`."""
+    values: dict[str, int] = field(default_factory=dict)
+    """The different values, where there are words, and the line of the first; no more than one beyond `MOST_VALUES`."""
     forms: FormScan = field(default_factory=FormScan)
     _first: float = 0
 
@@ -134,6 +136,7 @@ class ColumnScan:
 
     def _see_words(self, lines: Sequence[int], cells: Sequence[str]) -> None:
         self.counts_rows = False
+        first = dict(zip(reversed(cells), reversed(lines), strict=True))
         for cell, count in Counter(cells).items():
             # In a column that holds words, "none" is one.
             if is_missing(cell, MISSING_WORDS):
@@ -142,7 +145,7 @@ class ColumnScan:
             try:
                 size = abs(parse_number(cell))
             except ValueError:
-                self.first_word = self.first_word if self.words else (lines[cells.index(cell)], cell)
+                self.first_word = self.first_word if self.words else (first[cell], cell)
                 self.words += count
             else:
                 if math.isnan(size):
@@ -151,10 +154,10 @@ class ColumnScan:
                 self.numbers += count
                 self.is_whole &= size.is_integer()
                 if size > LARGEST_TO_LEARN:
-                    self.first_infinite = self.first_infinite or lines[cells.index(cell)]
+                    self.first_infinite = self.first_infinite or first[cell]
                     self.infinite += count
             if len(self.values) <= MOST_VALUES:
-                self.values.add(cell)
+                self.values.setdefault(cell, first[cell])
             elif not self.forms.dates and not self.forms.formed:
                 continue  # free text
             self.forms.see(cell, count)
@@ -180,7 +183,7 @@ class ColumnScan:
                 return f"{column} mixes numbers with words, such as {shown(word)} in line {line} ({self.words:,} such rows)"
         kinds = len(self.values)
         if kinds <= min(MOST_VALUES, max(FEW_VALUES, self.rows // 2)):
-            wrong = fault(sorted(self.values), "value")
+            wrong = _flaw(self.values, "value") or fault(sorted(self.values), "value")
             return None if wrong is None else f"{column}: {wrong}"
         many = f"more than {MOST_VALUES:,}" if kinds > MOST_VALUES else str(kinds)
         example = shown(self.first_word[1] if self.words else min(self.values))
@@ -227,10 +230,8 @@ class LabelScan(ColumnScan):
                 f"{column} holds {many} different {'numbers' if is_numeric else 'values'} in {self.rows:,} rows. "
                 "That is a quantity, not a class. Name the label column: --target NAME"
             )
-        for value in known:
-            if (wrong := flaw(value)) is not None:
-                return f"{column}: line {self.lines[value]}: label {quoted(value)} {wrong}. Correct it in the file"
-        if (wrong := fault(sorted(known), "label")) is not None:
+        wrong = _flaw({value: self.lines[value] for value in known}, "label") or fault(sorted(known), "label")
+        if wrong is not None:
             return f"{column}: {wrong}. Correct it in the file"
         try:
             in_order(known, numeric=is_numeric)
@@ -263,3 +264,11 @@ class LabelScan(ColumnScan):
         places = np.array([index.get(code, -1) for code in range(len(self._places))] or [-1], np.int64)
         targets: NDArray[np.int64] = places[np.asarray(self.codes)]
         return targets
+
+
+def _flaw(lines: Mapping[str, int], what: str) -> str | None:
+    """What is wrong with the first value that can be no name, of values and the lines where they stand; None where none is."""
+    wrong = ((line, value, flaw(value)) for value, line in lines.items())
+    return next(
+        (f"line {line}: {what} {quoted(value)} {text}" for line, value, text in wrong if text is not None), None
+    )
