@@ -14,6 +14,7 @@ from edgesoft.data.feather import feather_rows
 from edgesoft.data.parquet import parquet_rows
 from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import Indices, divide
+from edgesoft.errors import UsageError
 from edgesoft.names import same
 from edgesoft.tables.lines import UNPACKED_LIMIT, kind_of
 from edgesoft.tables.records import Block, Record, gathered
@@ -99,13 +100,19 @@ def open_tables(path: Path, options: DataSettings) -> dict[str, TableFile]:
     EdgesoftError
         One of them cannot be opened: see `TableFile.open`.
     UsageError
-        A split that has a table of its own shall have a share of the first one too.
+        A split that has a table of its own shall have a share of the first one too, or two splits have the same table.
     """
-    files = {"train": TableFile.open(path)}
+    files, known = {"train": TableFile.open(path)}, {path.resolve(): "the training"}
     for option, split in (("val", "validation"), ("test", "test")):
-        if (other := getattr(options, option)) is not None:
+        if (name := getattr(options, option)) is not None:
             options.refuse(f"a table with --{option}", f"{option}_split")
-            files[split] = TableFile.open(Path(other).expanduser())
+            other = Path(name).expanduser()
+            if (use := known.setdefault(other.resolve(), f"--{option}")) != f"--{option}":
+                raise UsageError(
+                    f"{other}: --{option} names the table of {use}, which would say nothing new. Name another, or leave it out to "
+                    "hold rows out"
+                )
+            files[split] = TableFile.open(other)
     return files
 
 

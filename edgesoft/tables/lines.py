@@ -32,6 +32,7 @@ _BEGINNING = 4
 """Bytes that tell what a file is."""
 _UNPACK = "unpack it first, or pack it with gzip"
 _FOREIGN = (
+    (_GZIP, "packed with gzip twice: unpack it once"),
     (rb"BZh[1-9]1AY&SY", f"packed with bzip2: {_UNPACK}"),
     (rb"\xfd7zXZ\0", f"packed with xz: {_UNPACK}"),
     (rb"\x28\xb5\x2f\xfd", f"packed with Zstandard: {_UNPACK}"),
