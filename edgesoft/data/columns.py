@@ -38,8 +38,11 @@ def plain_numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
         return _floats(cells)
     except ValueError:
         pass
+    missing = {
+        cell for cell in set(cells) if is_missing(cell)
+    }  # of words there are few different ones, and asking costs
     try:
-        return _floats(["nan" if is_missing(cell) else cell for cell in cells])
+        return _floats(["nan" if cell in missing else cell for cell in cells]) if missing else None
     except ValueError:
         return None
 
@@ -111,7 +114,7 @@ class ColumnScan:
             self._see_words(lines, cells)
         else:
             self._see_numbers(lines, numbers)
-            if self.leading_zero == "" and (found := re.search(r"(?:^| )-?(0\d\S*)", " ".join(cells))):
+            if self.leading_zero == "" and (found := re.search(r" -?(0\d\S*)", " ".join(["", *cells]))):
                 self.leading_zero = found[1]
             self.forms.see_plain(cells, numbers)
         self.rows += len(cells)

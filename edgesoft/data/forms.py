@@ -83,7 +83,7 @@ class FormScan:
             self.affixes.setdefault(("", ""), cells[int(held[0])])
             if any("." in cell for cell in cells):
                 self.ways = tuple(way for way in self.ways if way.decimal == ".")
-            self.bare |= {bool(is_long) for is_long in np.abs(numbers[held]) >= 1000}
+            self.bare |= set(np.unique(np.abs(numbers[held]) >= 1000).tolist())
 
     def _see_date(self, cell: str, count: int) -> None:
         if not 4 <= len(cell) <= 60 or not any(map(str.isdigit, cell)):

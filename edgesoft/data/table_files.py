@@ -14,13 +14,15 @@ from edgesoft.data.feather import feather_rows
 from edgesoft.data.parquet import parquet_rows
 from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import Indices, divide
+from edgesoft.errors import UsageError
 from edgesoft.names import same
 from edgesoft.tables.lines import UNPACKED_LIMIT, kind_of
-from edgesoft.tables.records import Record
+from edgesoft.tables.records import Block, Record, gathered
 from edgesoft.tables.rows import check_heading, hint_of_row, is_number, odd_numbers, shortened
 from edgesoft.tables.spec import TableError
-from edgesoft.tables.text import read_records
+from edgesoft.tables.text import read_blocks, read_records, rows_at_once
 
+Blocks = Callable[[], Iterator[Block]]
 FILE_LIMIT = UNPACKED_LIMIT
 """Largest text file read, in bytes."""
 READERS: Mapping[str, Callable[[Path], Rows]] = {
@@ -32,8 +34,6 @@ READERS: Mapping[str, Callable[[Path], Rows]] = {
 """Suffix -> what reads such a file; all others are read as text."""
 FIRST_ROWS = 1000
 """Rows that a heading is held against, at most."""
-FIRST_CELLS = 2**20
-"""Cells in them, at most."""
 
 
 class LineOf(int):
@@ -60,6 +60,8 @@ class TableFile:
     rows: Rows
     is_text: bool
     """Whether the names stand in a line that might be a row."""
+    quick: Blocks | None = None
+    """What reads the rows many at a time, where there is such a way."""
 
     @classmethod
     def open(cls, path: Path) -> TableFile:
@@ -70,18 +72,24 @@ class TableFile:
         EdgesoftError
             It cannot be read, is empty or too large, a column has no name, or what reads it is not installed.
         """
-        rows = READERS.get(kind_of(path), _text_rows)(path)
+        reader = READERS.get(kind_of(path))
+        rows = _text_rows(path) if reader is None else reader(path)
         heading = next(rows(()), Record(0, []))
         if not heading.cells:
             raise TableError(f"{path}: the file is empty. Expected a heading and one row an example")
         check_heading(heading.cells, path)
-        return cls(path, heading.cells, rows, is_text=heading.line > 0)
+        quick = (lambda: read_blocks(path, heading.cells)) if reader is None else None
+        return cls(path, heading.cells, rows, heading.line > 0, quick)
 
-    def records(self, left_out: Collection[int]) -> Iterator[Record]:
-        """The rows; cells of the columns at these places may come empty."""
+    def blocks(self, left_out: Collection[int]) -> Iterator[Block]:
+        """The rows, many at a time; cells of the columns at these places may come empty."""
+        if self.quick is not None:
+            yield from self.quick()
+            return
         records = self.rows(left_out)
         next(records, None)
-        return records
+        while some := list(islice(records, rows_at_once(len(self.names)))):
+            yield gathered(some)
 
 
 def open_tables(path: Path, options: DataSettings) -> dict[str, TableFile]:
@@ -92,13 +100,19 @@ def open_tables(path: Path, options: DataSettings) -> dict[str, TableFile]:
     EdgesoftError
         One of them cannot be opened: see `TableFile.open`.
     UsageError
-        A split that has a table of its own shall have a share of the first one too.
+        A split that has a table of its own shall have a share of the first one too, or two splits have the same table.
     """
-    files = {"train": TableFile.open(path)}
+    files, known = {"train": TableFile.open(path)}, {path.resolve(): "the training"}
     for option, split in (("val", "validation"), ("test", "test")):
-        if (other := getattr(options, option)) is not None:
+        if (name := getattr(options, option)) is not None:
             options.refuse(f"a table with --{option}", f"{option}_split")
-            files[split] = TableFile.open(Path(other).expanduser())
+            other = Path(name).expanduser()
+            if (use := known.setdefault(other.resolve(), f"--{option}")) != f"--{option}":
+                raise UsageError(
+                    f"{other}: --{option} names the table of {use}, which would say nothing new. Name another, or leave it out to "
+                    "hold rows out"
+                )
+            files[split] = TableFile.open(other)
     return files
 
 
@@ -117,10 +131,8 @@ def check_first_line(file: TableFile, target: int, places: Sequence[int]) -> lis
     """
     if not file.is_text:
         return []
-    rows = file.records(set(range(len(file.names))) - {target, *places})
-    some = islice(rows, max(2, min(FIRST_ROWS, FIRST_CELLS // len(file.names))))
-    cells = zip(*(record.cells for record in some if record.error is None), strict=True)
-    columns = list(map(set, cells))
+    block = next(file.blocks(set(range(len(file.names))) - {target, *places}), Block([], []))
+    columns = [set(column[:FIRST_ROWS]) for column in block.columns]
     if not columns:
         return []
     odd = set(odd_numbers(file.names))
@@ -179,24 +191,28 @@ class SplitFiles:
                     f"{file.path}: columns that {self._first.path} has not are not used: {shortened(unused)}"
                 )
 
-    def __iter__(self) -> Iterator[Record]:
+    def blocks(self) -> Iterator[Block]:
+        """The rows of all files, many at a time."""
+        first = 0
         for split, file in self._files.items():
-            self._rows[split] = 0
-            places = self._places[split]
-            for record in file.records([place for place in range(len(file.names)) if place not in places]):
-                self._rows[split] += 1
-                yield record if file is self._first else self._moved(record, places, file.path)
-            if not self._rows[split]:
+            count, places = 0, self._places[split]
+            for block in file.blocks([place for place in range(len(file.names)) if place not in places]):
+                if block.lines and len(block.columns) != len(file.names):
+                    raise TableError(f"{file.path}: changed while it was read. Try again")
+                count += len(block.lines) + len(block.wrong)
+                yield (block if file is self._first else self._moved(block, places, file.path))._replace(first=first)
+                first += len(block.lines)
+            if not count:
                 raise TableError(f"{file.path}: has a heading but no rows. Expected one row an example")
+            self._rows[split] = count
 
-    def _moved(self, record: Record, places: Mapping[int, int], path: Path) -> Record:
-        """A record of another file in the columns of the first."""
-        line, cells = LineOf(record.line, path), [""] * len(self._first.names)
-        if record.error is not None:
-            return Record(line, [], record.error)
-        for place, home in places.items():
-            cells[home] = record.cells[place]
-        return Record(line, cells)
+    def _moved(self, block: Block, places: Mapping[int, int], path: Path) -> Block:
+        """A block of another file in the columns of the first."""
+        columns: list[Sequence[str]] = [[""] * len(block.lines)] * self.width
+        for place, home in places.items() if block.lines else ():
+            columns[home] = block.columns[place]
+        wrong = [record._replace(line=LineOf(record.line, path)) for record in block.wrong]
+        return Block([LineOf(line, path) for line in block.lines], columns, wrong)
 
     def divided(self, targets: Indices, labels: Sequence[str], options: DataSettings) -> dict[str, Indices]:
         """Split -> its rows: all of its table, or of the first table what is held out.

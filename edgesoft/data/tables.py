@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, islice
+from itertools import compress
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +26,12 @@ from edgesoft.data.table_files import SplitFiles, TableFile, check_first_line, o
 from edgesoft.errors import UsageError
 from edgesoft.model.inputs import TableInput
 from edgesoft.names import same
-from edgesoft.tables.records import Record
 from edgesoft.tables.rows import hint_of_row
 from edgesoft.tables.spec import MOST_FEATURES, Column, TableError
 from edgesoft.tables.values import MISSING_WORDS, is_missing
 
 MEMORY_LIMIT = 4 * 2**30
 """Largest sum of the arrays made, in bytes."""
-CELLS_AT_ONCE = 2**19
-"""Cells that are looked at together."""
 ENOUGH_MISSING = 10
 """Training rows without a number from which on a feature of its own says so: fewer teach nothing about what that means."""
 
@@ -90,15 +86,6 @@ def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
     return alike.index(same(name))
 
 
-class Block(NamedTuple):
-    """Some rows, by column."""
-
-    first: int
-    """Number of the first row."""
-    lines: Sequence[int]
-    columns: Sequence[Sequence[str]]
-
-
 @dataclass
 class _Table:
     """One file while it is read."""
@@ -137,33 +124,15 @@ class _Table:
         self.notes += check_codes(splits["train"], columns, [scan.is_whole for scan in self.scans], self.label.rows)
         return Dataset.of(table_name(self.path), labels, spec, splits, warnings=[*self.rows.notes, *self.notes])
 
-    def _blocks(self) -> Iterator[Block]:
-        """The rows that can be read, many at a time; empty ones where none of a batch can."""
-        for block, _ in self._batches():
-            yield block
-
-    def _batches(self) -> Iterator[tuple[Block, list[Record]]]:
-        """The rows that can be read, many at a time, and the others."""
-        records = iter(self.rows)
-        at_once = max(16, CELLS_AT_ONCE // self.rows.width)
-        first = 0
-        while batch := list(islice(records, at_once)):
-            good = [record for record in batch if record.error is None]
-            columns = list(zip(*(record.cells for record in good), strict=False))
-            if good and len(columns) <= max([self.target, *self.places]):
-                raise self._changed()
-            yield Block(first, [record.line for record in good], columns), [record for record in batch if record.error]
-            first += len(good)
-
     def _check(self, options: DataSettings) -> None:
         """The first pass: what every column holds, the label of every row, and which rows cannot be read."""
         complaints = Complaints(self.path, options)
         total, unread, first_unread = 0, 0, list[str]()
-        for block, wrong in self._batches():
-            total += len(block.lines) + len(wrong)
-            unread += len(wrong)
+        for block in self.rows.blocks():
+            total += len(block.lines) + len(block.wrong)
+            unread += len(block.wrong)
             first_unread += [
-                f"line {record.line}: {record.error}" for record in wrong[: MOST_COMPLAINTS - len(first_unread)]
+                f"line {record.line}: {record.error}" for record in block.wrong[: MOST_COMPLAINTS - len(first_unread)]
             ]
             if block.lines:
                 self.label.see(block.lines, block.columns[self.target])
@@ -212,7 +181,7 @@ class _Table:
             raise TableError(f"{self.path}: its columns of text hold more than {count - 1:,} values. Leave some out")
         is_training = np.zeros(self.label.rows, np.bool_)
         is_training[training] = True
-        for block in self._blocks() if words or gaps else ():
+        for block in self.rows.blocks() if words or gaps else ():
             chosen = is_training[block.first : block.first + len(block.lines)].tolist()
             for index, known in words.items():
                 known.update(compress(block.columns[self.places[index]], chosen))
@@ -244,7 +213,7 @@ class _Table:
         starts = np.cumsum([0, *(column.width for column in columns)]).tolist()
         unseen: dict[tuple[str, str], tuple[int, str]] = {}
         rows = 0
-        for block in self._blocks():
+        for block in self.rows.blocks():
             rows += len(block.lines)
             for name, part in parts.items():
                 low, high = np.searchsorted(part, (block.first, block.first + len(block.lines))).tolist()
@@ -252,7 +221,7 @@ class _Table:
                 if not chosen:
                     continue
                 for column, place, start in zip(columns, self.places, starts, strict=False):
-                    cells = [block.columns[place][row] for row in chosen]
+                    cells = [*map(block.columns[place].__getitem__, chosen)]
                     target = inputs[name][low:high, start : start + column.width]
                     if column.vocabulary is None:
                         target[:] = self._numbers(column, cells)

@@ -13,7 +13,7 @@ from edgesoft.tables.records import MOST_CELLS, TOO_LONG, Record, check_characte
 from edgesoft.tables.spec import TableError, shown
 
 KINDS = (".jsonl", ".ndjson", ".json")
-_EXPECTED = 'expected one object, such as {"width": 5.1, "colour": "red"}'
+_EXPECTED = 'expected one object a line, such as {"width": 5.1, "colour": "red"}'
 
 
 class _Object(list[tuple[str, Any]]):

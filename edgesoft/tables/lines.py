@@ -13,6 +13,7 @@ import stat
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
@@ -31,6 +32,7 @@ _BEGINNING = 4
 """Bytes that tell what a file is."""
 _UNPACK = "unpack it first, or pack it with gzip"
 _FOREIGN = (
+    (_GZIP, "packed with gzip twice: unpack it once"),
     (rb"BZh[1-9]1AY&SY", f"packed with bzip2: {_UNPACK}"),
     (rb"\xfd7zXZ\0", f"packed with xz: {_UNPACK}"),
     (rb"\x28\xb5\x2f\xfd", f"packed with Zstandard: {_UNPACK}"),
@@ -67,6 +69,11 @@ class Lines:
     def take(self) -> Line | None:
         """The next line; None at the end of the file."""
         return self._ahead.popleft() if self._ahead else next(self._lines, None)
+
+    def take_some(self, count: int) -> list[Line]:
+        """The next lines, at most so many; none at the end of the file."""
+        ahead = [self._ahead.popleft() for _ in range(min(count, len(self._ahead)))]
+        return ahead + list(islice(self._lines, count - len(ahead)))
 
     def give_back(self, lines: Sequence[Line]) -> None:
         """Let these lines come next."""

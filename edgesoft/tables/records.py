@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from edgesoft.names import BLANKS
@@ -25,6 +26,31 @@ class Record(NamedTuple):
     """Without the blanks around them; none where there is an error."""
     error: str | None = None
     """Why the row cannot be read."""
+
+
+class Block(NamedTuple):
+    """Some rows of a file, by column."""
+
+    lines: Sequence[int]
+    """Where each row begins that can be read."""
+    columns: Sequence[Sequence[str]]
+    """Their cells; no columns at all where there is no row."""
+    wrong: Sequence[Record] = ()
+    """The others."""
+    first: int = 0
+    """Number of the first row among all that can be read."""
+
+
+def gathered(records: Iterable[Record]) -> Block:
+    """Some records as a block."""
+    wrong, lines, rows = list[Record](), list[int](), list[list[str]]()
+    for record in records:
+        if record.error is None:
+            lines.append(record.line)
+            rows.append(record.cells)
+        else:
+            wrong.append(record)
+    return Block(lines, list(zip(*rows, strict=True)), wrong)
 
 
 def check_characters(text: str) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
+from edgesoft.names import BLANKS
 from edgesoft.tables import json_lines
 from edgesoft.tables.lines import Line, Lines, kind_of
 from edgesoft.tables.records import (
@@ -18,8 +20,10 @@ from edgesoft.tables.records import (
     LONGEST_RECORD,
     MOST_CELLS,
     TOO_LONG,
+    Block,
     Record,
     check_characters,
+    gathered,
     stripped,
 )
 from edgesoft.tables.spec import TableError
@@ -28,6 +32,8 @@ MOST_LINES = 100
 """Lines that the quoted cells of one row may run over, and comments that may stand before the heading."""
 PATIENCE = 100_000
 """Lines of a file that are looked at in vain for the end of a quoted cell; after them, every row stands on one line."""
+CELLS_AT_ONCE = 2**16
+"""Cells of a block: more of them leave the processor's cache, and take twice as long."""
 _SEPARATORS = ",;\t|"
 _SAID = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*', re.IGNORECASE)
 """The line by which spreadsheets say what separates the cells."""
@@ -62,25 +68,49 @@ def read_records(path: Path, columns: Sequence[str] | None = None) -> Iterator[R
     TableError
         The file cannot be read, or its first row cannot.
     """
+    reader = _opened(path, columns)
+    if not isinstance(reader, _Reader):
+        yield from reader
+        return
+    yield reader.heading
+    while (record := reader.record(reader.width)) is not None:
+        yield record
+
+
+def read_blocks(path: Path, columns: Sequence[str] | None = None) -> Iterator[Block]:
+    """The same rows, many at a time, and without the heading: several times as quick, in the memory of some hundred thousand cells."""
+    reader = _opened(path, columns)
+    if isinstance(reader, _Reader):
+        yield from reader.blocks()
+        return
+    at_once = rows_at_once(len(next(reader, Record(0, [])).cells))
+    while some := list(islice(reader, at_once)):
+        yield gathered(some)
+
+
+def rows_at_once(width: int) -> int:
+    """How many rows of so many cells a block has."""
+    return max(16, CELLS_AT_ONCE // max(1, width))
+
+
+def _opened(path: Path, columns: Sequence[str] | None) -> _Reader | Iterator[Record]:
+    """What reads separated cells, or the records of JSON lines, or nothing from an empty file."""
     lines = Lines(path)
     first = lines.take()
     if first is None:
-        return
+        return iter(())
     lines.give_back([first])
     if kind_of(path) in json_lines.KINDS or json_lines.is_object(first[1] or ""):
-        yield from json_lines.json_records(
-            lines, json_lines.json_names(Lines(path), path) if columns is None else columns
-        )
-        return
+        names = json_lines.json_names(Lines(path), path) if columns is None else columns
+        return json_lines.json_records(lines, names)
     reader = _Reader(lines, "\t" if kind_of(path) == ".tsv" else None)
     heading = reader.record(None)
     if heading is None:
-        return
+        return iter(())
     if heading.error is not None:
         raise TableError(f"{path}: line {heading.line}: {heading.error}")
-    yield heading
-    while (record := reader.record(len(heading.cells))) is not None:
-        yield record
+    reader.heading, reader.width = heading, len(heading.cells)
+    return reader
 
 
 class _Reader:
@@ -89,6 +119,7 @@ class _Reader:
     def __init__(self, lines: Lines, separator: str | None) -> None:
         self._lines, self._patience = lines, PATIENCE
         self._separator = self._begin(separator)
+        self.heading, self.width = Record(0, []), 0
 
     def _begin(self, separator: str | None) -> str:
         """Take away what stands before the heading; what separates the cells."""
@@ -141,6 +172,45 @@ class _Reader:
                 return Record(number, [], str(error))
             return Record(number, cells)
         return None
+
+    def blocks(self) -> Iterator[Block]:
+        """All records, many at a time: those of plain lines at once, the others one by one."""
+        at_once = rows_at_once(self.width)
+        while some := self._lines.take_some(at_once):
+            if (block := self._plain(some)) is None:
+                self._lines.give_back(some)
+                block = gathered(islice(iter(lambda: self.record(self.width), None), len(some)))
+            yield block
+
+    def _plain(self, some: Sequence[Line]) -> Block | None:
+        """The rows of these lines, if each is one that can be read; what is in doubt is left to `record`."""
+        lines = [line for line in some if line[1] != ""]
+        texts = [text for _, text in lines if text is not None]
+        whole = self._separator.join(texts)
+        if len(texts) < len(lines) or max(map(len, texts), default=0) > LONGEST_CELL:
+            return None
+        try:
+            check_characters(whole)
+            columns = self._quoted_columns(texts) if '"' in whole else self._columns(whole, texts)
+        except (TableError, csv.Error):
+            return None
+        if columns is None:
+            return None
+        if not whole.isascii() or " " in whole or "\t" in whole:
+            columns = [[cell.strip(BLANKS) for cell in column] for column in columns]
+        return Block([number for number, _ in lines], columns)
+
+    def _columns(self, whole: str, texts: Sequence[str]) -> Sequence[Sequence[str]] | None:
+        if {text.count(self._separator) for text in texts} != {self.width - 1}:
+            return None
+        cells = whole.split(self._separator)  # of all rows at once: a list for each row would take three times as long
+        return [cells[place :: self.width] for place in range(self.width)]
+
+    def _quoted_columns(self, texts: Sequence[str]) -> Sequence[Sequence[str]] | None:
+        rows = list(csv.reader(texts, delimiter=self._separator, strict=True))
+        if len(rows) != len(texts) or {len(row) for row in rows} != {self.width}:  # a row may run over several lines
+            return None
+        return list(zip(*rows, strict=True))
 
     def _quoted(self, line: str, width: int | None) -> list[str]:
         """The cells of a record that begins with `line` and may run on over the next ones, which are given back if it is bad."""

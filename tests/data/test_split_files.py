@@ -107,6 +107,14 @@ def test_complaints_name_the_file(files, text, message):
     assert "\n" not in str(caught.value)
 
 
+def test_no_table_is_two_splits(files):
+    (files / "link.csv").symlink_to(files / "train.csv")
+    with pytest.raises(UsageError, match="--test names the table of the training, which would say nothing new"):
+        load(files, test=str(files / "link.csv"))
+    with pytest.raises(UsageError, match="--test names the table of --val"):
+        load(files, test=str(files / "val.csv"))
+
+
 @pytest.mark.parametrize("source", ["mnist", "pictures"])
 def test_other_sources_take_none(tmp_path, source):
     (tmp_path / "pictures").mkdir()

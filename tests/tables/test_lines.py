@@ -92,6 +92,7 @@ FOREIGN = {
     "a gzip of nothing but its header": (gzip.compress(b"")[:10], "ends too early"),
     "a damaged gzip": (gzip.compress(ROWS.encode())[:-8] + b"12345678", "cannot be unpacked"),
     "a gzip with more after it": (gzip.compress(ROWS.encode()) + b"and more", "cannot be unpacked"),
+    "gzip in gzip": (gzip.compress(gzip.compress(ROWS.encode())), "packed with gzip twice"),
     "a spreadsheet in gzip": (gzip.compress(b"PK\x03\x04"), "a zip file or spreadsheet"),
 }
 
