@@ -159,9 +159,10 @@ def test_mistakes_are_value_errors(x, y, message):
         EdgesoftClassifier(**QUICK).fit(x, y)
 
 
-def test_numbers_that_leave_float32_are_refused(fitted):
-    with pytest.raises(ValueError, match="X holds numbers beyond"), pytest.warns(UserWarning, match="feature names"):
-        fitted.predict(np.full((1, 4), 1e300))
+@pytest.mark.parametrize(("number", "message"), [(3e38, "X holds numbers beyond"), (1e300, "not a finite float32")])
+def test_numbers_that_leave_float32_are_refused(fitted, number, message):
+    with pytest.raises(ValueError, match=message), pytest.warns(UserWarning, match="feature names"):
+        fitted.predict(np.full((1, 4), number))
 
 
 def test_progress_goes_to_stderr_when_asked_for(capsys):

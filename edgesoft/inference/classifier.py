@@ -109,11 +109,10 @@ class Classifier:
         Parameters
         ----------
         inputs
-            For pictures uint8 `[n, height, width]` or `[height, width]`, raw grey levels from 0 to 255 (colour: a last axis of 3), or other
-            integers; no fractions or booleans, because nobody knows which of them is white.
-            For tables float32 `[n, features]` or `[features]`, in the units of the training data; or one value a column, in the order of
-            `feature_names`; or a data frame of pandas, polars or pyarrow, or a dict of columns or of one row, in which columns are
-            found by their names, and others ignored with a warning. Scaling is part of the model.
+            For pictures uint8 or other integers `[n, height, width]` or `[height, width]`, raw grey levels from 0 to 255 (colour: a last
+            axis of 3); no fractions or booleans, because nobody knows which of them is white.
+            For tables float32 `[n, features]` or `[features]`, in the units of the training data; or one value for each of
+            `feature_names`; or a data frame or a dict, in which columns are found by their names. Scaling is part of the model.
 
         Raises
         ------
