@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import EllipsisType
@@ -25,13 +26,14 @@ def train(
     data: Any = ...,
     y: Any = None,
     *,
-    validation: tuple[Any, Any] | None = None,
-    test: tuple[Any, Any] | None = None,
+    validation: Any = None,
+    test: Any = None,
     labels: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
     name: str = "model",
     output: str | Path | None = None,
     config: str | Path | None = None,
+    verbose: bool = False,
     on_epoch: Callable[[Epoch], object] = lambda _: None,
     watcher: Watcher | None = None,
     **settings: Any,
@@ -41,14 +43,16 @@ def train(
     Parameters
     ----------
     data
-        What the command line takes as its source (a known name, a folder, a file); or the inputs themselves, as a numpy array, a
-        torch tensor or nested lists: uint8 `[n, height, width]` or `[n, height, width, 3]` for pictures, raw grey levels from 0 to
-        255; numbers `[n, features]` for tables, in any unit. Left out, what `config` says, else MNIST; None, which a variable holds by
-        mistake, is refused.
+        What the command line takes as its source (a known name, a folder, a file); or a data frame of pandas, polars or pyarrow, which
+        trains as a file of the same values does: `target` names the column of its labels, or `y` holds them. Or the inputs
+        themselves, as a numpy array, a torch tensor or nested lists: uint8 `[n, height, width]` or `[n, height, width, 3]` for
+        pictures, raw grey levels from 0 to 255; numbers `[n, features]` for tables, in any unit. Left out, what `config` says,
+        else MNIST; None, which a variable holds by mistake, is refused.
     y
-        With inputs: `[n]` their labels, words or integers.
+        With inputs or a frame: `[n]` their labels, words or integers.
     validation, test
-        With inputs: more of both, for choosing the best epoch and for judging it. What is missing is held out from `data`.
+        With inputs or a frame: more of the same, pairs `(x, y)` or frames, for choosing the best epoch and for judging it. With a table:
+        files of their own. Columns are found by their names. What is missing is held out from `data`.
     labels
         With inputs: the class names, where `y` holds integers from 0 on.
     feature_names
@@ -59,6 +63,8 @@ def train(
         Folder of the run; None takes `runs/<name>`, or the next free number.
     config
         A settings file; `settings` win over it.
+    verbose
+        Show on stderr what `edgesoft train` shows: the data, what is odd about them, and how the training goes on.
     on_epoch
         Called after each epoch.
     watcher
@@ -70,7 +76,7 @@ def train(
     Returns
     -------
     TrainResult
-        The best checkpoint, the epochs, and each class's scores on the test split. A notebook shows it as a table.
+        The best checkpoint, the epochs, `accuracy` and each class's scores on the test split. A notebook shows it as a table.
 
     Raises
     ------
@@ -87,6 +93,7 @@ def train(
     >>> x = numpy.random.default_rng(0).normal(size=(60, 2))
     >>> run = edgesoft.train(x, x[:, 0] > 0, epochs=5, output="runs/example")  # doctest: +SKIP
     """
+    from edgesoft.data.given import load_given
     from edgesoft.data.load import load_dataset
     from edgesoft.training.results import Watcher
     from edgesoft.training.runs import RUNS, RunFolder
@@ -96,6 +103,14 @@ def train(
     if data is None:
         raise UsageError("the data are None: expected inputs, a path or a known name. Left out, they are MNIST")
     watcher = Watcher(on_epoch=on_epoch) if watcher is None else watcher
+    given = {"y": y, "validation": validation, "test": test, "labels": labels, "feature_names": feature_names}
+    if verbose:
+        from edgesoft.progress import Talk
+
+        with Talk(settings, sys.stderr) as talk:
+            return train(
+                data, **given, name=name, output=output, config=config, watcher=talk.watcher(watcher), **settings
+            )
     folder = None if output is None else RunFolder(Path(output))
     if folder is not None:
         folder.check_free()
@@ -103,7 +118,9 @@ def train(
     chosen, learning = _settings(settings, None if config is None else Path(config))
     TrainSettings(**{"batch_norm": False, **learning})  # a wrong number is refused before the data are read
     chosen.setdefault("split_seed", learning.get("seed", TrainSettings.seed))
-    given = {"y": y, "validation": validation, "test": test, "labels": labels, "feature_names": feature_names}
+    for setting, part in (("val", "validation"), ("test", "test")):
+        if isinstance(given[part], str | os.PathLike):
+            chosen[setting], given[part] = os.fspath(given[part]), None
     if data is ... or isinstance(data, str | os.PathLike):
         if data is not ...:
             chosen["source"] = os.fspath(data)
@@ -113,7 +130,7 @@ def train(
             raise UsageError(f"{wanted.source}: brings its own labels and splits. Leave out {', '.join(foreign)}")
         dataset = load_dataset(wanted, on_picture=watcher.on_picture)
     else:
-        dataset = _from_arrays(data, _data_settings(chosen), name=name, **given)
+        dataset = load_given(data, _data_settings(chosen), name=name, **given)
     resolved = TrainSettings(**{**suited(len(dataset.train), dataset.input.kind), **learning})
     from edgesoft.training import train as training  # only now: importing torch takes longer than all of the above
 
@@ -121,13 +138,15 @@ def train(
     return training.train(dataset, resolved, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 
 
-def resume(folder: str | Path, *, watcher: Watcher | None = None) -> TrainResult:
+def resume(folder: str | Path, *, verbose: bool = False, watcher: Watcher | None = None) -> TrainResult:
     """Continue an interrupted run, as `edgesoft train --resume` does: the weights come out as if it had never stopped.
 
     Parameters
     ----------
     folder
         The run's.
+    verbose
+        As for `train`.
     watcher
         Who wants to know how it goes on.
 
@@ -145,6 +164,11 @@ def resume(folder: str | Path, *, watcher: Watcher | None = None) -> TrainResult
     from edgesoft.transaction import check_writable
 
     watcher = Watcher() if watcher is None else watcher
+    if verbose:
+        from edgesoft.progress import Talk
+
+        with Talk({}, sys.stderr) as talk:
+            return resume(folder, watcher=talk.watcher(watcher))
     run = RunFolder(Path(folder))
     settings = stored_settings(run)
     check_writable(run.path)
@@ -382,15 +406,3 @@ def _data_settings(chosen: Mapping[str, Any]) -> DataSettings:
     from edgesoft.data.settings import DataSettings
 
     return DataSettings(**chosen)
-
-
-def _from_arrays(
-    inputs: Any, settings: DataSettings, *, name: str, y: Any, validation: Any, test: Any, **named: Any
-) -> Dataset:
-    from edgesoft.data.arrays import from_arrays
-
-    if y is None:
-        raise UsageError("inputs without labels: expected train(x, y), or the name of a data set")
-    settings.refuse("arrays", "target", "ignore_columns", "size", "colour", "root", "download")
-    splits = {"train": (inputs, y), "validation": validation, "test": test}
-    return from_arrays({part: pair for part, pair in splits.items() if pair is not None}, settings, name=name, **named)

@@ -22,9 +22,9 @@ LEVELS = [
     ("inference", "targets"),
     ("data",),
     ("training",),
-    ("exporting",),
+    ("exporting", "progress"),
     ("api", "scoring"),
-    ("cli",),
+    ("cli", "sklearn"),
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 HEAVY = {"torch", "torchvision", "onnx", "onnxscript", "matplotlib", "sklearn", "scipy"}

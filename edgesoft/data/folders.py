@@ -72,7 +72,7 @@ def load_folder(
     EdgesoftError
         The folder holds no classes, a class holds no readable picture, or the pictures do not fit on the disk.
     """
-    options.refuse("a folder of pictures", "target", "ignore_columns", "root", "download")
+    options.refuse("a folder of pictures", "target", "ignore_columns", "categorical", "val", "test", "root", "download")
     height, width = options.size or SIZE
     spec = PictureInput(height, width, channels=3 if options.colour else 1, normaliser="resize", stroke_high=0.0)
     labels, listings, notes = _list_files(path)

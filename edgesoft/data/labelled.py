@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.data.arrays import Examples, as_array, as_labels, read_examples
+from edgesoft.data.arrays import Examples, as_labels, read_examples, to_array
 from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.folders import SPLIT_NAMES, files_in, subfolders
 from edgesoft.data.labelled_tables import ENCODED, PARQUET, as_infer, read_listed_pictures, read_rows
@@ -207,7 +207,7 @@ def _arrays(
     pair: Examples, card: ModelCard, name: str, split: str | None, *, class_names: Any, feature_names: Any
 ) -> LabelledData:
     where = name if split is None else f"{name}: {split}"
-    x, y = as_array(pair[0], f"{where}: inputs"), as_labels(pair[1], f"{where}: labels")
+    x, y = to_array(pair[0], f"{where}: inputs"), as_labels(pair[1], f"{where}: labels")
     answers = _words(read_labels({split or "labels": y}, name)[split or "labels"], class_names, where)
     if len(x) != len(answers) or not answers:
         raise EdgesoftError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,9 +26,13 @@ def _size(given: str | int | list[int] | tuple[int, ...]) -> tuple[int, int]:
 
 
 def _columns(given: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
-    """Names, or one text with commas between them."""
+    """Names, or one text with commas between them; a name with a comma of its own stands in double quotes, as in CSV."""
     if isinstance(given, str):
-        return tuple(name.strip() for name in given.split(","))
+        try:
+            names = next(csv.reader([given], skipinitialspace=True, strict=True), [""])
+        except csv.Error:
+            raise ValueError from None
+        return tuple(name.strip() for name in names)
     if not all(isinstance(name, str) for name in given):
         raise ValueError
     return tuple(given)
@@ -54,7 +59,7 @@ class DataSettings:
 
     source: str = setting(
         "mnist",
-        "A known set (mnist, fashion-mnist, ...), a folder with one subfolder a class, or a table: .csv, .tsv, .npz, .parquet",
+        "A known set (mnist, fashion-mnist, ...), a folder with one subfolder a class, or a table (.csv, .jsonl, .npz, .parquet, ...)",
         takes=str,
         expected="a name or a path",
         holds=_is_path,
@@ -76,6 +81,31 @@ class DataSettings:
         holds=lambda names: all(flaw(name) is None for name in names),
         convert=_columns,
         shown="",
+    )
+    categorical: tuple[str, ...] = setting(
+        (),
+        "Columns whose numbers are codes, not quantities, with commas between them: every number becomes a category",
+        takes=(str, list, tuple),
+        expected="names of columns",
+        holds=lambda names: all(flaw(name) is None for name in names),
+        convert=_columns,
+        shown="",
+    )
+    val: str | None = setting(
+        None,
+        "A second table, whose rows choose the best epoch",
+        takes=str,
+        expected="a path",
+        holds=_is_path,
+        shown="rows held out",
+    )
+    test: str | None = setting(
+        None,
+        "A second table, whose rows judge the model",
+        takes=str,
+        expected="a path",
+        holds=_is_path,
+        shown="rows held out",
     )
     size: tuple[int, int] | None = setting(
         None,

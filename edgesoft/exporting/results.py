@@ -128,7 +128,7 @@ class ExportResult:
         return render("notebook.html", name=self.name, lines=[], place=None, heading=heading, rows=rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exported:
     """Files that were published, and what was measured on them."""
 
@@ -146,6 +146,13 @@ class Exported:
     def model(self) -> Path:
         """The file for devices: INT8 where it is worth it, else float. `edgesoft.load` opens it."""
         return self.paths[0 if self.result.recommended is self.result.float_model else 1]
+
+    def __repr__(self) -> str:
+        model = self.result.recommended
+        accuracy = f"{100 * (model.parity.candidate_accuracy or 0.0):.2f} %"
+        return (
+            f"Exported({str(self.model)!r}, {model.arithmetic}, test accuracy {accuracy}, {len(model.content):,} bytes)"
+        )
 
     def _repr_html_(self) -> str:
         return self.result._repr_html_()

@@ -160,7 +160,7 @@ class StatedParity:
         _demand(all(type(number) is float for number in numbers), "parity must hold numbers")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelCard:
     """What one model is.
 
@@ -201,6 +201,9 @@ class ModelCard:
         _demand(isinstance(self.metrics, Mapping), "metrics must be an object")
         object.__setattr__(self, "metrics", read_only(self.metrics))
         self.head.outputs(len(self.labels))
+
+    def __repr__(self) -> str:
+        return f"ModelCard({self.name!r}, {self.precision}, {self.input.kind}, {len(self.labels)} classes, {self.head.describe()})"
 
     @property
     def outputs(self) -> int:

@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV files, and of the command line, for a model of tables."""
+"""Rows of text files, and of the command line, for a model of tables."""
 
 from __future__ import annotations
 
@@ -8,21 +8,46 @@ from pathlib import Path
 
 from edgesoft.names import fault, same
 from edgesoft.tables.spec import SHOWN, TableError, TableSpec
-from edgesoft.tables.text import Record, read_records, split_cells
+from edgesoft.tables.records import Record
+from edgesoft.tables.text import read_records, split_cells
+from edgesoft.tables.values import parse_number
 
 
 def check_heading(names: Sequence[str], path: Path) -> None:
-    """Refuse a heading with a name that is none, or with two that a reader cannot tell apart.
+    """Refuse a heading with a name that is none, or with two that a reader cannot tell apart; no name at all may be an index's.
 
     Raises
     ------
     TableError
         The heading is refused.
     """
-    if "" in names:
-        raise TableError(f"{path}: column {names.index('') + 1} has no name in the first line. Name every column there")
-    if (wrong := fault(names, "column")) is not None:
-        raise TableError(f"{path}: line 1: {wrong}. Rename it")
+    if (wrong := fault([name for name in names if name], "column")) is not None:
+        raise TableError(f"{path}: line 1: {wrong}. Rename it{hint_of_row(names)}")
+
+
+def hint_of_row(names: Sequence[str]) -> str:
+    """What to add to a complaint about a heading that looks like a row."""
+    odd = next(iter(odd_numbers(names)), None)
+    return (
+        "" if odd is None else f". Or is the first line a row ({odd})? Then write the columns' names in a line above it"
+    )
+
+
+def odd_numbers(names: Sequence[str]) -> list[str]:
+    """The names that are numbers, unless they count the columns."""
+    numbers = [name for name in names if is_number(name)]
+    first = numbers[0] if numbers and numbers[0].isdecimal() else ""
+    counted = [str(int(first) + place) for place in range(len(numbers))] if 0 < len(first) < 10 else []
+    return [] if numbers == counted else numbers
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell holds a number as programs write it."""
+    try:
+        parse_number(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -37,10 +62,11 @@ class Row:
 
 
 class RowFile:
-    """The rows of a CSV or TSV file, for one model.
+    """The rows of a text file, for one model.
 
     They are read once, so that a pipe serves too. The first line may be a heading that holds the model's columns in any order, among
-    others; or the file has no heading and exactly the model's columns in the model's order.
+    others; or the file has no heading and exactly the model's columns in the model's order. Objects of JSON lines need not have every
+    column.
 
     Parameters
     ----------
@@ -49,7 +75,7 @@ class RowFile:
     spec
         What the model takes.
     records
-        The file's records, where it is another than CSV or TSV, or has been opened already.
+        The file's records, where it is no file of text, or has been opened already.
 
     Raises
     ------
@@ -60,7 +86,7 @@ class RowFile:
     def __init__(self, path: Path, spec: TableSpec, *, records: Iterator[Record] | None = None) -> None:
         self.path, self._spec = path, spec
         wanted = [column.name for column in spec.columns]
-        self._records = read_records(path) if records is None else records
+        self._records = read_records(path, wanted) if records is None else records
         self._first = next(self._records, None)
         if self._first is None:
             raise TableError(f"{path}: the file is empty. Expected rows with the columns {shortened(wanted)}")
@@ -79,7 +105,9 @@ class RowFile:
                     f"Expected a heading with {shortened(wanted)}, or such rows without a heading"
                 )
         taken = set(self._places)
-        self.unused = [name for place, name in enumerate(cells) if place not in taken] if self.has_heading else []
+        self.unused = (
+            [name for place, name in enumerate(cells) if name and place not in taken] if self.has_heading else []
+        )
         """Columns of the file that the model does not take."""
 
     def _looks_like_a_row(self, cells: list[str]) -> bool:

@@ -20,6 +20,8 @@ class RunFolder:
     """The files of one run."""
 
     path: Path
+    draws: bool = True
+    """Whether pictures of the run are among them; drawing takes longer than a small training."""
 
     @property
     def checkpoint(self) -> Path:

@@ -6,7 +6,9 @@ TOML or JSON with two tables, `data` (see `DataSettings`) and `training` (see `T
 from __future__ import annotations
 
 import json
+import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,7 @@ def stored_data_settings(folder: RunFolder, source: str | None = None) -> DataSe
         The run's.
     source
         Where they are now, if they have moved (of a known set: the folder of its archives); what else the run says about them stays.
+        The tables of further splits are where they were, or have moved with it.
 
     Raises
     ------
@@ -108,12 +111,24 @@ def stored_data_settings(folder: RunFolder, source: str | None = None) -> DataSe
 
         is_root = data.get("source") in SETS and source not in SETS and Path(source).is_dir()
         given = {"root" if is_root else "source": source}
+        given |= {name: _beside(data[name], data, source) for name in ("val", "test") if data.get(name) is not None}
     data |= given
-    for name in {"source", "root"} - set(given):
-        if str(data.get(name)).startswith(("//", "\\\\")):
+    for name in {"source", "val", "test", "root"} - set(given):
+        if _is_remote(data.get(name)):
             raise EdgesoftError(
                 f"{folder.path}: its data are on another machine ({data[name]}). To read them there: --data PATH"
             )
     if "source" not in data:
         raise EdgesoftError(f"{folder.path}: does not say which data it was trained on. Name them: --data SOURCE")
     return DataSettings(**data)
+
+
+def _beside(file: str, data: Mapping[str, Any], source: str) -> str:
+    """Where the table of a further split is: where it was, or as far from the source as it was before that moved."""
+    if _is_remote(file) or not Path(file).exists():
+        return str(Path(source).parent / os.path.relpath(file, Path(data.get("source", "")).parent))
+    return file
+
+
+def _is_remote(path: object) -> bool:
+    return str(path).startswith(("//", "\\\\"))

@@ -81,7 +81,7 @@ def test_infer_reads_rows_and_single_features(folder):
 
 def test_pictures_and_rows_are_not_mixed_up(folder):
     Image.new("L", (8, 8)).save(folder / "picture.png")
-    assert "binary or UTF-16" in run("infer", "picture.png", cwd=folder, code=1).err
+    assert "a binary file" in run("infer", "picture.png", cwd=folder, code=1).err
     assert "--show and --save-seen are for pictures" in run("infer", "rows.csv", "--show", cwd=folder, code=2).err
 
 

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
+from edgesoft.data import arrow
 from edgesoft.data import parquet as reader
 from edgesoft.data.load import load_dataset
 from edgesoft.data.settings import DataSettings
@@ -79,9 +80,14 @@ def test_numbers_of_every_type_are_numbers(tmp_path, values):
 
 @pytest.mark.parametrize("values", TEXT.values(), ids=TEXT)
 def test_text_of_every_type_is_text(tmp_path, values):
-    data = load(write(tmp_path, values))
-    assert data.input.columns[0].vocabulary is not None
-    assert len(data.input.columns[0].vocabulary) == 2
+    known = load(write(tmp_path, values), categorical=("x",)).input.columns[0].vocabulary
+    assert known is not None
+    assert len(known) == 2
+
+
+def test_dates_and_truth_values_are_read_as_such(tmp_path):
+    assert load(write(tmp_path, TEXT["bool"])).input.features == ("x", "width")
+    assert load(write(tmp_path, TEXT["date"])).input.features[0] == "x year"
 
 
 @pytest.mark.parametrize("values", REFUSED.values(), ids=REFUSED)
@@ -93,11 +99,13 @@ def test_other_types_are_refused_unless_they_are_left_out(tmp_path, values):
     assert load(path, ignore_columns=("x",)).input.features == ("width",)
 
 
-def test_missing_values_are_counted(tmp_path):
-    with pytest.raises(EdgesoftError, match=r"10 of 30 rows have no value in column 'x' \(first: line 3\)"):
-        load(write(tmp_path, column([1.0, 2.0, None])))
-    with pytest.raises(EdgesoftError, match="30 of 30 rows have no value"):
-        load(write(tmp_path, pa.nulls(ROWS)))
+def test_missing_values_are_filled_and_columns_of_them_left_out(tmp_path):
+    data = load(write(tmp_path, column([1.0, 2.0, 4.0, 5.0, None])))
+    assert data.input.columns[0].fill is not None
+    assert set(data.train.inputs[:, 0].tolist()) == {1, 2, 4, 5, *data.input.columns[0].fill}
+    data = load(write(tmp_path, pa.nulls(ROWS)))
+    assert data.input.features == ("width",)
+    assert "columns that hold no value are left out: x" in data.warnings
 
 
 def test_text_that_is_not_utf8_is_one_line(tmp_path):
@@ -122,7 +130,7 @@ def test_many_rows_in_a_kilobyte_are_refused_before_they_are_read(tmp_path, monk
     zeros = pa.array(np.zeros(2**20, np.int8))
     parquet.write_table(pa.table({"x": zeros, "kind": zeros}), path, compression="zstd")
     assert path.stat().st_size < 10_000
-    monkeypatch.setattr(reader, "MOST_NUMBERS", 2**20)
+    monkeypatch.setattr(arrow, "MOST_NUMBERS", 2**20)
     monkeypatch.setattr(reader, "_records", None)
     with pytest.raises(EdgesoftError, match=r"1,048,576 rows of 2 columns are more than .* Take a sample"):
         load(path)
