@@ -139,6 +139,11 @@ class _Table:
         splits = {name: Split(inputs[name], targets[part]) for name, part in parts.items()}
         widths = [column.width for column in columns]
         self.notes += check_doubles(splits, widths) + check_features(splits["train"].inputs, spec.features)
+        if zeros := [scan.name for scan in self.scans if scan.is_numeric and scan.leading_zero]:
+            names = ",".join(zeros)
+            self.notes.append(
+                f"columns whose numbers begin with zeros, as codes do: {names}. If so: --categorical {names}"
+            )
         self.notes += check_codes(splits["train"], columns, [scan.is_whole for scan in self.scans], self.label.rows)
         return Dataset.of(table_name(self.path), labels, spec, splits, warnings=[*self.rows.notes, *self.notes])
 
