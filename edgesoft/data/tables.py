@@ -26,9 +26,10 @@ from edgesoft.data.table_files import SplitFiles, TableFile, check_first_line, o
 from edgesoft.errors import UsageError
 from edgesoft.model.inputs import TableInput
 from edgesoft.names import same
+from edgesoft.tables.column import PLAIN
 from edgesoft.tables.rows import hint_of_row
 from edgesoft.tables.spec import MOST_FEATURES, Column, TableError
-from edgesoft.tables.values import MISSING_WORDS, is_missing
+from edgesoft.tables.values import MISSING_WORDS, TruthForm, is_missing
 
 MEMORY_LIMIT = 4 * 2**30
 """Largest sum of the arrays made, in bytes."""
@@ -114,6 +115,10 @@ class _Table:
                 f"{self.path}: its {len(targets):,} rows would take more than {MEMORY_LIMIT / 2**30:.0f} GB of memory. "
                 "Take a sample of the rows"
             )
+        if odd := [
+            f"{column.name} ({column.form.expected})" for column in columns if column.form not in (PLAIN, TruthForm())
+        ]:
+            self.notes.append(f"columns with a form of their own, of which a device needs the same: {_shortened(odd)}")
         inputs = self._fill(columns, parts)
         spec = spec.fitted(inputs["train"])
         for part in inputs.values():
@@ -121,6 +126,11 @@ class _Table:
         splits = {name: Split(inputs[name], targets[part]) for name, part in parts.items()}
         widths = [column.width for column in columns]
         self.notes += check_doubles(splits, widths) + check_features(splits["train"].inputs, spec.features)
+        if zeros := [scan.name for scan in self.scans if scan.is_numeric and scan.leading_zero]:
+            names = ",".join(zeros)
+            self.notes.append(
+                f"columns whose numbers begin with zeros, as codes do: {names}. If so: --categorical {names}"
+            )
         self.notes += check_codes(splits["train"], columns, [scan.is_whole for scan in self.scans], self.label.rows)
         return Dataset.of(table_name(self.path), labels, spec, splits, warnings=[*self.rows.notes, *self.notes])
 
