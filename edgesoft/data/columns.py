@@ -32,17 +32,20 @@ MAYBE_INDEX = ("index", "X")
 """The same, where it counts the rows; else they may be something."""
 
 
+_USUAL_MISSING = frozenset(
+    spelt for word in (*MISSING, "NaN", "NaT") for spelt in (word, word.upper(), word.capitalize())
+)
+"""`MISSING` as it is mostly spelt, because a look into a set is quick."""
+
+
 def plain_numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
-    """Cells as numbers, float64 `[n]`, NaN where one is missing; None where one holds anything else."""
+    """Cells as numbers, float64 `[n]`, NaN where one is missing; None where one holds anything else, or has an odd spelling."""
     try:
         return _floats(cells)
     except ValueError:
         pass
-    missing = {
-        cell for cell in set(cells) if is_missing(cell)
-    }  # of words there are few different ones, and asking costs
     try:
-        return _floats(["nan" if cell in missing else cell for cell in cells]) if missing else None
+        return _floats(["nan" if cell in _USUAL_MISSING else cell for cell in cells])
     except ValueError:
         return None
 
@@ -177,7 +180,8 @@ class ColumnScan:
             if self.numbers >= MOSTLY * self.held:
                 return f"{column} holds numbers, but {shown(word)} in line {line} ({self.words:,} such rows)"
             if (wrong := self.forms.complaint(self.held, MOSTLY)) is not None:
-                return f"{column} {wrong}"
+                hint = f"; or say that these are categories: --categorical {self.name}"
+                return f"{column} {wrong}{hint if len(self.values) <= FEW_VALUES else ''}"
             numbers = sum(word[:1] in "-+.0123456789" and plain_numbers([word]) is not None for word in self.values)
             if 2 * self.numbers >= self.held and numbers > FEW_VALUES:
                 return f"{column} mixes numbers with words, such as {shown(word)} in line {line} ({self.words:,} such rows)"

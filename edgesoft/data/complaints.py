@@ -31,6 +31,8 @@ class Complaints:
     """About columns of features, without a full stop."""
     ignored: list[str] = field(default_factory=list)
     """Names of those that may be left out."""
+    good: int = 0
+    """Columns of features that nothing is wrong with."""
 
     def of_rows(self, count: int, total: int, first: Sequence[str]) -> None:
         """Rows that cannot be read: how many, of how many, and what is wrong with the first ones."""
@@ -51,6 +53,8 @@ class Complaints:
         elif (text := complaint or scan.complaint()) is not None:
             self.columns.append(text)
             self.ignored.append(scan.name)
+        else:
+            self.good += 1
 
     def refuse(self) -> None:
         """Say everything at once.
@@ -63,8 +67,9 @@ class Complaints:
         sentences = list(self.sentences)
         if self.columns:
             which = "these columns" if len(self.columns) > 1 else "the column"
+            left = "" if self.good else " (which leaves no features: add a column)"
             sentences.append(
-                f"{listed(self.columns, len(self.columns), MOST_COLUMNS)}. Correct {which}, or leave out: {self._command()}"
+                f"{listed(self.columns, len(self.columns), MOST_COLUMNS)}. Correct {which}, or leave out: {self._command()}{left}"
             )
         if sentences:
             raise TableError(f"{self.path}: {'. '.join(sentences)}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesoft.names import BLANKS
 from edgesoft.tables.column import shown
 from edgesoft.tables.values import CURRENCIES, FALSE, ORDERS, PARTS, TRUE, DateForm, Form, NumberForm, TruthForm, signed
 
@@ -21,11 +22,11 @@ _GROUPED = NumberForm(thousands=",")
 _COMMA = NumberForm(decimal=",")
 _WAYS = (
     NumberForm(), _GROUPED, _COMMA, NumberForm(thousands=".", decimal=","),
-    *(NumberForm(thousands=sign, decimal=decimal) for sign in " '\u2019\u00a0\u202f" for decimal in ".,"),
+    *(NumberForm(thousands=sign, decimal=decimal) for sign in " '_\u2019\u00a0\u202f" for decimal in ".,"),
 )  # fmt: skip
 """Ways to write the digits, the more usual first."""
-_BODY = r"\d(?:[\d.,' \u2019\u00a0\u202f]*\d)?"
-_UNIT = r"[^\W\d_][^\W\d_\u00b2\u00b3/ ]{0,11}"
+_BODY = r"\d(?:[\d.,' _\u2019\u00a0\u202f]*\d)?"
+_UNIT = r"\u00b0?[^\W\d_][^\W\d_\u00b2\u00b3/ ]{0,11}|\u00b0"
 _FORMED = re.compile(
     rf"(?P<prefix>[{CURRENCIES}]?)[ \u00a0]?(?P<body>[-+]?{_BODY})(?P<suffix>[ \u00a0]?(?:[%\u2030{CURRENCIES}]|{_UNIT})?)"
 )
@@ -59,6 +60,8 @@ class FormScan:
     """Cells that are numbers, with or without signs and units."""
     affixes: dict[tuple[str, str], str] = field(default_factory=dict)
     """What stands before and behind the numbers -> the first such cell."""
+    has_blanks: bool = False
+    """Whether a blank stands between a number and what follows it."""
     ways: tuple[NumberForm, ...] = _WAYS
     """Ways in which all their digits can be read."""
     bare: set[bool] = field(default_factory=set)
@@ -113,7 +116,8 @@ class FormScan:
             return
         self.formed += count
         if len(self.affixes) < MOST_AFFIXES:
-            self.affixes.setdefault((match["prefix"], match["suffix"]), cell)
+            self.affixes.setdefault((match["prefix"], match["suffix"].strip(BLANKS)), cell)
+        self.has_blanks |= match["suffix"][:1] in tuple(BLANKS)
         self.ways = tuple(way for way in self.ways if way in ways)
         if "," not in body:
             self.bare.add(len(body.lstrip("-+").partition(".")[0]) > 3)
@@ -151,7 +155,7 @@ class FormScan:
         examples = list(self.affixes.values())
         units = {affix for affix in self.affixes if affix != ("", "")}
         if len(self.affixes) > 1:
-            if any(prefix or not suffix.isalpha() for prefix, suffix in units):
+            if self.has_blanks or any(prefix or not suffix.isalpha() for prefix, suffix in units):
                 return f"holds numbers with different signs or units ({shown(examples[0])}, {shown(examples[1])}): write all in one"
             return None  # 1st, 2nd, 10a: words
         if not self.ways:

@@ -1,4 +1,4 @@
-"""Files of tables: which reader opens one."""
+"""Files of tables: which reader opens one, whether its first line is a heading, and splits that are files of their own."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from edgesoft.tables.spec import TableError
 from edgesoft.tables.text import read_blocks, read_records, rows_at_once
 
 Blocks = Callable[[], Iterator[Block]]
+"""The rows of a file, many at a time."""
 FILE_LIMIT = UNPACKED_LIMIT
 """Largest text file read, in bytes."""
 READERS: Mapping[str, Callable[[Path], Rows]] = {

@@ -130,8 +130,9 @@ def test_the_parts_of_a_date_are_numbers(tmp_path):
         (("1,200", "900", "1,234,567"), NumberForm(thousands=",")),
         (("1.200,50", "3,5"), NumberForm(thousands=".", decimal=",")),
         (("1 200", "900"), NumberForm(thousands=" ")),
-        (("12 kg", "7.5 kg"), NumberForm("", " kg")),
-        (("12,50 \u20ac", "7,5 \u20ac"), NumberForm("", " \u20ac", "", ",")),
+        (("12 kg", "7.5kg"), NumberForm("", "kg")),
+        (("1_000", "2_500"), NumberForm(thousands="_")),
+        (("12,50 \u20ac", "7,5 \u20ac"), NumberForm("", "\u20ac", "", ",")),
         (("1st", "2nd", "3rd"), ("1st", "2nd", "3rd")),
         (("A1", "B2"), ("A1", "B2")),
     ],
@@ -228,25 +229,22 @@ def test_a_column_without_a_name_that_is_no_index_is_refused(tmp_path):
 
 
 def test_all_complaints_come_at_once_and_end_in_a_command_that_works(tmp_path):
-    path = table(
-        tmp_path, 80, name=lambda row: f"Mr {row}", **{"a, b": ["5 kg", "3 g"]}, size=lambda row: row if row != 9 else "big"
-    )  # fmt: skip
+    columns = {"a, b": ["5 kg", "3 g"], "size": lambda row: row if row != 9 else "big", "other": [1, 2, 3]}
+    path = table(tmp_path, 80, name=lambda row: f"Mr {row}", **columns)
     with pytest.raises(EdgesoftError) as caught:
-        load(path, ignore_columns=("width",))
+        load(path, ignore_columns=("other",))
     message = str(caught.value)
     for part in (
         "text column 'name' holds 80 different values",
         "different signs or units",
-        "column 'size' holds numbers",
+        "column 'size' holds numbers, but 'big' in line 11",
     ):
         assert part in message
     words = shlex.split(message[message.index("edgesoft train") :])
     given = dict(zip([word[2:].replace("-", "_") for word in words[3::2]], words[4::2], strict=True))
-    options = read_settings([DataSettings], given)
-    assert words[2] == str(path)
-    assert options["ignore_columns"] == ("width", "name", "a, b", "size")
-    with pytest.raises(EdgesoftError, match="has no column besides the labels"):
-        load(path, **{name: value for name, value in options.items() if name != "target"})
+    options = read_settings([DataSettings], {"source": words[2], **given})
+    assert options["ignore_columns"] == ("other", "name", "a, b", "size")
+    assert load_dataset(DataSettings(**options)).input.features == ("width",)
 
 
 def test_rows_labels_and_columns_are_complained_of_together(tmp_path):
