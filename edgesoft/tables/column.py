@@ -112,9 +112,7 @@ class Column:
             values = (math.nan,)
         if values[0] != values[0]:
             if self.fill is None:
-                raise TableError(
-                    f"no number in column {self.name!r} ({cell!r}): training had one in every row. Fill it in or leave the row out"
-                )
+                raise TableError(f"no number in column {self.name!r} ({cell!r}): fill it in or leave the row out")
             return (*self.fill, 1.0) if self.marks_missing else self.fill
         if not abs(values[0]) <= _LARGEST:
             raise TableError(f"{shown(cell)} in column {self.name!r} is not a finite float32 number")

@@ -47,7 +47,7 @@ def test_a_row_of_every_form_and_one_of_gaps():
 @pytest.mark.parametrize(
     ("place", "cell", "message"),
     [
-        (1, "", r"no number in column 'fare' \(''\): training had one in every row. Fill it in or leave the row out"),
+        (1, "", r"no number in column 'fare' \(''\): fill it in or leave the row out"),
         (1, "1000", r"'1000' in column 'fare' is no number as training saw it: expected a number such as \$1,205\.1"),
         (1, "$1,00", "is no number as training saw it"),
         (1, "$1" + "0" * 60, "is not a finite float32 number"),
