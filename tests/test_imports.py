@@ -16,7 +16,8 @@ PACKAGE = Path(edgesoft.__file__).parent
 LEVELS = [
     ("errors", "version", "escape"),
     ("files", "settings", "names"),
-    ("npz", "pages", "transaction"),
+    ("npz", "transaction"),
+    ("pages",),
     ("pictures", "tables"),
     ("model",),
     ("inference", "targets"),

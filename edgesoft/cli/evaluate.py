@@ -136,9 +136,10 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[int, int | None], object]]:
     if quiet or not sys.stderr.isatty():
         yield lambda *_: None
         return
-    from edgesoft.cli.progress import ReadingProgress
+    from edgesoft.cli.streams import unguarded
+    from edgesoft.progress import ReadingProgress
 
-    with ReadingProgress(quiet=False) as progress:
+    with ReadingProgress(unguarded(sys.stderr), quiet=False) as progress:
         yield progress.on_picture
 
 

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from edgesoft.settings import MOST_DEVICES, MOST_THREADS, Setting, brief, described, whole_number
-from edgesoft.tables.spec import parse_number
+from edgesoft.tables.values import parse_number
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

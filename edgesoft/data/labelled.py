@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from edgesoft.data.arrays import Examples, as_labels, read_examples, to_array
 from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.folders import SPLIT_NAMES, files_in, subfolders
-from edgesoft.data.labelled_tables import ENCODED, PARQUET, as_infer, read_listed_pictures, read_rows
+from edgesoft.data.labelled_tables import ENCODED, as_infer, read_listed_pictures, read_rows
 from edgesoft.data.labels import Label, named, read_labels
+from edgesoft.data.load import TABLE_FILES
 from edgesoft.data.mnist import load_mnist
 from edgesoft.data.named_sets import SETS, load_named_set
 from edgesoft.data.settings import DataSettings
@@ -27,12 +28,11 @@ from edgesoft.files import full_path
 from edgesoft.inference.labelled import Example, LabelledData
 from edgesoft.model.card import ModelCard
 from edgesoft.settings import brief
+from edgesoft.tables.records import Record
 from edgesoft.tables.rows import RowFile, shortened
 from edgesoft.tables.spec import TableSpec
-from edgesoft.tables.text import Record
 
 AS_IT_IS = "arrays, taken as they are, as in training"
-TABLES = (".csv", ".tsv", *PARQUET)
 Part = TypeVar("Part")
 
 
@@ -97,7 +97,7 @@ def read_labelled(source: str, card: ModelCard, wanted: Wanted = Wanted()) -> La
         return _folder(path, card, wanted)
     if suffix == ".npz":
         return _npz(path, card, wanted)
-    if suffix in TABLES or path.exists():
+    if path.suffix.lower() in TABLE_FILES or path.exists():
         _chosen({None: path}, wanted, path)
         return read_listed_pictures(path, card, wanted.target)
     close = difflib.get_close_matches(source, ("mnist", *SETS), 1)

@@ -8,17 +8,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from edgesoft.data.parquet import parquet_rows
+from edgesoft.data.table_files import READERS
 from edgesoft.errors import UsageError
 from edgesoft.inference.labelled import Example, LabelIndex, LabelledData
 from edgesoft.model.card import ModelCard
 from edgesoft.model.inputs import PictureInput
 from edgesoft.names import same
+from edgesoft.tables.lines import kind_of
+from edgesoft.tables.records import Record
 from edgesoft.tables.rows import RowFile, check_heading, shortened
-from edgesoft.tables.spec import MISSING, TableError, TableSpec
-from edgesoft.tables.text import Record, read_records
+from edgesoft.tables.spec import TableError, TableSpec
+from edgesoft.tables.text import read_records
+from edgesoft.tables.values import MISSING_WORDS, is_missing
 
-PARQUET = (".parquet", ".pq")
 ENCODED = "rows, encoded by the model's columns, as infer reads them"
 FILE_COLUMNS = ("file", "path", "filename", "file_name", "filepath", "picture", "image")
 """What a column with the paths of pictures may be called, in lower case."""
@@ -84,7 +86,7 @@ def read_rows(path: Path, card: ModelCard, spec: TableSpec, target: str | None) 
 
 def _labelled(name: str, source: Any, label: str, column: str, index: LabelIndex) -> Example:
     """An example of a table; one without a label cannot be scored."""
-    if label.lower() in MISSING and index.find(label) is None:
+    if is_missing(label, MISSING_WORDS) and index.find(label) is None:
         missing = TableError(f"no label in column {column!r} ({label!r}): fill it in or leave the row out")
         return Example(name, missing, None)
     return Example(name, source, label)
@@ -115,7 +117,8 @@ class _Table:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._rows = parquet_rows(path) if path.suffix.lower() in PARQUET else None
+        reader = READERS.get(kind_of(path))
+        self._rows = None if reader is None else reader(path)
         # The first time goes on where the heading was read, so that a pipe serves too.
         self._opened: Iterator[Record] | None = read_records(path) if self._rows is None else self._rows(())
         first = next(self._opened, None)

@@ -68,9 +68,7 @@ def load_dataset(options: DataSettings, *, on_picture: Callable[[int, int], obje
 
 def _unknown(source: str) -> EdgesoftError:
     """What to say of a source that does not exist."""
-    expected = (
-        "Expected a known set, a folder of pictures, or a .csv, .tsv, .jsonl, .npz, .parquet or .feather file"
-    )
+    expected = "Expected a known set, a folder of pictures, or a .csv, .tsv, .jsonl, .npz, .parquet or .feather file"
     names, path = ("mnist", *SETS), Path(source)
     close = difflib.get_close_matches(source, names, 1)
     if not close and (path.suffix or len(path.parts) > 1):

@@ -27,7 +27,7 @@ from edgesoft.errors import UsageError
 from edgesoft.model.inputs import TableInput
 from edgesoft.names import same
 from edgesoft.tables.column import PLAIN
-from edgesoft.tables.rows import hint_of_row
+from edgesoft.tables.rows import hint_of_row, shortened
 from edgesoft.tables.spec import MOST_FEATURES, Column, TableError
 from edgesoft.tables.values import MISSING_WORDS, TruthForm, is_missing
 
@@ -78,11 +78,11 @@ def read_tables(files: Mapping[str, TableFile], path: Path, options: DataSetting
 
 def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
     if name is None:
-        raise UsageError(f"{path}: which column holds the labels? Say --target NAME. There are {_shortened(names)}")
+        raise UsageError(f"{path}: which column holds the labels? Say --target NAME. There are {shortened(names)}")
     alike = [same(known) for known in names]
     if same(name) not in alike:
         close = difflib.get_close_matches(name, names, 1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"There are {_shortened(names)}"
+        hint = f"Did you mean {close[0]!r}?" if close else f"There are {shortened(names)}"
         raise UsageError(f"{path}: has no column {name!r}. {hint}{hint_of_row(names)}")
     return alike.index(same(name))
 
@@ -118,14 +118,14 @@ class _Table:
         if odd := [
             f"{column.name} ({column.form.expected})" for column in columns if column.form not in (PLAIN, TruthForm())
         ]:
-            self.notes.append(f"columns with a form of their own, of which a device needs the same: {_shortened(odd)}")
+            self.notes.append(f"columns with a form of their own, of which a device needs the same: {shortened(odd)}")
         inputs = self._fill(columns, parts)
         spec = spec.fitted(inputs["train"])
         for part in inputs.values():
             spec.fill_gaps(part)
         splits = {name: Split(inputs[name], targets[part]) for name, part in parts.items()}
         widths = [column.width for column in columns]
-        self.notes += check_doubles(splits, widths) + check_features(splits["train"].inputs, spec.features)
+        self.notes += check_doubles(splits, self.path, widths) + check_features(splits["train"].inputs, spec.features)
         if zeros := [scan.name for scan in self.scans if scan.is_numeric and scan.leading_zero]:
             names = ",".join(zeros)
             self.notes.append(
@@ -176,7 +176,7 @@ class _Table:
             else:
                 left.append(index)
         if empty:
-            self.notes.append(f"columns that hold no value are left out: {_shortened(empty)}")
+            self.notes.append(f"columns that hold no value are left out: {shortened(empty)}")
         self.scans, self.places = [self.scans[index] for index in left], [self.places[index] for index in left]
 
     def _collect(self, training: NDArray[np.int64], options: DataSettings) -> list[Column]:
@@ -294,15 +294,10 @@ def check_features(inputs: NDArray[np.float32], features: Sequence[str]) -> list
     coarse = [name for name, a, b, step in zip(features, low, high, resolution, strict=True) if 0 < b - a < 256 * step]
     notes = []
     if constant:
-        notes.append(f"features that never change in the training split and teach nothing: {_shortened(constant)}")
+        notes.append(f"features that never change in the training split and teach nothing: {shortened(constant)}")
     if coarse:
         notes.append(
             "features that are large numbers with small differences, which float32 cannot tell apart well: "
-            f"{_shortened(coarse)}. Subtract an offset from them first"
+            f"{shortened(coarse)}. Subtract an offset from them first"
         )
     return notes
-
-
-def _shortened(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:8])
-    return shown if len(names) <= 8 else f"{shown}, ... ({len(names)} in all)"

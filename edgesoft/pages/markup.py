@@ -12,8 +12,9 @@ from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.escape import printable
-from edgesoft.files import check_writable, read_bytes
+from edgesoft.files import read_bytes
 from edgesoft.pages import GENERATOR
+from edgesoft.transaction import check_writable
 
 PAGE_LIMIT = 2**28
 """Bytes of a page that may be replaced."""

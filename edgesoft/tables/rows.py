@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgesoft.names import fault, same
-from edgesoft.tables.spec import SHOWN, TableError, TableSpec
 from edgesoft.tables.records import Record
+from edgesoft.tables.spec import SHOWN, TableError, TableSpec
 from edgesoft.tables.text import read_records, split_cells
 from edgesoft.tables.values import parse_number
 
