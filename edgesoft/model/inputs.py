@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.model.layers import GreyLevels, Layer, Scale
+from edgesoft.model.layers import Layer
+from edgesoft.model.scaling import GreyLevels, Scale, SmoothClip
 from edgesoft.pictures import PictureSpec, read_picture
 from edgesoft.pictures.spec import BLANK
 from edgesoft.tables.rows import Row
@@ -18,6 +19,8 @@ from edgesoft.tables.spec import TableError, TableSpec
 Strokes = Literal["handwriting", "picture"]
 """What training pictures are distorted as."""
 
+CLIP_LIMIT = np.float32(3)
+"""Where features end, in distances between their quartiles. Source: as of `Scale.robust`."""
 ROWS_AT_ONCE = 256
 PICTURES_AT_ONCE = 64
 """Decoding pushes the weights out of the cache, so that a call for each picture takes three times as long as it should."""
@@ -70,8 +73,8 @@ class InputKind(Protocol):
     def read(self, source: Any) -> Sample:
         """What a device has, as the model takes it; raises EdgesoftError when it cannot be read."""
 
-    def first_layer(self, inputs: NDArray[Any]) -> Layer:
-        """The layer that brings raw inputs into the network's range, fitted to the training split `[n, ...]`."""
+    def first_layers(self, inputs: NDArray[Any]) -> tuple[Layer, ...]:
+        """The layers that bring raw inputs into the network's range, fitted to the training split `[n, ...]`."""
 
     def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:
         """A source that `read` must turn into something like `example`, as pixels; None where there is no such thing."""
@@ -114,9 +117,9 @@ class PictureInput(PictureSpec):
         seen = read_picture(source, self)
         return Sample(seen.pixels, seen.warnings, BLANK in seen.warnings)
 
-    def first_layer(self, inputs: NDArray[Any]) -> Layer:  # noqa: ARG002 - 0 to 255, whatever the pictures show
+    def first_layers(self, inputs: NDArray[Any]) -> tuple[Layer, ...]:  # noqa: ARG002 - 0 to 255, whatever the pictures show
         """Grey levels become 0 to 1."""
-        return GreyLevels()
+        return (GreyLevels(),)
 
     def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:
         """A picture of a model input as people have them: enlarged, dark on light, off the centre of a page.
@@ -175,10 +178,10 @@ class TableInput(TableSpec):
             raise TableError(source.error)
         return Sample(*self.encode(source.cells))
 
-    def first_layer(self, inputs: NDArray[Any]) -> Layer:
-        """Numeric features are standardised."""
+    def first_layers(self, inputs: NDArray[Any]) -> tuple[Layer, ...]:
+        """Numeric features are scaled by their quartiles, and clipped where few of them lie."""
         is_numeric = np.concatenate([[column.vocabulary is None] * column.width for column in self.columns])
-        return Scale.standardising(inputs, is_numeric=is_numeric)
+        return Scale.robust(inputs, is_numeric=is_numeric), SmoothClip(np.asarray(CLIP_LIMIT))
 
     def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:  # noqa: ARG002 - no row is a picture
         """None."""
@@ -187,7 +190,7 @@ class TableInput(TableSpec):
     def describe(self) -> str:
         """The first features."""
         more = ", ..." if len(self.features) > 12 else ""
-        return f"standardised in the graph: {', '.join(self.features[:12])}{more}"
+        return f"scaled in the graph: {', '.join(self.features[:12])}{more}"
 
 
 INPUTS: Mapping[str, type[PictureInput] | type[TableInput]] = {kind.kind: kind for kind in (PictureInput, TableInput)}

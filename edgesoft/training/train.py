@@ -133,7 +133,7 @@ class _Run:
         self.drawing_seconds = time.perf_counter() - started
         self.card = card_of(dataset, config)
         widths = [math.prod(dataset.input.shape), *config.hidden, self.card.outputs]
-        plain = SoftmaxMLP(dataset.first_layer, widths)
+        plain = SoftmaxMLP(dataset.first_layers, widths)
         plain.initialise(torch.Generator().manual_seed(config.seed))
         self.network = LearningMLP(plain, batch_norm=config.batch_norm).to(self.device)
         parameters = list(self.network.parameters())
@@ -275,7 +275,7 @@ class _Run:
         widths = (math.prod(self.dataset.input.shape), *self.config.hidden, self.card.outputs)
         best = read_linears(arrays, widths, origin, "best_")
         self.epochs = document["epochs"]
-        checkpoint = Checkpoint(self.card, stacked(self.dataset.first_layer, best))
+        checkpoint = Checkpoint(self.card, stacked(self.dataset.first_layers, best))
         self.best = (self.epochs[document["best"] - 1], checkpoint)
 
     def give_up(self, folder: RunFolder, error: _DivergedError) -> EdgesoftError:

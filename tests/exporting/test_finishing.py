@@ -18,8 +18,10 @@ from edgesoft.inference.parity import divergence
 from edgesoft.model.card import Scheme
 from edgesoft.model.file import read_model
 from edgesoft.model.heads import Sigmoid, Softmax
-from edgesoft.model.layers import UNIT_SCALE, GreyLevels, Linear, Relu, Scale
+from edgesoft.model.layers import Linear, Relu
 from edgesoft.model.network import Network, read_network
+from edgesoft.model.scaling import GreyLevels, Scale
+from edgesoft.model.values import UNIT_SCALE
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.network import SoftmaxMLP, reference_logits
 from edgesoft.training.runs import RunFolder
@@ -157,7 +159,7 @@ def test_one_that_the_validation_split_does_not_see_misses_the_gate(trained, hea
 def test_one_logit_for_two_classes(rng):
     """A sigmoid's logit stands for two."""
     features = rng.normal(size=(400, 4)).astype(np.float32)
-    network = SoftmaxMLP(Scale.to_unit_range(features), (4, 8, 1))
+    network = SoftmaxMLP([Scale.to_unit_range(features)], (4, 8, 1))
     network.initialise(torch.Generator().manual_seed(0))
     layers = network.to_layers()
     finished = finish(layers, over_unit_range(layers, features), Scheme(), features)
