@@ -137,8 +137,8 @@ class LearningMLP(nn.Module):
         return plain
 
 
-def check_parameters(inputs: int, hidden: Sequence[int], outputs: int) -> None:
-    """Refuse a network that no model file could hold.
+def count_parameters(inputs: int, hidden: Sequence[int], outputs: int) -> int:
+    """How many parameters a network has; refuses one that no model file could hold.
 
     Raises
     ------
@@ -151,6 +151,7 @@ def check_parameters(inputs: int, hidden: Sequence[int], outputs: int) -> None:
             f"hidden layers {'-'.join(map(str, hidden)) or 'none'} on {inputs:,} inputs have {parameters / 1e6:.0f} million parameters, "
             f"expected at most {MOST_PARAMETERS / 1e6:.0f} million. Choose a smaller --size or --hidden"
         )
+    return parameters
 
 
 def reference_logits(network: SoftmaxMLP, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ from edgesoft.training import charts
 from edgesoft.training.checkpoint import Checkpoint, read_arrays, read_linears, stacked
 from edgesoft.training.compute import compiler_folder, cpu_threads, require_device, resident, resolve
 from edgesoft.training.distort import distorted
-from edgesoft.training.network import LearningMLP, SoftmaxMLP, check_parameters, reference_logits
+from edgesoft.training.network import LearningMLP, SoftmaxMLP, count_parameters, reference_logits
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of, with_none_of_them
 from edgesoft.training.outliers import draw_outliers
 from edgesoft.training.provenance import card_of
@@ -90,9 +90,9 @@ def train(
         raise UsageError(
             f"head sigmoid: one logit tells two classes apart, but {dataset.name} has {len(dataset.labels)}. Use --head softmax"
         )
-    check_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
+    parameters = count_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
     require_device(config.device)
-    config = resolve(config, dataset.input)
+    config = resolve(config, dataset.input, parameters)
     with locked(folder.path, patience=0), cpu_threads(config.threads):
         if not resume:
             folder.check_free()
@@ -184,10 +184,12 @@ class _Run:
 
         A small validation split often has its highest accuracy by luck and early; the later epochs, with their smaller steps,
         are the better ones. Source: the rule of Breiman, Friedman, Olshen and Stone, "Classification and Regression Trees" (1984).
+        Two right and two wrong answers are added before the error is taken, because no mistake among a few is no error of 0. Source:
+        Agresti and Coull, "Approximate Is Better than Exact" (The American Statistician, 1998).
         """
-        top = max(epoch.validation_accuracy for epoch in self.epochs)
-        error = math.sqrt(top * (1 - top) / len(self.dataset.validation))
-        return epoch.validation_accuracy >= top - error
+        top, examples = max(epoch.validation_accuracy for epoch in self.epochs), len(self.dataset.validation)
+        likely = (top * examples + 2) / (examples + 4)
+        return epoch.validation_accuracy >= top - math.sqrt(likely * (1 - likely) / (examples + 4))
 
     def _is_hopeless(self) -> bool:
         if not self.config.patience or not self.epochs:

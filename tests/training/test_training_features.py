@@ -1,5 +1,6 @@
 """Early stopping, resuming, class weights, settings files, scores."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from torch.nn import functional
 
 from edgesoft.data.arrays import from_arrays
-from edgesoft.data.dataset import Dataset
+from edgesoft.data.dataset import Dataset, Split
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.exporting.export import export
 from edgesoft.model.heads import Sigmoid, Softmax
@@ -88,10 +89,15 @@ def test_metrics_and_curve_are_written_while_training(dataset, tmp_path, monkeyp
     assert seen == [(1, 1, True), (2, 2, True)]
 
 
+def standard_error(accuracy, examples):
+    likely = (accuracy * examples + 2) / (examples + 4)
+    return (likely * (1 - likely) / (examples + 4)) ** 0.5
+
+
 def test_the_checkpoint_is_as_good_as_the_best_within_a_standard_error(dataset, tmp_path):
     result = train(dataset, TrainSettings(epochs=12, **SMALL), RunFolder(tmp_path))
     top = max(epoch.validation_accuracy for epoch in result.epochs)
-    error = (top * (1 - top) / len(dataset.validation)) ** 0.5
+    error = standard_error(top, len(dataset.validation))
     good = [epoch.number for epoch in result.epochs if epoch.validation_accuracy >= top - error]
     assert result.best.number == good[-1]
 
@@ -107,7 +113,7 @@ def test_the_checkpoint_is_as_good_as_the_best_within_a_standard_error(dataset, 
     ],
 )
 def test_a_later_epoch_may_be_one_standard_error_worse(dataset, tmp_path, monkeypatch, below, best):
-    error = (0.9 * 0.1 / len(dataset.validation)) ** 0.5
+    error = standard_error(0.9, len(dataset.validation))
     accuracies = iter([0.9 - error * count for count in below])
     monkeypatch.setattr(training, "evaluate", lambda *_, **__: (1.0, next(accuracies)))
     result = train(dataset, TrainSettings(epochs=len(below), **SMALL), RunFolder(tmp_path))
@@ -119,6 +125,17 @@ def test_a_later_epoch_may_be_one_standard_error_worse(dataset, tmp_path, monkey
 def test_of_epochs_without_a_mistake_the_last_is_kept(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "evaluate", lambda *_, **__: (1.0, 1.0))
     assert train(dataset, TrainSettings(epochs=3, **SMALL), RunFolder(tmp_path)).best.number == 3
+
+
+def test_one_mistake_among_few_does_not_choose_an_epoch(dataset, tmp_path, monkeypatch):
+    few = dataclasses.replace(
+        dataset, validation=Split(dataset.validation.inputs[:18], dataset.validation.targets[:18])
+    )
+    for mistakes, best in ((1, 2), (2, 1)):
+        accuracies = iter([1.0, 1 - mistakes / 18])
+        monkeypatch.setattr(training, "evaluate", lambda *_, found=accuracies, **__: (1.0, next(found)))
+        folder = RunFolder(tmp_path / str(mistakes))
+        assert train(few, TrainSettings(epochs=2, **SMALL), folder).best.number == best
 
 
 def test_class_weights_find_the_rare_class(dataset, tmp_path):
