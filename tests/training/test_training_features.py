@@ -202,6 +202,9 @@ def test_settings_suit_the_size_of_the_data():
     assert iris["epochs"] * -(-105 // 8) >= 1500
     for examples in (1, 2, 17, 1000, 10**7):
         TrainSettings(**suited(examples, "features"))
+    assert (iris["weight_decay"], iris["hidden"]) == (1, (64, 32))
+    assert suited(50_000, "features")["weight_decay"] == 0.05
+    assert suited(50_000, "features")["hidden"] == (128, 64)
 
 
 def write(folder: Path, name: str, text: str) -> Path:
