@@ -49,10 +49,10 @@ class GreyLevels:
         return cls()
 
 
-LARGEST_SCALED = 1e6
-"""No number of the training split is scaled to a larger one, so that far larger ones can still be squared."""
 SMALLEST_WIDTH = 1e-30
 """Of a feature, so that what it is multiplied by stays in float32."""
+REACH = np.float32(1e9)
+"""What lies farther out counts as lying here, where the limit of a clip is reached and squares are still far from leaving float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ class Scale:
             )
             width = third - first if third > first else (high - low) / 2
             offset[place] = median
-            factor[place] = 1 / max(width, (high - low) / LARGEST_SCALED, SMALLEST_WIDTH) if high > low else 0
+            factor[place] = 1 / max(width, SMALLEST_WIDTH) if high > low else 0
         return cls(offset, factor)
 
     @classmethod
@@ -149,33 +149,34 @@ class SmoothClip:
     limit: NDArray[np.float32]
     """float32 `[]`."""
 
-    operators: ClassVar[tuple[str, ...]] = ("Div", "Mul", "Add", "Sqrt", "Div")
+    operators: ClassVar[tuple[str, ...]] = ("Clip", "Div", "Mul", "Add", "Sqrt", "Div")
 
     def output_shape(self, shape: Shape) -> Shape:
         """`shape`."""
-        check(self.limit.shape == ())
+        check(self.limit.shape == () and bool(self.limit > 0))
         check_dtypes((self.limit, np.float32))
         return shape
 
     def apply(self, x: Value) -> Value:
         """float32 `[n, ...]`."""
-        x = to_float(x)
+        x = to_float(x).clip(-REACH, REACH)
         ratio = x / self.limit
         return np.asarray(x / np.sqrt(ratio * ratio + np.float32(1)))
 
     def largest(self, sizes: Sizes) -> Sizes:
-        """The limit, where the square does not leave float32."""
-        ratio = sizes / self.limit
-        return np.where(np.isfinite(ratio * ratio), np.minimum(sizes, np.abs(self.limit)), np.float32(np.inf))
+        """The limit, where the input does not leave float32."""
+        return np.where(np.isfinite(sizes), np.minimum(sizes, self.limit), np.float32(np.inf))
 
     def write(self, graph: GraphWriter, x: str) -> str:
         """One node an operation."""
-        ratio = graph.node("Div", [x, graph.constant("clip_limit", self.limit)], "clip_ratio")
+        ends = [graph.constant("clip_low", -REACH), graph.constant("clip_high", REACH)]
+        near = graph.node("Clip", [x, *ends], "clip_near")
+        ratio = graph.node("Div", [near, graph.constant("clip_limit", self.limit)], "clip_ratio")
         square = graph.node("Mul", [ratio, ratio], "clip_square")
-        sum_ = graph.node("Add", [square, graph.constant("clip_one", np.float32(1))], "clip_sum")
-        return graph.node("Div", [x, graph.node("Sqrt", [sum_], "clip_root")], "features_clipped")
+        one_more = graph.node("Add", [square, graph.constant("clip_one", np.float32(1))], "clip_sum")
+        return graph.node("Div", [near, graph.node("Sqrt", [one_more], "clip_root")], "features_clipped")
 
     @classmethod
     def read(cls, nodes: Sequence[Node], constants: Constants) -> Self:
         """The limit is what is divided by first."""
-        return cls(constants[nodes[0].inputs[1]])
+        return cls(constants[nodes[1].inputs[1]])

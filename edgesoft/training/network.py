@@ -93,7 +93,7 @@ class SoftmaxMLP(nn.Module):
         if self.offset is None or self.factor is None:
             return inputs.float() / 255
         scaled = (inputs - self.offset) * self.factor
-        return scaled if self.limit is None else scaled / torch.sqrt(1 + (scaled / self.limit) ** 2)
+        return scaled if self.limit is None else scaled / torch.hypot(scaled / self.limit, torch.ones_like(scaled))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits float32 `[n, outputs]` of prepared inputs float32 `[n, ...]`, which are flattened."""
