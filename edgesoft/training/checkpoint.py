@@ -22,6 +22,8 @@ from edgesoft.transaction import settle
 
 FILE_NAME = "checkpoint.npz"
 SIZE_LIMIT = 2**30  # bytes
+SCALING = ("offset", "factor", "limit")
+"""Names of the arrays of the layers that bring features into the network's range."""
 _WHAT, _ADVICE = "a checkpoint of edgesoft", "Train again: edgesoft train"
 
 

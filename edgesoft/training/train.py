@@ -20,7 +20,7 @@ from edgesoft.escape import json_text, printable
 from edgesoft.model.inputs import PictureInput
 from edgesoft.npz import Arrays, npz_bytes
 from edgesoft.training import charts
-from edgesoft.training.checkpoint import Checkpoint, read_arrays, read_linears, stacked
+from edgesoft.training.checkpoint import SCALING, Checkpoint, read_arrays, read_linears, stacked
 from edgesoft.training.compute import compiler_folder, cpu_threads, require_device, resident, resolve
 from edgesoft.training.distort import distorted
 from edgesoft.training.network import LearningMLP, SoftmaxMLP, count_parameters, reference_logits
@@ -278,6 +278,11 @@ class _Run:
         best = read_linears(arrays, widths, origin, "best_")
         self.epochs = document["epochs"]
         checkpoint = Checkpoint(self.card, stacked(self.dataset.first_layers, best))
+        current = checkpoint.to_arrays()
+        if any(not np.array_equal(current[name], arrays.get(name, ())) for name in SCALING if name in current):
+            raise EdgesoftError(
+                f"{origin}: was begun by an edgesoft that scales features otherwise. Start a new one: edgesoft train"
+            )
         self.best = (self.epochs[document["best"] - 1], checkpoint)
 
     def give_up(self, folder: RunFolder, error: _DivergedError) -> EdgesoftError:

@@ -15,6 +15,7 @@ from edgesoft.data.dataset import Dataset, Split
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.exporting.export import export
 from edgesoft.model.heads import Sigmoid, Softmax
+from edgesoft.npz import write_npz
 from edgesoft.training import train as training
 from edgesoft.training.checkpoint import Checkpoint, read_arrays
 from edgesoft.training.network import SoftmaxMLP
@@ -67,6 +68,19 @@ def test_a_resumed_run_ends_with_the_same_bits(dataset, tmp_path, head):
     other = TrainSettings(epochs=7, head=head, class_weights=True, **SMALL)
     with pytest.raises(EdgesoftError, match="other settings or other data"):
         train(dataset, other, part, resume=True)
+
+
+def test_a_run_that_scaled_features_otherwise_is_not_resumed(dataset, tmp_path):
+    config, folder = TrainSettings(epochs=2, **SMALL), RunFolder(tmp_path)
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    train(dataset, config, folder, on_epoch=stop)
+    arrays = read_arrays(folder.last)
+    write_npz(folder.last, {name: array for name, array in arrays.items() if name != "limit"})
+    with pytest.raises(EdgesoftError, match="scales features otherwise"):
+        train(dataset, config, folder, resume=True)
 
 
 def test_the_last_epoch_can_be_exported_like_the_best(dataset, tmp_path):
