@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from lecture import lecture, ours
+from rivals import RIVALS, on_table
 
 import edgesoft
 from edgesoft.inference.doctor import processor
@@ -91,41 +92,12 @@ def training(rounds: int) -> None:
 
 
 def tables(rounds: int) -> None:
-    """scikit-learn's tables against its own models, which learn from the validation rows too, because they choose nothing by them."""
-    import warnings
-
-    from sklearn import datasets
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neural_network import MLPClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    warnings.simplefilter("ignore")  # an MLP that would still like to learn
-    rivals: dict[str, Callable[[int], object]] = {
-        "MLPClassifier": lambda seed: make_pipeline(StandardScaler(), MLPClassifier(max_iter=500, random_state=seed)),
-        "LogisticRegression": lambda _: make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
-        "HistGradientBoosting": lambda seed: HistGradientBoostingClassifier(random_state=seed),
-    }
-    rows = [["table", "training time", "edgesoft float32", "edgesoft INT8", *rivals]]
+    """scikit-learn's tables against its own models."""
+    rows = [["table", "training time", "edgesoft float32", "edgesoft INT8", *RIVALS]]
     for name in ("iris", "wine", "breast_cancer", "digits"):
-        bunch = getattr(datasets, f"load_{name}")()
-        cells: dict[str, list[float]] = {key: [] for key in rows[0][1:]}
-        for seed in range(rounds + 2):
-            with tempfile.TemporaryDirectory() as folder:
-                run = edgesoft.train(bunch.data, bunch.target, seed=seed, output=f"{folder}/run", name=name)
-                exported = edgesoft.export(run, output=f"{folder}/exported").result
-            data, judged = run.dataset, exported.attempts[-1].parity
-            cells["training time"].append(run.epochs[-1].seconds)
-            cells["edgesoft float32"].append(100 * judged.reference_accuracy)
-            cells["edgesoft INT8"].append(100 * judged.candidate_accuracy)
-            inputs = np.concatenate([data.train.inputs, data.validation.inputs])
-            targets = np.concatenate([data.train.targets, data.validation.targets])
-            for rival, make in rivals.items():
-                fitted = make(seed).fit(inputs, targets)
-                cells[rival].append(100 * fitted.score(data.test.inputs, data.test.targets))
-        seconds = spread(cells.pop("training time"), " s", 1)
-        rows.append([name, seconds, *(f"{statistics.mean(values):.1f} %" for values in cells.values())])
+        seconds, accuracies = on_table(name, splits=rounds + 2)
+        means = [f"{100 * statistics.mean(values):.1f} %" for values in accuracies.values()]
+        rows.append([name, spread(seconds, " s", 1), *means])
         say(" ".join(rows[-1]))
     table(f"Tables, mean accuracy over {rounds + 2} splits", rows)
 
