@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from compiled import classify, replaying
 from lecture import lecture, ours
+from rivals import RIVALS, on_table
 
 import edgesoft
 from edgesoft.inference.doctor import processor
@@ -89,6 +90,17 @@ def training(rounds: int) -> None:
     table("Training, 784-520-320-240-120-10, same cores", rows)
     faster = ratios([s for s, _ in quick], [s for s, _ in slow])
     print(f"\nTime to the lecture's accuracy: {spread(faster, 'x', 1)} shorter.")
+
+
+def tables(rounds: int) -> None:
+    """scikit-learn's tables against its own models."""
+    rows = [["table", "training time", "edgesoft float32", "edgesoft INT8", *RIVALS]]
+    for name in ("iris", "wine", "breast_cancer", "digits"):
+        seconds, accuracies = on_table(name, splits=rounds + 2)
+        means = [f"{100 * statistics.mean(values):.1f} %" for values in accuracies.values()]
+        rows.append([name, spread(seconds, " s", 1), *means])
+        say(" ".join(rows[-1]))
+    table(f"Tables, mean accuracy over {rounds + 2} splits", rows)
 
 
 # --- latency ----------------------------------------------------------------------------------------------------------
@@ -386,6 +398,7 @@ def compiled(rounds: int) -> None:
 
 SECTIONS: dict[str, Callable[[int], None]] = {
     "training": training,
+    "tables": tables,
     "latency": latency,
     "throughput": throughput,
     "start": start,

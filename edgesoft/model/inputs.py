@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.model.given import as_array, picture_advice
-from edgesoft.model.layers import GreyLevels, Layer, Scale
+from edgesoft.model.layers import Layer
+from edgesoft.model.scaling import GreyLevels, Scale, SmoothClip
 from edgesoft.pictures import PictureSpec, read_picture
 from edgesoft.pictures.spec import BLANK
 from edgesoft.tables.frames import encode_cells, encode_frame, has_names
@@ -21,6 +22,8 @@ from edgesoft.tables.spec import TableError, TableSpec
 Strokes = Literal["handwriting", "picture"]
 """What training pictures are distorted as."""
 
+CLIP_LIMIT = np.float32(3)
+"""Where features end, in distances between their quartiles. Source: as of `Scale.robust`."""
 ROWS_AT_ONCE = 256
 PICTURES_AT_ONCE = 64
 """Decoding pushes the weights out of the cache, so that a call for each picture takes three times as long as it should."""
@@ -91,8 +94,8 @@ class InputKind(Protocol):
     def batch(self, values: Any) -> Batch:
         """What a caller has (arrays, tensors, nested lists, data frames) as an array; raises EdgesoftError when it cannot be made one."""
 
-    def first_layer(self, inputs: NDArray[Any]) -> Layer:
-        """The layer that brings raw inputs into the network's range, fitted to the training split `[n, ...]`."""
+    def first_layers(self, inputs: NDArray[Any]) -> tuple[Layer, ...]:
+        """The layers that bring raw inputs into the network's range, fitted to the training split `[n, ...]`."""
 
     def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:
         """A source that `read` must turn into something like `example`, as pixels; None where there is no such thing."""
@@ -149,9 +152,9 @@ class PictureInput(PictureSpec):
             array = array.astype(np.uint8, copy=False)
         return Batch(array, advice=picture_advice(array, self.shape))
 
-    def first_layer(self, inputs: NDArray[Any]) -> Layer:  # noqa: ARG002 - 0 to 255, whatever the pictures show
+    def first_layers(self, inputs: NDArray[Any]) -> tuple[Layer, ...]:  # noqa: ARG002 - 0 to 255, whatever the pictures show
         """Grey levels become 0 to 1."""
-        return GreyLevels()
+        return (GreyLevels(),)
 
     def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:
         """A picture of a model input as people have them: enlarged, dark on light, off the centre of a page.
@@ -230,9 +233,9 @@ class TableInput(TableSpec):
         with np.errstate(over="ignore"):  # what becomes infinite is refused by its row and feature
             return Batch(array.astype(np.float32, copy=False))
 
-    def first_layer(self, inputs: NDArray[Any]) -> Layer:
-        """Numeric features are standardised."""
-        return Scale.standardising(inputs, is_numeric=self.is_quantity)
+    def first_layers(self, inputs: NDArray[Any]) -> tuple[Layer, ...]:
+        """Numeric features are scaled by their quartiles, and clipped where few of them lie."""
+        return Scale.robust(inputs, is_numeric=self.is_quantity), SmoothClip(np.asarray(CLIP_LIMIT))
 
     def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:  # noqa: ARG002 - no row is a picture
         """None."""
@@ -241,7 +244,7 @@ class TableInput(TableSpec):
     def describe(self) -> str:
         """The first features."""
         more = ", ..." if len(self.features) > 12 else ""
-        return f"standardised in the graph: {', '.join(self.features[:12])}{more}"
+        return f"scaled in the graph: {', '.join(self.features[:12])}{more}"
 
 
 INPUTS: Mapping[str, type[PictureInput] | type[TableInput]] = {kind.kind: kind for kind in (PictureInput, TableInput)}

@@ -13,7 +13,9 @@ from edgesoft.settings import MOST_THREADS, check, count, read_settings, setting
 WIDEST = 65_536
 MOST_LAYERS = 100
 FEW = 5000
-"""Fewer pictures than this do not fill MNIST's layers."""
+"""Fewer examples than this do not fill the layers that many have."""
+SCARCE = 2500
+"""Up to so many rows of a table, the whole weight decay is needed; beyond, the rows themselves leave ever less to chance."""
 FEWEST_STEPS = 2000
 """Steps that a small data set is trained for."""
 
@@ -85,7 +87,7 @@ class TrainSettings:
         takes=float,
         expected="0 or more",
         holds=lambda value: math.isfinite(value) and value >= 0,
-        shown="by the kind of data",
+        shown="0.1; for tables 1, less from 2,500 rows on",
     )
     label_smoothing: float = setting(
         0.05,
@@ -93,6 +95,7 @@ class TrainSettings:
         takes=float,
         expected="0 up to, but not including, 1",
         holds=lambda value: 0 <= value < 1,
+        shown="0.05; 0.1 for tables",
     )
     class_weights: bool = setting(
         False, "Give every class the same weight", takes=bool, shown="", flags="--class-weights/--no-class-weights"
@@ -123,8 +126,9 @@ class TrainSettings:
     device: str = setting("cpu", "cpu or cuda", **_one_of("cpu", "cuda"))
     threads: int = setting(
         0,
-        "CPU threads; 0 takes every core",
-        **count(1, MOST_THREADS, zero="for every core"),
+        "CPU threads; 0 takes as many as a step keeps busy",
+        **count(1, MOST_THREADS, zero="for as many as a step keeps busy"),
+        shown="by the size of a step",
     )
     batch_norm: bool = setting(
         True,
@@ -171,5 +175,11 @@ def suited(examples: int, kind: str) -> dict[str, Any]:
     if kind == "pixels" and examples < FEW:
         settings["hidden"] = (256, 128)
     if kind == "features":
-        settings |= {"hidden": (64, 32), "weight_decay": 0.05, "label_smoothing": 0.0, "precision": "float32"}
+        settings |= {
+            "hidden": (64, 32) if examples < FEW else (128, 64),
+            # Strong decay finds the simple truth behind few or noisy rows.
+            "weight_decay": round(min(1.0, SCARCE / max(1, examples)), 3),
+            "label_smoothing": 0.1,
+            "precision": "float32",
+        }
     return settings

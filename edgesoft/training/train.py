@@ -22,10 +22,10 @@ from edgesoft.inference.scores import ClassScore, class_scores, count_confusion,
 from edgesoft.model.inputs import PictureInput
 from edgesoft.npz import Arrays, npz_bytes
 from edgesoft.training import charts
-from edgesoft.training.checkpoint import Checkpoint, read_arrays, read_linears, stacked
+from edgesoft.training.checkpoint import SCALING, Checkpoint, read_arrays, read_linears, stacked
 from edgesoft.training.compute import compiler_folder, cpu_threads, require_device, resident, resolve
 from edgesoft.training.distort import distorted
-from edgesoft.training.network import LearningMLP, SoftmaxMLP, check_parameters, reference_logits
+from edgesoft.training.network import LearningMLP, SoftmaxMLP, count_parameters, reference_logits
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of, with_none_of_them
 from edgesoft.training.outliers import draw_outliers
 from edgesoft.training.provenance import card_of
@@ -87,9 +87,9 @@ def train(
         raise UsageError(
             f"--head sigmoid: one logit tells two classes apart, but {dataset.name} has {len(dataset.labels)}. Use --head softmax"
         )
-    check_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
+    parameters = count_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
     require_device(config.device)
-    config = resolve(config, dataset.input)
+    config = resolve(config, dataset.input, parameters)
     with ExitStack() as stack:
         stack.enter_context(cpu_threads(config.threads))
         if folder is None:
@@ -135,7 +135,7 @@ class _Run:
         self.drawing_seconds = time.perf_counter() - started
         self.card = card_of(dataset, config)
         widths = [math.prod(dataset.input.shape), *config.hidden, self.card.outputs]
-        plain = SoftmaxMLP(dataset.first_layer, widths)
+        plain = SoftmaxMLP(dataset.first_layers, widths)
         plain.initialise(torch.Generator().manual_seed(config.seed))
         self.network = LearningMLP(plain, batch_norm=config.batch_norm).to(self.device)
         parameters = list(self.network.parameters())
@@ -186,10 +186,12 @@ class _Run:
 
         A small validation split often has its highest accuracy by luck and early; the later epochs, with their smaller steps,
         are the better ones. Source: the rule of Breiman, Friedman, Olshen and Stone, "Classification and Regression Trees" (1984).
+        Two right and two wrong answers are added before the error is taken, because no mistake among a few is no error of 0. Source:
+        Agresti and Coull, "Approximate Is Better than Exact" (The American Statistician, 1998).
         """
-        top = max(epoch.validation_accuracy for epoch in self.epochs)
-        error = math.sqrt(top * (1 - top) / len(self.dataset.validation))
-        return epoch.validation_accuracy >= top - error
+        top, examples = max(epoch.validation_accuracy for epoch in self.epochs), len(self.dataset.validation)
+        likely = (top * examples + 2) / (examples + 4)
+        return epoch.validation_accuracy >= top - math.sqrt(likely * (1 - likely) / (examples + 4))
 
     def _is_hopeless(self) -> bool:
         if not self.config.patience or not self.epochs:
@@ -277,7 +279,12 @@ class _Run:
         widths = (math.prod(self.dataset.input.shape), *self.config.hidden, self.card.outputs)
         best = read_linears(arrays, widths, origin, "best_")
         self.epochs = document["epochs"]
-        checkpoint = Checkpoint(self.card, stacked(self.dataset.first_layer, best))
+        checkpoint = Checkpoint(self.card, stacked(self.dataset.first_layers, best))
+        current = checkpoint.to_arrays()
+        if any(not np.array_equal(current[name], arrays.get(name, ())) for name in SCALING if name in current):
+            raise EdgesoftError(
+                f"{origin}: was begun by an edgesoft that scales features otherwise. Start a new one: edgesoft train"
+            )
         self.best = (self.epochs[document["best"] - 1], checkpoint)
 
     def give_up(self, folder: RunFolder, error: _DivergedError) -> EdgesoftError:

@@ -1,5 +1,6 @@
 """Early stopping, resuming, class weights, settings files, scores."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import torch
 from torch.nn import functional
 
 from edgesoft.data.arrays import from_arrays
-from edgesoft.data.dataset import Dataset
+from edgesoft.data.dataset import Dataset, Split
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.exporting.export import export
 from edgesoft.model.heads import Sigmoid, Softmax
+from edgesoft.npz import write_npz
 from edgesoft.training import train as training
 from edgesoft.training.checkpoint import Checkpoint, read_arrays
 from edgesoft.training.network import SoftmaxMLP
@@ -66,6 +68,19 @@ def test_a_resumed_run_ends_with_the_same_bits(dataset, tmp_path, head):
         train(dataset, other, part, resume=True)
 
 
+def test_a_run_that_scaled_features_otherwise_is_not_resumed(dataset, tmp_path):
+    config, folder = TrainSettings(epochs=2, **SMALL), RunFolder(tmp_path)
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    train(dataset, config, folder, on_epoch=stop)
+    arrays = read_arrays(folder.last)
+    write_npz(folder.last, {name: array for name, array in arrays.items() if name != "limit"})
+    with pytest.raises(EdgesoftError, match="scales features otherwise"):
+        train(dataset, config, folder, resume=True)
+
+
 def test_the_last_epoch_can_be_exported_like_the_best(dataset, tmp_path):
     folder = RunFolder(tmp_path)
     train(dataset, TrainSettings(epochs=3, **SMALL), folder)
@@ -86,10 +101,15 @@ def test_metrics_and_curve_are_written_while_training(dataset, tmp_path, monkeyp
     assert seen == [(1, 1, True), (2, 2, True)]
 
 
+def standard_error(accuracy, examples):
+    likely = (accuracy * examples + 2) / (examples + 4)
+    return (likely * (1 - likely) / (examples + 4)) ** 0.5
+
+
 def test_the_checkpoint_is_as_good_as_the_best_within_a_standard_error(dataset, tmp_path):
     result = train(dataset, TrainSettings(epochs=12, **SMALL), RunFolder(tmp_path))
     top = max(epoch.validation_accuracy for epoch in result.epochs)
-    error = (top * (1 - top) / len(dataset.validation)) ** 0.5
+    error = standard_error(top, len(dataset.validation))
     good = [epoch.number for epoch in result.epochs if epoch.validation_accuracy >= top - error]
     assert result.best.number == good[-1]
 
@@ -105,7 +125,7 @@ def test_the_checkpoint_is_as_good_as_the_best_within_a_standard_error(dataset, 
     ],
 )
 def test_a_later_epoch_may_be_one_standard_error_worse(dataset, tmp_path, monkeypatch, below, best):
-    error = (0.9 * 0.1 / len(dataset.validation)) ** 0.5
+    error = standard_error(0.9, len(dataset.validation))
     accuracies = iter([0.9 - error * count for count in below])
     monkeypatch.setattr(training, "evaluate", lambda *_, **__: (1.0, next(accuracies)))
     result = train(dataset, TrainSettings(epochs=len(below), **SMALL), RunFolder(tmp_path))
@@ -117,6 +137,17 @@ def test_a_later_epoch_may_be_one_standard_error_worse(dataset, tmp_path, monkey
 def test_of_epochs_without_a_mistake_the_last_is_kept(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "evaluate", lambda *_, **__: (1.0, 1.0))
     assert train(dataset, TrainSettings(epochs=3, **SMALL), RunFolder(tmp_path)).best.number == 3
+
+
+def test_one_mistake_among_few_does_not_choose_an_epoch(dataset, tmp_path, monkeypatch):
+    few = dataclasses.replace(
+        dataset, validation=Split(dataset.validation.inputs[:18], dataset.validation.targets[:18])
+    )
+    for mistakes, best in ((1, 2), (2, 1)):
+        accuracies = iter([1.0, 1 - mistakes / 18])
+        monkeypatch.setattr(training, "evaluate", lambda *_, found=accuracies, **__: (1.0, next(found)))
+        folder = RunFolder(tmp_path / str(mistakes))
+        assert train(few, TrainSettings(epochs=2, **SMALL), folder).best.number == best
 
 
 def test_class_weights_find_the_rare_class(dataset, tmp_path):
@@ -167,6 +198,9 @@ def test_settings_suit_the_size_of_the_data():
     assert iris["epochs"] * -(-105 // 8) >= 1500
     for examples in (1, 2, 17, 1000, 10**7):
         TrainSettings(**suited(examples, "features"))
+    assert (iris["weight_decay"], iris["hidden"]) == (1, (64, 32))
+    assert suited(50_000, "features")["weight_decay"] == 0.05
+    assert suited(50_000, "features")["hidden"] == (128, 64)
 
 
 def write(folder: Path, name: str, text: str) -> Path:
