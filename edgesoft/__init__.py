@@ -23,17 +23,21 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from edgesoft.api import convert, export, resume, train, verify
+    from edgesoft.api.models import convert, export
+    from edgesoft.api.proofs import verify
+    from edgesoft.api.runs import resume, train
+    from edgesoft.api.scores import evaluate
     from edgesoft.errors import EdgesoftError
     from edgesoft.inference.classifier import Classifier, load
-    from edgesoft.scoring import evaluate
 
 _HOMES = {
     "Classifier": "edgesoft.inference.classifier",
     "load": "edgesoft.inference.classifier",
     "EdgesoftError": "edgesoft.errors",
-    "evaluate": "edgesoft.scoring",
-    **dict.fromkeys(("convert", "export", "resume", "train", "verify"), "edgesoft.api"),
+    **dict.fromkeys(("resume", "train"), "edgesoft.api.runs"),
+    **dict.fromkeys(("convert", "export"), "edgesoft.api.models"),
+    "verify": "edgesoft.api.proofs",
+    "evaluate": "edgesoft.api.scores",
 }
 
 

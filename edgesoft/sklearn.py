@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.api import export
+from edgesoft.api.models import export
 from edgesoft.data.given import load_given
 from edgesoft.data.settings import DataSettings
 from edgesoft.errors import EdgesoftError, UsageError

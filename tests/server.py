@@ -32,7 +32,12 @@ BYTES = 500_000_000
 HEADROOM = 2 * 10**9
 """Address space beyond that of the process that forks: a run that wants more gets a MemoryError instead of this machine's memory."""
 IMPORTED = (
-    "edgesoft.api",
+    "edgesoft.api.models",
+    "edgesoft.api.proofs",
+    "edgesoft.api.runs",
+    "edgesoft.api.scores",
+    "edgesoft.cli.convert",
+    "edgesoft.cli.evaluate",
     "edgesoft.cli",
     "edgesoft.cli.answers",
     "edgesoft.cli.bench",

@@ -24,7 +24,7 @@ LEVELS = [
     ("data",),
     ("training",),
     ("exporting", "progress"),
-    ("api", "scoring"),
+    ("api",),
     ("cli", "sklearn"),
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -23,7 +23,7 @@ def command(
     c: C99 for a microcontroller or a server, without dependencies. The golden examples travel along: make check replays them, and so
     does edgesoft verify on the folder.
     """
-    from edgesoft.api import convert
+    from edgesoft.api.models import convert
 
     for converted in convert(model, to, output, overwrite=overwrite):
         write(*map(str, converted.files))

@@ -90,7 +90,7 @@ def command(
 
     Pictures and rows are read as infer reads them. One that cannot be read does not stop the others; the exit code is then 1.
     """
-    from edgesoft.scoring import evaluate
+    from edgesoft.api.scores import evaluate
 
     if html is not None:
         from edgesoft.pages.markup import check_page

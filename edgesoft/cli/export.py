@@ -47,7 +47,7 @@ def command(
     the rounding in the loop. When it misses its gate all the same, finer ways to quantize are tried in turn. A file that misses its
     gate is not published, and the command ends with exit code 3. So it does when a model of the same data stands there and is better.
     """
-    from edgesoft.api import export
+    from edgesoft.api.models import export
     from edgesoft.exporting.results import Int8MissedError
 
     try:

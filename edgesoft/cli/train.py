@@ -45,8 +45,8 @@ def command(
     What is not set suits the data, and is written to config.json. Writes the best weights, metrics and pictures to
     runs/<name>/. Ctrl-C and SIGTERM keep the best weights so far.
     """
-    from edgesoft.api import resume as go_on
-    from edgesoft.api import train
+    from edgesoft.api.runs import resume as go_on
+    from edgesoft.api.runs import train
     from edgesoft.progress import Talk
 
     chosen = {name: value for name, value in settings.items() if value is not None}

@@ -53,7 +53,7 @@ def command(
             raise UsageError(f"{model}: is a folder; only --sha256 and --json go with one")
         _verify_folder(model, sha256, as_json=as_json)
         return
-    from edgesoft.api import verify
+    from edgesoft.api.proofs import verify
     from edgesoft.inference.providers import int8_warning, resolve
 
     is_auto = resolve(provider) == "auto"

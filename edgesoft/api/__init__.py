@@ -1,0 +1,1 @@
+"""What the commands do, from Python: one function a command. Nothing heavy is imported until it is called."""
