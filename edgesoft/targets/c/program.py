@@ -18,6 +18,7 @@ from edgesoft.model.card import ModelCard
 from edgesoft.model.file import GOLDEN_KEY, ModelFile
 from edgesoft.model.golden import Golden
 from edgesoft.model.heads import Sigmoid
+from edgesoft.model.inputs import TableInput
 from edgesoft.model.network import FLOAT32_MAX, read_network
 from edgesoft.targets.c.literals import array, comment, identifier, number, text
 from edgesoft.targets.c.plan import Plan, plan
@@ -135,14 +136,20 @@ def _sizes(card: ModelCard, body: Plan, golden: Golden) -> dict[str, str]:
 def _takes(card: ModelCard) -> Iterator[str]:
     """What the caller has to bring, in lines of the header's comment."""
     spec = card.input
-    if spec.is_picture:
+    if not isinstance(spec, TableInput):
         colours = ", each as red, green and blue" if len(spec.shape) == 3 else ""
         yield f"Input: {spec.shape[1]} x {spec.shape[0]} levels from 0 to 255, row by row from the top left{colours}."
         yield from textwrap.wrap(f"How edgesoft brings a picture into this form: {comment(spec.describe())}.", COLUMNS)
         return
-    yield f"Input: {len(spec.names)} features, in the units of the training data:"
-    for index, line in enumerate(spec.names):
-        yield f"  [{index}] {comment(line)}"
+    yield f"Input: {len(spec.names)} features. A feature named after a value, or that is missing, is 1 where the row says so, else 0."
+    place = 0
+    for column in spec.columns:
+        yield from textwrap.wrap(
+            f"{comment(column.name)}: {comment(column.describe())}", COLUMNS, subsequent_indent="  "
+        )
+        for name in column.features:
+            yield f"  [{place}] {comment(name)}"
+            place += 1
 
 
 def _calls(card: ModelCard, body: Plan, largest: str) -> dict[str, str]:
