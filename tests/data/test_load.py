@@ -8,8 +8,9 @@ from edgesoft.errors import EdgesoftError
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("notes.txt", "notes.txt: the name of this file does not say what it holds. Expected"),
-        ("no.txt", "no.txt: no such file or folder. Expected"),
+        ("notes.txt", "notes.txt: which column holds the labels"),
+        ("no.txt", r"no.txt: no such file \(expected rows of text"),
+        ("no.zip", "no.zip: no such file or folder. Expected"),
         ("no/where", "no/where: no such file or folder. Expected"),
         ("mnits", "mnits: no such data set. .* Did you mean mnist?"),
         ("photographs", "photographs: no such data set. .* Known sets: mnist, "),
