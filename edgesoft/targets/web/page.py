@@ -78,7 +78,7 @@ def write_page(model: ModelFile) -> dict[str, bytes]:
         "file": html.escape(model.path.name.encode("utf-8", "backslashreplace").decode()),
         "sha256": hashlib.sha256(model.content).hexdigest(),
         "precision": card.precision,
-        "input": _input_html(card),
+        **_sections(card),
         "seen": _seen_html(card),
         "style": style,
         "script": script,
@@ -160,13 +160,17 @@ def _scripts(card: ModelCard) -> Sequence[str]:
     return ("form.js",)
 
 
-def _input_html(card: ModelCard) -> str:
+def _sections(card: ModelCard) -> dict[str, str]:
+    """What stands before and after the answer."""
     spec = card.input
     if not isinstance(spec, PictureInput):
-        return _text("form.html").strip()
+        return {"before": _text("form.html"), "after": ""}
+    picture = Template(_text("picture.html"))
     if spec.normaliser == "ink":
-        return _text("draw.html").strip()
-    return Template(_text("picture.html")).substitute(width=spec.width, height=spec.height).strip()
+        return {"before": _text("draw.html"), "after": picture.substitute(example="", note=_NOTE_ON_INK)}
+    note = _NOTE_ON_WHOLE.format(spec.width, spec.height)
+    example = '<button type="button" id="example">Next example</button>'
+    return {"before": picture.substitute(example=example, note=note), "after": ""}
 
 
 def _seen_html(card: ModelCard) -> str:
@@ -176,3 +180,11 @@ def _seen_html(card: ModelCard) -> str:
     return (
         f'<canvas id="seen" width="{spec.width}" height="{spec.height}" role="img" aria-label="What the model sees"></canvas>'
     )
+
+
+_NOTE_ON_INK = """\
+A drawing becomes the model's picture exactly as edgesoft does it. A picture from a file is decoded by the browser and freed of its
+background by a simpler rule, so that its answer may differ from that of <code>edgesoft infer</code>."""
+_NOTE_ON_WHOLE = """\
+The whole picture is scaled to {} x {} pixels. It is decoded by the browser, so that its answer may differ a little from that of
+<code>edgesoft infer</code>."""
