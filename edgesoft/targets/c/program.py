@@ -76,7 +76,9 @@ def write_program(model: ModelFile) -> dict[str, bytes]:
         **_judgement(card),
         "takes": "\n".join(f" * {line}".rstrip() for line in _takes(card)),
         "refuses": f", or -1 where a feature is no number from -{largest} to {largest}" if largest else "",
-        "promise": f"{said[0].upper()}{said[1:]}." if tolerance is not None else "The logits are ONNX Runtime's, bit for bit.",
+        "promise": f"{said[0].upper()}{said[1:]}."
+        if tolerance is not None
+        else "The logits are ONNX Runtime's, bit for bit.",
         "said": said,
         "compare": _EQUAL if tolerance is None else _NEAR.format(number(tolerance)),
         "arrays": "\n".join(_golden_arrays(card, proof.golden)),

@@ -82,7 +82,9 @@ def write_page(model: ModelFile) -> dict[str, bytes]:
         "seen": _seen_html(card),
         "style": style,
         "script": script,
-        "model": _data({**_judgement(card), "input": taken, "steps": [*map(_step, row)], "golden": _golden(card, proof)}),
+        "model": _data(
+            {**_judgement(card), "input": taken, "steps": [*map(_step, row)], "golden": _golden(card, proof)}
+        ),
         "policy": f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'",
     }
@@ -177,9 +179,7 @@ def _seen_html(card: ModelCard) -> str:
     spec = card.input
     if not isinstance(spec, PictureInput):
         return ""
-    return (
-        f'<canvas id="seen" width="{spec.width}" height="{spec.height}" role="img" aria-label="What the model sees"></canvas>'
-    )
+    return f'<canvas id="seen" width="{spec.width}" height="{spec.height}" role="img" aria-label="What the model sees"></canvas>'
 
 
 _NOTE_ON_INK = """\
