@@ -1,4 +1,4 @@
-"""Opens pages in Chromium, many at once: each in a frame, with a script of the test behind its own, whose answer is sent to the page around."""
+"""Opens pages in Chromium, many at once: each in a frame, with a script of the test behind its own, which tells the page around."""
 
 import base64
 import hashlib

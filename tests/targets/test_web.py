@@ -150,7 +150,10 @@ const tried = [
   () => { navigator.sendBeacon("http://127.0.0.1:PORT/beacon", "x"); },
   () => { const script = document.createElement("script"); script.src = "http://127.0.0.1:PORT/script"; document.body.append(script); },
   () => { const script = document.createElement("script"); script.textContent = "document.title = 'run'"; document.body.append(script); },
-  () => { const link = document.createElement("link"); link.rel = "stylesheet"; link.href = "http://127.0.0.1:PORT/style"; document.head.append(link); },
+  () => {
+    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "http://127.0.0.1:PORT/style" });
+    document.head.append(link);
+  },
 ];
 for (const attempt of tried) { await attempt(); }
 for (let i = 0; i < 20; i++) { await wait(); }
@@ -328,7 +331,7 @@ def test_a_glyph_is_drawn_as_python_draws_it(opened, mnist):
 def test_drawn_digits_are_read_and_equal_pythons(opened):
     drawn = opened[0]["drawings"]["result"]["drawn"]
     for name, drawing in drawn.items():
-        raster = np.frombuffer(base64.b64decode(drawing["raster"]), np.float32).reshape(160, 160)
+        raster = np.frombuffer(base64.b64decode(drawing["raster"]), np.float32).reshape(112, 112)
         expected = render_glyph(raster, raster > np.float32(0.3), 1.0, 0.2, PictureSpec())
         assert base64.b64decode(drawing["pixels"]) == expected.tobytes()
         if name in STROKES:
@@ -464,7 +467,7 @@ def test_the_scripts_have_every_step():
 def test_what_has_no_form_on_a_page(exported, odd, monkeypatch):
     model = open_model(odd)
     row = (Step("fourier", 3, 4, "floats"),)  # type: ignore[arg-type]
-    monkeypatch.setattr(page_module, "steps", lambda network, size: row)
+    monkeypatch.setattr(page_module, "steps", lambda *_: row)
     with pytest.raises(EdgesoftError, match="cannot be written as a page: it holds a step fourier"):
         write_page(model)
     monkeypatch.undo()

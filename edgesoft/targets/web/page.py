@@ -82,9 +82,7 @@ def write_page(model: ModelFile) -> dict[str, bytes]:
         "seen": _seen_html(card),
         "style": style,
         "script": script,
-        "model": _data(
-            {**_judgement(card), "input": taken, "steps": [*map(_step, row)], "golden": _golden(card, proof)}
-        ),
+        "model": _data({**_judgement(card), "input": taken, "steps": [*map(_step, row)], "golden": _golden(proof)}),
         "policy": f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'",
     }
@@ -117,7 +115,7 @@ def _step(step: Step) -> dict[str, Any]:
     return {"function": step.function, **sizes, "constants": constants}
 
 
-def _golden(card: ModelCard, proof: Proof) -> dict[str, Any]:
+def _golden(proof: Proof) -> dict[str, Any]:
     golden = proof.golden
     arrays = {"inputs": golden.inputs, "logits": golden.expected, "targets": golden.targets.astype(np.int32)}
     said = {"count": len(golden), "tolerance": proof.tolerance, "said": proof.said}

@@ -1,7 +1,7 @@
 // A page to draw on. Strokes are kept as points from 0 to 1 and laid into an array of our own: what the model sees depends neither on
 // the size and resolution of the screen nor on how a browser draws lines.
 
-const RASTER_SIDE = 160;
+const RASTER_SIDE = SUPERSAMPLING * Math.max(MODEL.input.height, MODEL.input.width);
 const PEN_RADIUS = 0.032; // as a share of the page
 const MARK = Math.fround(0.3); // ink above this is part of the character
 const NOISE_FLOOR = 0.2;
@@ -30,9 +30,10 @@ function segment({ height, width, data }, from, to, radius) {
     for (let x = Math.max(0, Math.floor(Math.min(x0, x1) - reach)); x < Math.min(width, Math.max(x0, x1) + reach); x++) {
       const [across, below] = [x + 0.5 - x0, y + 0.5 - y0];
       const share = length > 0 ? clip((across * along + below * down) / length, 0, 1) : 0;
-      const cover = clip(radius + 0.5 - Math.hypot(across - share * along, below - share * down), 0, 1);
+      const [aside, beneath] = [across - share * along, below - share * down];
+      const cover = clip(radius + 0.5 - Math.sqrt(aside * aside + beneath * beneath), 0, 1);
       const place = y * width + x;
-      data[place] = Math.max(data[place], cover);
+      data[place] = cover > data[place] ? cover : data[place];
     }
   }
 }

@@ -7,32 +7,32 @@ const clip = (x, low, high) => (x < low ? low : x > high ? high : x);
 // Cut out a box that may reach beyond the plane, where it is empty.
 function cut(from, top, left, bottom, right) {
   const out = plane(bottom - top, right - left);
-  for (let y = Math.max(top, 0); y < Math.min(bottom, from.height); y++) {
-    for (let x = Math.max(left, 0); x < Math.min(right, from.width); x++) {
-      out.data[(y - top) * out.width + x - left] = from.data[y * from.width + x];
-    }
+  const [first, last] = [Math.max(left, 0), Math.min(right, from.width)];
+  for (let y = Math.max(top, 0); y < Math.min(bottom, from.height) && first < last; y++) {
+    out.data.set(from.data.subarray(y * from.width + first, y * from.width + last), (y - top) * out.width + first - left);
   }
   return out;
 }
 
-// Which rows and columns hold a pixel above a level.
+// The box of the pixels above a level, whose ends are one behind the last; `rows` and `columns`: how many hold one.
 function spans(ink, level) {
-  const rows = new Set();
-  const columns = new Set();
-  for (let i = 0; i < ink.data.length; i++) {
-    if (ink.data[i] > level) {
-      rows.add(Math.floor(i / ink.width));
-      columns.add(i % ink.width);
+  const { height, width, data } = ink;
+  const [inRow, inColumn] = [new Uint8Array(height), new Uint8Array(width)];
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      if (data[i] > level) {
+        inRow[y] = inColumn[x] = 1;
+      }
     }
   }
-  return { rows, columns };
+  const count = (flags) => flags.reduce((sum, x) => sum + x, 0);
+  return { top: inRow.indexOf(1), left: inColumn.indexOf(1), bottom: inRow.lastIndexOf(1) + 1, right: inColumn.lastIndexOf(1) + 1,
+    rows: count(inRow), columns: count(inColumn) };
 }
 
 function inkBox(ink, level = 0.5) {
-  const { rows, columns } = spans(ink, Math.fround(level));
-  return rows.size === 0
-    ? { top: 0, left: 0, bottom: ink.height, right: ink.width }
-    : { top: Math.min(...rows), left: Math.min(...columns), bottom: Math.max(...rows) + 1, right: Math.max(...columns) + 1 };
+  const found = spans(ink, Math.fround(level));
+  return found.rows ? found : { top: 0, left: 0, bottom: ink.height, right: ink.width };
 }
 
 function cropToInk(ink, margin) {
@@ -40,80 +40,93 @@ function cropToInk(ink, margin) {
   return cut(ink, top - margin, left - margin, bottom + margin, right + margin);
 }
 
-// The largest value around each pixel: of so many rows up and down, each as far to both sides as its chord.
-function largestAround(from, radius, chord) {
-  const { height, width, data } = from;
-  const out = plane(height, width, data.slice());
-  for (let down = -radius; down <= radius; down++) {
-    const reach = chord(down);
-    for (let y = Math.max(0, -down); y < Math.min(height, height - down); y++) {
-      for (let x = 0; x < width; x++) {
-        const start = (y + down) * width;
-        let largest = out.data[y * width + x];
-        for (let i = start + Math.max(0, x - reach); i <= start + Math.min(width - 1, x + reach); i++) {
-          largest = data[i] > largest ? data[i] : largest;
+// The largest value in a square around each pixel, by doubling how far one looks: to the right, then down. No value is below 0.
+function dilated(from, radius) {
+  const wide = cut(from, -radius, -radius, from.height + radius, from.width + radius);
+  const { width, data } = wide;
+  for (const step of [1, width]) {
+    for (let size = 1, more; size < 2 * radius + 1; size += more) {
+      more = Math.min(size, 2 * radius + 1 - size);
+      const shift = more * step;
+      for (let i = 0; i < data.length - shift; i++) {
+        const other = data[i + shift];
+        if (other > data[i]) {
+          data[i] = other;
         }
-        out.data[y * width + x] = largest;
       }
     }
   }
-  return out;
+  return cut(wide, 0, 0, from.height, from.width);
 }
 
-// By a square: down, then across.
-const dilated = (from, radius) => largestAround(largestAround(from, radius, () => 0), 0, () => radius);
-
+// The same in a disc: rows of its chords.
 function dilatedByDisc(from, radius) {
-  return largestAround(from, radius, (down) => Math.floor(Math.sqrt((radius + 0.5) ** 2 - down * down)));
+  const { height, width, data } = from;
+  const out = data.slice();
+  for (let down = -radius; down <= radius; down++) {
+    const chord = Math.floor(Math.sqrt((radius + 0.5) ** 2 - down * down));
+    for (let across = -chord; across <= chord; across++) {
+      const shift = down * width + across;
+      const [first, last] = [Math.max(0, -across), Math.min(width, width - across)];
+      for (let y = Math.max(0, -down); y < Math.min(height, height - down); y++) {
+        for (let i = y * width + first; i < y * width + last; i++) {
+          const other = data[i + shift];
+          if (other > out[i]) {
+            out[i] = other;
+          }
+        }
+      }
+    }
+  }
+  return plane(height, width, out);
 }
 
 // Running sums in float64, down and then across; the plane is continued by its edge pixels.
 function boxMean(from, radius) {
   const size = 2 * radius + 1;
-  let out = from;
-  for (const isAcross of [false, true]) {
-    const next = plane(from.height, from.width);
-    const [length, rows, step, stride] = isAcross
-      ? [from.width, from.height, 1, from.width] : [from.height, from.width, from.width, 1];
+  const means = (data, rows, { step, stride, size: length }) => {
+    const out = new Float32Array(data.length);
     const totals = new Float64Array(length + size);
     for (let row = 0; row < rows; row++) {
       let total = 0;
       for (let i = 0; i < totals.length; i++) {
-        total += out.data[row * stride + clip(i - radius - 1, 0, length - 1) * step];
+        total += data[row * stride + clip(i - radius - 1, 0, length - 1) * step];
         totals[i] = total;
       }
       for (let i = 0; i < length; i++) {
-        next.data[row * stride + i * step] = (totals[i + size] - totals[i]) / size;
+        out[row * stride + i * step] = (totals[i + size] - totals[i]) / size;
       }
     }
-    out = next;
-  }
-  return out;
+    return out;
+  };
+  const { height, width } = from;
+  return plane(height, width, means(means(from.data, width, alongColumns(from)), height, alongRows(from)));
 }
 
 // In whole multiples of 2^-24, which add up without rounding.
 const summable = (x) => rint(x * 2 ** 24) / 2 ** 24;
 
 function strokeWidth(ink) {
-  const at = (y, x) => (y < 0 || x < 0 || y >= ink.height || x >= ink.width ? 0 : ink.data[y * ink.width + x]);
   const { fround, sqrt } = Math;
-  let variation = 0;
-  for (let y = 0; y <= ink.height; y++) {
-    for (let x = 0; x <= ink.width; x++) {
-      const across = fround(at(y, x) - at(y - 1, x - 1));
-      const down = fround(at(y, x - 1) - at(y - 1, x));
+  const { height, width, data } = cut(ink, -1, -1, ink.height + 1, ink.width + 1);
+  let [area, variation] = [0, 0];
+  for (let y = 1; y < height; y++) {
+    for (let i = y * width + 1; i < (y + 1) * width; i++) {
+      const across = fround(data[i] - data[i - width - 1]);
+      const down = fround(data[i - 1] - data[i - width]);
       variation += summable(fround(sqrt(fround(fround(across * across) + fround(down * down)) / 2)));
+      area += summable(data[i]);
     }
   }
-  return variation > 0 ? (2 * ink.data.reduce((sum, x) => sum + summable(x), 0)) / variation : 0;
+  return variation > 0 ? (2 * area) / variation : 0;
 }
 
 function cropToMask(contrast, mask) {
-  const { rows, columns } = spans(mask, 0);
-  const margin = 2 + Math.floor(Math.max(rows.size, columns.size) / 8);
+  const { top, left, bottom, right, rows, columns } = spans(mask, 0);
+  const margin = 2 + Math.floor(Math.max(rows, columns) / 8);
   const box = [
-    Math.max(0, Math.min(...rows) - margin), Math.max(0, Math.min(...columns) - margin),
-    Math.min(mask.height, Math.max(...rows) + 1 + margin), Math.min(mask.width, Math.max(...columns) + 1 + margin),
+    Math.max(0, top - margin), Math.max(0, left - margin),
+    Math.min(mask.height, bottom + margin), Math.min(mask.width, right + margin),
   ];
   return [cut(contrast, ...box), cut(mask, ...box)];
 }
@@ -166,12 +179,12 @@ function centreOnCanvas(ink, spec) {
   let [y, x] = [(part.height - 1) / 2, (part.width - 1) / 2];
   if (spec.centring === "mass") {
     let [total, down, across] = [0, 0, 0];
-    part.data.forEach((value, i) => {
-      const mass = summable(value);
+    for (let i = 0; i < part.data.length; i++) {
+      const mass = summable(part.data[i]);
       total += mass;
       down += mass * Math.floor(i / part.width);
       across += mass * (i % part.width);
-    });
+    }
     [y, x] = [down / (total || 1), across / (total || 1)];
   }
   const half = (SUPERSAMPLING - 1) / 2;
@@ -198,9 +211,11 @@ function renderGlyph(contrast, mask, strokeContrast, noiseFloor, spec) {
   }
   const canvas = centreOnCanvas(scaleToBox(ink, side), spec);
   const sums = new Float64Array(spec.height * spec.width);
-  canvas.data.forEach((value, i) => {
-    const row = Math.floor(i / canvas.width / SUPERSAMPLING);
-    sums[row * spec.width + Math.floor((i % canvas.width) / SUPERSAMPLING)] += summable(value);
-  });
+  for (let y = 0, i = 0; y < canvas.height; y++) {
+    const start = Math.floor(y / SUPERSAMPLING) * spec.width;
+    for (let x = 0; x < canvas.width; x++, i++) {
+      sums[start + Math.floor(x / SUPERSAMPLING)] += summable(canvas.data[i]);
+    }
+  }
   return Uint8Array.from(sums, (sum) => rint(clip(sum / SUPERSAMPLING ** 2, 0, 1) * 255));
 }
