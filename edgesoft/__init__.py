@@ -9,17 +9,30 @@ from edgesoft.version import __version__
 
 TYPE_CHECKING = False  # as in `typing`, which this package is imported without; see __main__
 
-__all__ = ["Classifier", "EdgesoftError", "__version__", "convert", "export", "load", "resume", "train", "verify"]
+__all__ = [
+    "Classifier",
+    "EdgesoftError",
+    "__version__",
+    "convert",
+    "evaluate",
+    "export",
+    "load",
+    "resume",
+    "train",
+    "verify",
+]
 
 if TYPE_CHECKING:
     from edgesoft.api import convert, export, resume, train, verify
     from edgesoft.errors import EdgesoftError
     from edgesoft.inference.classifier import Classifier, load
+    from edgesoft.scoring import evaluate
 
 _HOMES = {
     "Classifier": "edgesoft.inference.classifier",
     "load": "edgesoft.inference.classifier",
     "EdgesoftError": "edgesoft.errors",
+    "evaluate": "edgesoft.scoring",
     **dict.fromkeys(("convert", "export", "resume", "train", "verify"), "edgesoft.api"),
 }
 

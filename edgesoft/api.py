@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from edgesoft.errors import UsageError
@@ -20,22 +22,19 @@ if TYPE_CHECKING:
     from edgesoft.training.results import Epoch, TrainResult, Watcher
 
 
-def _ignore(*_: object) -> None:
-    pass
-
-
 def train(
-    data: Any = None,
+    data: Any = ...,
     y: Any = None,
     *,
-    validation: tuple[Any, Any] | None = None,
-    test: tuple[Any, Any] | None = None,
+    validation: Any = None,
+    test: Any = None,
     labels: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
     name: str = "model",
     output: str | Path | None = None,
     config: str | Path | None = None,
-    on_epoch: Callable[[Epoch], object] = _ignore,
+    verbose: bool = False,
+    on_epoch: Callable[[Epoch], object] = lambda _: None,
     watcher: Watcher | None = None,
     **settings: Any,
 ) -> TrainResult:
@@ -44,13 +43,16 @@ def train(
     Parameters
     ----------
     data
-        What the command line takes as its source (a known name, a folder, a file); or the inputs themselves, as a numpy array, a
-        torch tensor or nested lists: uint8 `[n, height, width]` or `[n, height, width, 3]` for pictures, raw grey levels from 0 to
-        255; numbers `[n, features]` for tables, in any unit. None takes what `config` says, else MNIST.
+        What the command line takes as its source (a known name, a folder, a file); or a data frame of pandas, polars or pyarrow, which
+        trains as a file of the same values does: `target` names the column of its labels, or `y` holds them. Or the inputs
+        themselves, as a numpy array, a torch tensor or nested lists: uint8 `[n, height, width]` or `[n, height, width, 3]` for
+        pictures, raw grey levels from 0 to 255; numbers `[n, features]` for tables, in any unit. Left out, what `config` says,
+        else MNIST; None, which a variable holds by mistake, is refused.
     y
-        With inputs: `[n]` their labels, words or integers.
+        With inputs or a frame: `[n]` their labels, words or integers.
     validation, test
-        With inputs: more of both, for choosing the best epoch and for judging it. What is missing is held out from `data`.
+        With inputs or a frame: more of the same, pairs `(x, y)` or frames, for choosing the best epoch and for judging it. With a table:
+        files of their own. Columns are found by their names. What is missing is held out from `data`.
     labels
         With inputs: the class names, where `y` holds integers from 0 on.
     feature_names
@@ -61,6 +63,8 @@ def train(
         Folder of the run; None takes `runs/<name>`, or the next free number.
     config
         A settings file; `settings` win over it.
+    verbose
+        Show on stderr what `edgesoft train` shows: the data, what is odd about them, and how the training goes on.
     on_epoch
         Called after each epoch.
     watcher
@@ -72,7 +76,7 @@ def train(
     Returns
     -------
     TrainResult
-        The best checkpoint, the epochs, and each class's scores on the test split. A notebook shows it as a table.
+        The best checkpoint, the epochs, `accuracy` and each class's scores on the test split. A notebook shows it as a table.
 
     Raises
     ------
@@ -89,20 +93,36 @@ def train(
     >>> x = numpy.random.default_rng(0).normal(size=(60, 2))
     >>> run = edgesoft.train(x, x[:, 0] > 0, epochs=5, output="runs/example")  # doctest: +SKIP
     """
+    from edgesoft.data.given import load_given
     from edgesoft.data.load import load_dataset
     from edgesoft.training.results import Watcher
-    from edgesoft.training.runs import RunFolder, new_run
+    from edgesoft.training.runs import RUNS, RunFolder
     from edgesoft.training.settings import TrainSettings, suited
+    from edgesoft.transaction import check_writable
 
+    if data is None:
+        raise UsageError("the data are None: expected inputs, a path or a known name. Left out, they are MNIST")
     watcher = Watcher(on_epoch=on_epoch) if watcher is None else watcher
-    if output is not None:
-        RunFolder(Path(output)).check_free()
+    given = {"y": y, "validation": validation, "test": test, "labels": labels, "feature_names": feature_names}
+    if verbose:
+        from edgesoft.progress import Talk
+
+        with Talk(settings, sys.stderr) as talk:
+            return train(
+                data, **given, name=name, output=output, config=config, watcher=talk.watcher(watcher), **settings
+            )
+    folder = None if output is None else RunFolder(Path(output))
+    if folder is not None:
+        folder.check_free()
+    check_writable(RUNS if folder is None else folder.path)
     chosen, learning = _settings(settings, None if config is None else Path(config))
     TrainSettings(**{"batch_norm": False, **learning})  # a wrong number is refused before the data are read
     chosen.setdefault("split_seed", learning.get("seed", TrainSettings.seed))
-    given = {"y": y, "validation": validation, "test": test, "labels": labels, "feature_names": feature_names}
-    if data is None or isinstance(data, str | os.PathLike):
-        if data is not None:
+    for setting, part in (("val", "validation"), ("test", "test")):
+        if isinstance(given[part], str | os.PathLike):
+            chosen[setting], given[part] = os.fspath(given[part]), None
+    if data is ... or isinstance(data, str | os.PathLike):
+        if data is not ...:
             chosen["source"] = os.fspath(data)
         wanted = _data_settings(chosen)
         foreign = [argument for argument, value in given.items() if value is not None]
@@ -110,26 +130,23 @@ def train(
             raise UsageError(f"{wanted.source}: brings its own labels and splits. Leave out {', '.join(foreign)}")
         dataset = load_dataset(wanted, on_picture=watcher.on_picture)
     else:
-        dataset = _from_arrays(data, _data_settings(chosen), name=name, **given)
+        dataset = load_given(data, _data_settings(chosen), name=name, **given)
     resolved = TrainSettings(**{**suited(len(dataset.train), dataset.input.kind), **learning})
     from edgesoft.training import train as training  # only now: importing torch takes longer than all of the above
 
     watcher.on_start(dataset, resolved)
-    folder = new_run(dataset.name) if output is None else RunFolder(Path(output))
-    try:
-        return training.train(dataset, resolved, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
-    finally:
-        if output is None:
-            folder.remove_if_empty()
+    return training.train(dataset, resolved, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 
 
-def resume(folder: str | Path, *, watcher: Watcher | None = None) -> TrainResult:
+def resume(folder: str | Path, *, verbose: bool = False, watcher: Watcher | None = None) -> TrainResult:
     """Continue an interrupted run, as `edgesoft train --resume` does: the weights come out as if it had never stopped.
 
     Parameters
     ----------
     folder
         The run's.
+    verbose
+        As for `train`.
     watcher
         Who wants to know how it goes on.
 
@@ -144,23 +161,31 @@ def resume(folder: str | Path, *, watcher: Watcher | None = None) -> TrainResult
     from edgesoft.training.resume import stored_settings
     from edgesoft.training.runs import RunFolder
     from edgesoft.training.settings_file import stored_data_settings
+    from edgesoft.transaction import check_writable
 
     watcher = Watcher() if watcher is None else watcher
+    if verbose:
+        from edgesoft.progress import Talk
+
+        with Talk({}, sys.stderr) as talk:
+            return resume(folder, watcher=talk.watcher(watcher))
     run = RunFolder(Path(folder))
     settings = stored_settings(run)
+    check_writable(run.path)
     dataset = load_dataset(stored_data_settings(run), on_picture=watcher.on_picture)
     watcher.on_start(dataset, settings)
     return training.train(dataset, settings, run, resume=True, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 
 
 def export(
-    run: TrainResult | str | Path | None = None,
+    run: TrainResult | str | Path | EllipsisType = ...,
     data: Dataset | str | Path | None = None,
     *,
     quantize: bool = True,
     output: str | Path = "exported",
     name: str | None = None,
-    on_start: Callable[[Path], object] = _ignore,
+    to: str | Sequence[str] = (),
+    on_start: Callable[[Path], object] = lambda _: None,
     **settings: Any,
 ) -> Exported:
     """Export a trained model to ONNX, prove that it answers like PyTorch, and publish it, as `edgesoft export` does.
@@ -168,7 +193,7 @@ def export(
     Parameters
     ----------
     run
-        What `train` returned; or a run's folder, or a checkpoint in it; None takes the newest run in `runs/`.
+        What `train` returned; or a run's folder, or a checkpoint in it. Left out, the newest run in `runs/`; None is refused.
     data
         The data that it was trained on, where they have moved; None takes them from `run`.
     quantize
@@ -177,6 +202,8 @@ def export(
         Folder for the files.
     name
         Stem of the files; None takes the data set's name.
+    to
+        Convert it too, as `convert` does: "c" writes `<name>-c` beside the files, of the INT8 file where one was published.
     on_start
         Called with the checkpoint, before anything is read.
     settings
@@ -198,14 +225,19 @@ def export(
     from edgesoft.exporting.replace import check_replaceable
     from edgesoft.exporting.results import Exported, Int8MissedError
     from edgesoft.exporting.settings import PublishSettings, QuantizeSettings
-    from edgesoft.files import check_writable
     from edgesoft.inference.find_model import INT8_SUFFIX
     from edgesoft.settings import read_settings
+    from edgesoft.targets.folder import check_free
     from edgesoft.training.checkpoint import Checkpoint
     from edgesoft.training.results import TrainResult
     from edgesoft.training.runs import RunFolder, checkpoint_in, newest_checkpoint
     from edgesoft.training.settings_file import stored_data_settings
+    from edgesoft.transaction import check_writable
 
+    if run is None:
+        raise UsageError(
+            "the run is None: expected a run, its folder or its checkpoint. Left out, it is the newest one"
+        )
     chosen = read_settings([Gate, QuantizeSettings, PublishSettings], settings)
     gate = Gate(chosen.pop("max_drop", Gate.max_drop))
     overwrite = chosen.pop("overwrite", PublishSettings.overwrite)
@@ -214,16 +246,18 @@ def export(
         path = run.folder.checkpoint
         data = run.dataset if data is None else data
     else:
-        path = newest_checkpoint() if run is None else checkpoint_in(Path(run))
+        path = newest_checkpoint() if run is ... else checkpoint_in(Path(run))
     on_start(path)
-    checkpoint = Checkpoint.load(
-        path
-    )  # what cannot be read is said before its data are looked for, and before torch is imported
+    # What cannot be read or written is said before the data are looked for, and before torch is imported.
+    checkpoint, folder = Checkpoint.load(path), Path(output)
+    check_writable(folder)
     from edgesoft.exporting import export as exporting
     from edgesoft.exporting.publish import publish
 
-    folder, stem = Path(output), exporting.stem_of(checkpoint, name)
-    check_writable(folder)
+    stem = exporting.stem_of(checkpoint, name)
+    targets = {target: folder / f"{stem}-{target}" for target in _targets(to)}
+    for place in targets.values():
+        check_free(place, overwrite=overwrite)
     if not overwrite:
         check_replaceable(folder, stem, checkpoint.card)
     if not isinstance(data, Dataset):
@@ -233,7 +267,13 @@ def export(
     has_earlier = earlier.exists()
     paths = publish(result, data, folder, overwrite=overwrite)
     removed = earlier if has_earlier and earlier not in paths else None
-    exported = Exported(result, data.input.kind, tuple(paths), removed)
+    model = paths[0] if result.int8_model is None else paths[1]
+    converted = [
+        converted
+        for target, place in targets.items()
+        for converted in convert(model, target, place, overwrite=overwrite)
+    ]
+    exported = Exported(result, data.input.kind, tuple(paths), removed, tuple(converted))
     if quantize and result.int8_model is None:
         raise Int8MissedError(exported)
     return exported
@@ -249,7 +289,7 @@ def verify(
     sha256: str | None = None,
     against: str | Path | None = None,
     data: str | None = None,
-    on_start: Callable[[Choice], object] = _ignore,
+    on_start: Callable[[Choice], object] = lambda _: None,
 ) -> VerifyReport:
     """Prove that a model file is intact and still answers as PyTorch did, as `edgesoft verify` does.
 
@@ -336,8 +376,16 @@ def convert(
     """
     from edgesoft.targets.convert import convert as write
 
-    targets = [word.strip() for word in to.split(",")] if isinstance(to, str) else list(to)
-    return write(Path(model), targets, Path(output), overwrite=overwrite)
+    return write(Path(model), _targets(to), Path(output), overwrite=overwrite)
+
+
+def _targets(names: str | Sequence[str]) -> list[str]:
+    """Names of targets, from a list or with commas between them; raises UsageError where one is none or comes twice."""
+    from edgesoft.targets.convert import check_targets
+
+    targets = [word.strip() for word in names.split(",")] if isinstance(names, str) else list(names)
+    check_targets(targets)
+    return targets
 
 
 def _settings(settings: Mapping[str, Any], config: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -358,15 +406,3 @@ def _data_settings(chosen: Mapping[str, Any]) -> DataSettings:
     from edgesoft.data.settings import DataSettings
 
     return DataSettings(**chosen)
-
-
-def _from_arrays(
-    inputs: Any, settings: DataSettings, *, name: str, y: Any, validation: Any, test: Any, **named: Any
-) -> Dataset:
-    from edgesoft.data.arrays import from_arrays
-
-    if y is None:
-        raise UsageError("inputs without labels: expected train(x, y), or the name of a data set")
-    settings.refuse("arrays", "target", "ignore_columns", "size", "colour", "root", "download")
-    splits = {"train": (inputs, y), "validation": validation, "test": test}
-    return from_arrays({part: pair for part, pair in splits.items() if pair is not None}, settings, name=name, **named)

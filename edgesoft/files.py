@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 from typing import BinaryIO
 
@@ -116,6 +117,11 @@ def open_to_read(path: Path, what: str) -> BinaryIO:
         raise EdgesoftError(f"{str(path)!a}: cannot be read ({_no_name(error)})") from error
 
 
+def is_utf16(content: bytes) -> bool:
+    """Whether text is UTF-16, which Windows PowerShell writes: by its mark, or by every other byte being zero, as in its ASCII letters."""
+    return content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0\0" in (content[0:4:2], content[1:4:2])
+
+
 def full_path(text: str) -> Path:
     """The whole path that a user means: from the root on, with their home folder for ``~``, and links followed.
 
@@ -162,25 +168,6 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):  # gone when it was renamed; unreachable when its folder could not be made
             temporary.unlink()
-
-
-def check_writable(folder: Path) -> None:
-    """Make `folder` and try to write into it, so that work of minutes does not end at a folder that nobody may write.
-
-    Raises
-    ------
-    EdgesoftError
-        It cannot be made or written.
-    """
-    probe = (
-        folder / f".edgesoft.{os.urandom(4).hex()}.staged"
-    )  # a leftover of that name is removed by `edgesoft.transaction`
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch(exist_ok=False)
-        probe.unlink()
-    except OSError as error:
-        raise EdgesoftError(f"{folder}: cannot be written ({reason(error)}). Choose another folder") from error
 
 
 def reason(error: OSError) -> str:

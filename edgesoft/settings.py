@@ -7,6 +7,7 @@ line's options, the checks of settings files and of the Python API, and docs/set
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -37,12 +38,22 @@ class Setting:
     """What was given -> the value; raises ValueError when it has another form."""
     default: str
     """The default, in words."""
-    words: str | None
-    """What messages call it; None: its name."""
     flags: str | None
     """How the option is written; None: "--" and the name."""
     is_option: bool
     """Whether the command line has it."""
+
+    def option(self, name: str) -> str:
+        """What messages call the setting of this name: its option, where it has one; "--colour or --grey" of two."""
+        if not self.is_option:
+            return name
+        return f"--{name.replace('_', '-')}" if self.flags is None else " or ".join(self.flags.split("/"))
+
+    def takes_type(self, value: object) -> bool:
+        """Whether a value has a type that a settings file or a caller may give; an integer is a number, and True is none."""
+        if type(value) is int and float in self.takes:
+            return True
+        return isinstance(value, self.takes) and isinstance(value, bool) == (bool in self.takes)
 
 
 def setting(
@@ -54,7 +65,6 @@ def setting(
     holds: Callable[[Any], bool] = lambda _: True,
     convert: Callable[[Any], Any] = lambda value: value,
     shown: str | None = None,
-    words: str | None = None,
     flags: str | None = None,
     is_option: bool = True,
 ) -> Any:
@@ -64,9 +74,9 @@ def setting(
     """
     default_words = f"{default:g}" if isinstance(default, float) else str(default)
     taken = takes if isinstance(takes, tuple) else (takes,)
-    range_words = expected or {bool: "yes or no", int: "an integer", str: "a word"}[taken[0]]
+    range_words = expected or "true or false"
     item = Setting(
-        sentence, taken, range_words, holds, convert, default_words if shown is None else shown, words, flags, is_option
+        sentence, taken, range_words, holds, convert, default_words if shown is None else shown, flags, is_option
     )
     return field(default=default, metadata={"setting": item})
 
@@ -75,7 +85,7 @@ def count(low: int, high: int = MOST, *, zero: str | None = None) -> dict[str, A
     """What `setting` takes for a whole number from `low` to `high`; `zero` says what a 0 below that means."""
     return {
         "takes": int,
-        "expected": f"{low} to {high:,}" + (f", or 0 {zero}" if zero else ""),
+        "expected": f"a whole number from {low} to {high:,}" + (f", or 0 {zero}" if zero else ""),
         "holds": lambda value: low <= value <= high or (zero is not None and value == 0),
     }
 
@@ -96,7 +106,7 @@ def check(settings: Any) -> None:
     for name, item in described(type(settings)).items():
         value = getattr(settings, name)
         if value is not None and not item.holds(value):
-            raise _out_of_range(name, item, value)
+            raise _wrong(item.option(name), item, value)
 
 
 def read_settings(kinds: Sequence[type], given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
@@ -114,7 +124,7 @@ def read_settings(kinds: Sequence[type], given: Mapping[str, Any], where: str = 
     Raises
     ------
     UsageError
-        A name is unknown, or a value has a wrong type or form.
+        A name is unknown, or a value has a wrong type or form, or is out of its range.
     """
     known = {name: item for kind in kinds for name, item in described(kind).items()}
     found: dict[str, Any] = {}
@@ -127,15 +137,15 @@ def read_settings(kinds: Sequence[type], given: Mapping[str, Any], where: str = 
         if value is None:
             continue
         item = known[name]
-        # An integer is a number; True is none.
-        is_number = float in item.takes and type(value) is int
-        if not is_number and not (isinstance(value, item.takes) and isinstance(value, bool) == (bool in item.takes)):
-            wanted = " or ".join(kind.__name__ for kind in item.takes)
-            raise UsageError(f"{where}{spelt} is {brief(value)}, expected {wanted}")
+        # Checked here too, where a message can still show what was given.
         try:
-            found[name] = float(value) if is_number else item.convert(value)
+            if not item.takes_type(value):
+                raise ValueError
+            found[name] = float(value) if item.takes == (float,) else item.convert(value)
+            if not item.holds(found[name]):
+                raise ValueError
         except (ValueError, OverflowError):
-            raise _out_of_range(name, item, value) from None
+            raise _wrong(f"{where}{spelt}" if where else item.option(name), item, value) from None
     return found
 
 
@@ -158,5 +168,19 @@ def brief(value: Any) -> str:
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
 
 
-def _out_of_range(name: str, item: Setting, value: Any) -> UsageError:
-    return UsageError(f"{item.words or name.replace('_', ' ')} {brief(value)}: expected {item.expected}")
+def whole_number(text: str) -> int:
+    """Read a whole number as everybody writes it: ASCII digits behind a sign or none.
+
+    Raises
+    ------
+    ValueError
+        It is none. Python's own `int` takes 1_000 and the digits of other scripts too.
+    """
+    if not re.fullmatch("[+-]?[0-9]{1,20}", text):
+        raise ValueError
+    return int(text)
+
+
+def _wrong(what: str, item: Setting, value: Any) -> UsageError:
+    is_text = isinstance(value, str) and str not in item.takes
+    return UsageError(f"{what} {brief(value)}: expected {item.expected}{', not text' if is_text else ''}")

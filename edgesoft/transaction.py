@@ -30,14 +30,21 @@ try:
 except ImportError:  # Windows
     flock = None  # type: ignore[assignment]
 
+HAS_LOCKS = flock is not None
 JOURNAL = ".edgesoft-journal.json"
 JOURNAL_LIMIT = 2**20  # bytes
 LOCK = ".edgesoft-lock"
 PATIENCE = 10.0
 """Seconds to wait for another writer; publishing takes a fraction of one."""
+_ATTEMPTS = 100
+"""How often a folder is made that others remove."""
 _BUSY = (errno.EAGAIN, errno.EACCES)
 _NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 _STAGED = re.compile(r"\..+\.[0-9a-f]{8}\.staged")
+
+
+class BusyError(EdgesoftError):
+    """Another edgesoft is writing into the folder."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,8 @@ class _Change:
 def locked(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
     """Make `folder`, keep other writers out of it, and finish what one that was killed has left.
 
+    A folder that was made here and is empty in the end goes again, with those above it.
+
     Parameters
     ----------
     folder
@@ -80,19 +89,38 @@ def locked(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
     Raises
     ------
     EdgesoftError
+        It cannot be made or written, or another writer does not end (`BusyError`).
+    """
+    made: list[Path] = []
+    try:
+        try:
+            descriptor = _enter(folder, patience, made)
+        except FileExistsError:
+            raise EdgesoftError(f"{folder}: expected a folder, but this is none. Choose another folder") from None
+        except OSError as error:
+            raise EdgesoftError(f"{folder}: cannot be written ({reason(error)}). Choose another folder") from error
+        try:
+            _finish_journal(folder)
+            _remove_leftovers(folder)
+            yield
+        finally:
+            _release(folder, descriptor)
+    finally:
+        for place in made:
+            with suppress(OSError):  # it holds something
+                place.rmdir()
+
+
+def check_writable(folder: Path) -> None:
+    """Try to lock `folder`, so that work of minutes does not end at one that nobody may write.
+
+    Raises
+    ------
+    EdgesoftError
         It cannot be made or written, or another writer does not end.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = _acquire(folder, patience)
-    except OSError as error:
-        raise EdgesoftError(f"{folder}: cannot be written ({reason(error)}). Choose another folder") from error
-    try:
-        _finish_journal(folder)
-        _remove_leftovers(folder)
-        yield
-    finally:
-        _release(folder, descriptor)
+    with locked(folder):
+        pass
 
 
 def settle(folder: Path) -> None:
@@ -263,6 +291,20 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _enter(folder: Path, patience: float, made: list[Path]) -> int | None:
+    """Make and lock a folder; `made` gets those that were missing."""
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            made += [place for place in (folder, *folder.parents) if not place.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+            return _acquire(folder, patience)
+        except (FileNotFoundError, FileExistsError):  # perhaps whoever had made it has removed it meanwhile
+            if not left:
+                raise
+            time.sleep(0.001)
+    raise AssertionError("the last attempt ends in one way or the other")
+
+
 def _acquire(folder: Path, patience: float, wanted: Callable[[], bool] = lambda: True) -> int | None:
     """The descriptor that holds the folder's lock; None when it is wanted no more."""
     path, deadline = folder / LOCK, time.monotonic() + patience
@@ -279,7 +321,7 @@ def _acquire(folder: Path, patience: float, wanted: Callable[[], bool] = lambda:
             raise
         os.close(descriptor)
         if time.monotonic() >= deadline:
-            raise EdgesoftError(
+            raise BusyError(
                 f"{folder}: another edgesoft is writing there. Wait until it has ended, or choose another folder"
             )
         time.sleep(0.01)

@@ -22,7 +22,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from compiled import classify, replaying
 from lecture import lecture, ours
+from rivals import RIVALS, on_table
 
 import edgesoft
 from edgesoft.inference.doctor import processor
@@ -88,6 +90,17 @@ def training(rounds: int) -> None:
     table("Training, 784-520-320-240-120-10, same cores", rows)
     faster = ratios([s for s, _ in quick], [s for s, _ in slow])
     print(f"\nTime to the lecture's accuracy: {spread(faster, 'x', 1)} shorter.")
+
+
+def tables(rounds: int) -> None:
+    """scikit-learn's tables against its own models."""
+    rows = [["table", "training time", "edgesoft float32", "edgesoft INT8", *RIVALS]]
+    for name in ("iris", "wine", "breast_cancer", "digits"):
+        seconds, accuracies = on_table(name, splits=rounds + 2)
+        means = [f"{100 * statistics.mean(values):.1f} %" for values in accuracies.values()]
+        rows.append([name, spread(seconds, " s", 1), *means])
+        say(" ".join(rows[-1]))
+    table(f"Tables, mean accuracy over {rounds + 2} splits", rows)
 
 
 # --- latency ----------------------------------------------------------------------------------------------------------
@@ -339,13 +352,59 @@ def pictures(rounds: int) -> None:
     )
 
 
+def compiled(rounds: int) -> None:
+    """The C of `edgesoft convert`: latency against a bare session, and a whole process against `edgesoft infer`."""
+    import onnxruntime
+    from PIL import Image
+
+    from edgesoft.data.mnist import load_mnist
+    from edgesoft.inference.bench import interleave
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    pixels = np.ascontiguousarray(load_mnist().test.inputs[:1])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = [["batch 1, one core", "C, gcc -O3 -march=native", "ONNX Runtime, bare `session.run`", "C takes"]]
+        for title, model in (("INT8", INT8), ("float32", FLOAT)):
+            bare = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+            seconds = interleave(
+                {
+                    "c": classify(model, folder / title, pixels),
+                    "ort": lambda bare=bare: bare.run(None, {"pixels": pixels}),
+                },
+                rounds=rounds * 40,
+                calls=100,
+            )
+            share = statistics.median(ratios(seconds["ort"], seconds["c"]))
+            rows.append([title, _microseconds(seconds["c"]), _microseconds(seconds["ort"]), f"{share:.2f} of it"])
+        table("C against ONNX Runtime, the MNIST network", rows)
+        picture = folder / "digit.png"
+        Image.fromarray(pixels[0]).save(picture)
+        infer = [str(Path(sys.executable).parent / "edgesoft"), "infer", str(picture), "--json"]
+        program = [str(replaying(INT8, folder / "program"))]
+        process(infer, ROOT)
+        pairs = [(process(program, ROOT)[0], process(infer, ROOT)[0]) for _ in range(rounds * 8)]
+    mine, theirs = [c for c, _ in pairs], [python for _, python in pairs]
+    sooner = spread(ratios(mine, theirs), "x", 0)
+    table(
+        "From the start of a process to its answers",
+        [
+            ["C, 64 golden examples", "`edgesoft infer`, one picture", "C is sooner by"],
+            [spread(mine, " s", 4), spread(theirs, " s", 3), sooner],
+        ],
+    )
+
+
 SECTIONS: dict[str, Callable[[int], None]] = {
     "training": training,
+    "tables": tables,
     "latency": latency,
     "throughput": throughput,
     "start": start,
     "export": export,
     "pictures": pictures,
+    "compiled": compiled,
 }
 
 

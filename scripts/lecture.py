@@ -22,7 +22,7 @@ def lecture(seed: int) -> tuple[float, float]:
 
     from edgesoft.data.mnist import load_mnist
     from edgesoft.data.torchvision_import import import_torchvision
-    from edgesoft.model.layers import GreyLevels
+    from edgesoft.model.scaling import GreyLevels
     from edgesoft.training.network import SoftmaxMLP
 
     mnist = load_mnist()
@@ -39,7 +39,7 @@ def lecture(seed: int) -> tuple[float, float]:
             return to_tensor(Image.fromarray(self.inputs[index])), int(self.targets[index])
 
     torch.manual_seed(seed)
-    network = SoftmaxMLP(GreyLevels(), (784, 520, 320, 240, 120, 10))
+    network = SoftmaxMLP([GreyLevels()], (784, 520, 320, 240, 120, 10))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.5)
     criterion = nn.CrossEntropyLoss()
     # The lesson trains on all 60,000 pictures and looks at the test set after each epoch; only the training is timed.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from edgesoft.data.arrays import from_arrays
 from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.inference import providers
 from edgesoft.inference.batches import classify
+from edgesoft.inference.verify import Finding
 from edgesoft.model.file import GOLDEN_KEY, open_model
 from edgesoft.model.golden import Golden
 from edgesoft.model.network import read_network
@@ -124,12 +126,49 @@ def test_whatever_is_shown_at_a_prompt_is_short(tmp_path, mnist, ready):
         run, run.dataset, run.dataset.train, run.checkpoint, exported, exported.result, exported.result.float_model,
         *exported.result.attempts, model, golden, read_network(model), edgesoft.load(exported.model), mnist, mnist.test,
         read_picture(encode_png(mnist.test.inputs[0]), PictureSpec()), reading, edgesoft.verify(exported.model),
+        run.dataset.input, run.checkpoint.card, ready.card, ready(mnist.test.inputs), model.card,
     ]  # fmt: skip
     for item in shown:
         assert len(repr(item)) < 1000, type(item)
         assert type(item).__name__ in repr(item)
     short = [item for item in shown if len(repr(item)) < 250]
-    assert len(short) >= len(shown) - 4  # a reading shows its probabilities, a report its figures
+    assert len(short) >= len(shown) - 2  # a reading shows its probabilities
+    assert repr(exported).startswith(f"Exported({str(exported.model)!r}, ")
+    changed = dataclasses.replace(edgesoft.verify(exported.model), findings=(Finding("graph", "is another"),) * 2)
+    assert repr(edgesoft.verify(exported.model)).endswith("on cpu, passed)")
+    assert repr(changed).endswith("on cpu, graph: is another and 1 more)")
+
+
+def test_results_tell_the_figures_that_one_looks_for(tmp_path):
+    run = edgesoft.train(*blobs(2), feature_names=list("wxyz"), output=tmp_path, **QUICK)
+    assert run.accuracy == run.checkpoint.card.metrics["test"]["accuracy"]
+    assert run.macro_f1 == run.checkpoint.card.metrics["test"]["macro_f1"]
+    assert run.validation_accuracy == run.best.validation_accuracy
+    assert run.labels == ("0", "1")
+    assert run.feature_names == tuple("wxyz")
+    assert f"test accuracy {100 * run.accuracy:.2f} %" in repr(run)
+    card = dataclasses.replace(run.checkpoint.card, metrics={})
+    interrupted = dataclasses.replace(
+        run, interrupted=True, checkpoint=dataclasses.replace(run.checkpoint, card=card), scores=()
+    )
+    assert interrupted.accuracy is None
+    assert "interrupted, 15 epochs, validation accuracy" in repr(interrupted)
+
+
+def test_progress_is_shown_when_asked_for_on_stderr_only(tmp_path, capsys):
+    seen = []
+    quick = {**QUICK, "epochs": 2}
+    edgesoft.train(*blobs(2), output=tmp_path / "quiet", **quick)
+    assert capsys.readouterr() == ("", "")
+    edgesoft.train(*blobs(2), output=tmp_path / "run", verbose=True, on_epoch=seen.append, name="blobs", **quick)
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert lines[0] == "blobs: 2 classes, 102 train, 18 validation, 30 test examples"
+    assert re.fullmatch(r"epoch 2/2  loss [\d.]+  validation loss [\d.]+  accuracy [\d.]+ %  [\d.]+ s", lines[-1])
+    assert [epoch.number for epoch in seen] == [1, 2]
+    with pytest.raises(UsageError, match="epochs 0: expected"):
+        edgesoft.train(*blobs(2), output=tmp_path / "none", verbose=True, epochs=0)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +207,10 @@ def test_wrong_calls_are_refused(tmp_path):
         edgesoft.train(x, y, epoch=3)
     with pytest.raises(UsageError, match="inputs without labels"):
         edgesoft.train(x)
+    with pytest.raises(UsageError, match="the data are None: expected inputs, a path or a known name"):
+        edgesoft.train(None)
+    with pytest.raises(UsageError, match="the run is None: expected a run, its folder or its checkpoint"):
+        edgesoft.export(None)
     with pytest.raises(UsageError, match=r"brings its own labels"):
         edgesoft.train("mnist", y)
     with pytest.raises(UsageError, match="--target means nothing for arrays"):

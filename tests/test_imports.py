@@ -16,15 +16,16 @@ PACKAGE = Path(edgesoft.__file__).parent
 LEVELS = [
     ("errors", "version", "escape"),
     ("files", "settings", "names"),
-    ("npz", "pages", "transaction"),
+    ("npz", "transaction"),
+    ("pages",),
     ("pictures", "tables"),
     ("model",),
     ("inference", "targets"),
     ("data",),
     ("training",),
-    ("exporting",),
-    ("api",),
-    ("cli",),
+    ("exporting", "progress"),
+    ("api", "scoring"),
+    ("cli", "sklearn"),
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 HEAVY = {"torch", "torchvision", "onnx", "onnxscript", "matplotlib", "sklearn", "scipy"}
@@ -188,7 +189,7 @@ def test_a_device_without_torch_and_onnx_runs_its_commands(exported, digit):
         ("inspect", small, "--json"),
         ("diff", small, large),
         ("--help",),
-        *((command, "--help") for command in ("train", "export", "infer", "verify", "inspect", "diff")),
+        *((command, "--help") for command in ("train", "export", "infer", "evaluate", "verify", "inspect", "diff")),
     ):
         process = blocked(*arguments)
         assert process.returncode == 0, (arguments, process.stderr)

@@ -61,6 +61,8 @@ def test_the_library_examples_run(tmp_path):
         answers.append(process.stdout)
     assert answers[0].endswith("(2, 10)\n")
     assert set(re.findall(r"'(\w+)'", answers[1])) <= {"yes", "no"}
+    assert answers[2].startswith("1.0 ('width', 'colour') Prediction('virginica' ")
+    assert float(answers[2].splitlines()[-1]) == 1
 
 
 def test_the_layout_names_every_folder():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,7 @@ def test_where_it_cannot_be_finished_nothing_is_read(folder):
 
 READ_ONLY = """
 import os, sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from edgesoft.errors import EdgesoftError
 from edgesoft.transaction import settle
@@ -197,6 +199,7 @@ def test_a_damaged_journal_is_one_line(folder, text):
 
 WRITE_FOR_EVER = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from edgesoft.transaction import locked, replace_together
 mark = sys.argv[2].encode()
@@ -248,6 +251,27 @@ def test_who_comes_second_is_told(tmp_path):
     with locked(tmp_path, patience=0):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_made_and_stays_empty_goes_again(tmp_path):
+    (tmp_path / "old").mkdir()
+    for place in ("old", "old/a/b", "new/c"):
+        with locked(tmp_path / place):
+            assert (tmp_path / place).is_dir()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["old"]
+    with locked(tmp_path / "new" / "kept"):
+        replace_together(tmp_path / "new" / "kept", {"a": b"1"})
+    assert content(tmp_path / "new" / "kept") == {"a": b"1"}
+
+
+def test_writers_of_a_folder_that_comes_and_goes_do_not_disturb_each_other(tmp_path):
+    def write(_):
+        with locked(tmp_path / "a" / "b"):
+            pass
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(100)))
+    assert not [place for place in tmp_path.rglob("*") if not place.is_dir()]
 
 
 def test_what_is_no_file_is_not_replaced(folder):

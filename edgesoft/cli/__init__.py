@@ -24,7 +24,7 @@ from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
 from edgesoft.version import __version__
 
-COMMANDS = ("train", "export", "infer", "verify", "convert", "inspect", "diff", "bench", "doctor")
+COMMANDS = ("train", "export", "infer", "evaluate", "verify", "convert", "inspect", "diff", "bench", "doctor")
 """The commands, in the order of `--help`; each is the function `command` in the module of its name."""
 
 _TRAINING = ("torch", "onnx", "matplotlib")  # what a device leaves out
@@ -32,6 +32,8 @@ _TRAINING = ("torch", "onnx", "matplotlib")  # what a device leaves out
 _PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS)
 # What it says of an output that cannot be written, which has no name.
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EAGAIN)
+# Whoever read our output has enough of it (`| head`): what a shell reports for programs that SIGPIPE ends.
+_READER_GONE = 128 + 13
 
 
 class _Command(TyperCommand):
@@ -92,9 +94,16 @@ _TYPER_ERROR: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__n
 
 
 def _load(name: str) -> TyperCommand:
+    from edgesoft.cli.options import read_strictly
+
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    alone.command(name, cls=_Command)(importlib.import_module(f"edgesoft.cli.{name}").command)
-    return typer.main.get_command(alone)  # type: ignore[return-value]
+    function = importlib.import_module(f"edgesoft.cli.{name}").command
+    # Where a docstring's lines end is no business of a terminal's, which may be narrower or wider.
+    paragraphs = [" ".join(paragraph.split()) for paragraph in function.__doc__.split("\n\n")]
+    alone.command(name, cls=_Command, help="\n\n".join(paragraphs))(function)
+    command: TyperCommand = typer.main.get_command(alone)  # type: ignore[assignment]
+    read_strictly(command)
+    return command
 
 
 app = typer.Typer(
@@ -140,8 +149,7 @@ def main() -> NoReturn:
         say("interrupted")
         _end(interrupted())
     except BrokenPipeError:
-        # Whoever read our output has enough of it (`| head`).
-        os._exit(1)
+        os._exit(_READER_GONE)
     except OSError as error:
         if not _explained(error):
             raise
@@ -153,6 +161,8 @@ def main() -> NoReturn:
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # for which it has no word
             say("interrupted")
             _end(interrupted())
+        if isinstance(end.__context__, BrokenPipeError):  # which it calls 1
+            os._exit(_READER_GONE)
         _end(end.code if isinstance(end.code, int) else 0)
     _end(0)
 
@@ -188,12 +198,15 @@ def _end(code: int) -> NoReturn:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        code = code or 1
+        code = code or _READER_GONE
     except OSError as error:
         code = code or _cannot_write(error)
     os._exit(code)
 
 
 def _cannot_write(error: OSError) -> int:
-    say(f"error: the output cannot be written ({reason(error)}). Free some space, or write elsewhere")
+    if error.errno == errno.EBADF:
+        say("error: the output cannot be written (stdout is closed). Send it somewhere: > FILE")
+    else:
+        say(f"error: the output cannot be written ({reason(error)}). Free some space, or write elsewhere")
     return 1

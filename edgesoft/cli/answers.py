@@ -101,8 +101,8 @@ class CsvAnswers:
 def _ranking(reading: Reading, labels: tuple[str, ...], top_k: int) -> list[tuple[str, float]]:
     order = reading.probabilities.argsort(kind="stable")[::-1].tolist()
     # A sigmoid head may have another threshold than one half. A class may be called as what is rejected is.
-    if not reading.rejected and labels[order[0]] != reading.label:
-        order.sort(key=lambda index: labels[index] != reading.label)
+    if not reading.rejected and order[0] != reading.index:
+        order.sort(key=lambda index: index != reading.index)
     order = order[:top_k]
     return [(labels[index], round(float(reading.probabilities[index]), 6)) for index in order]
 

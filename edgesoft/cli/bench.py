@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -13,7 +13,7 @@ from edgesoft.cli import options
 from edgesoft.cli.console import say, table
 from edgesoft.cli.render import show
 from edgesoft.errors import EdgesoftError, UsageError
-from edgesoft.settings import MOST, MOST_THREADS, brief
+from edgesoft.settings import MOST, MOST_THREADS, brief, whole_number
 
 if TYPE_CHECKING:
     from edgesoft.inference.bench import BatchResult, Candidate
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from edgesoft.model.file import ModelFile
 
 LARGEST_BATCH = 65_536
+
+Item = TypeVar("Item")
 
 
 def command(
@@ -53,7 +55,7 @@ def command(
 
     batches = _numbers(batch, "--batch", LARGEST_BATCH)
     counts = [None] if threads is None else _numbers(threads, "--threads", MOST_THREADS)
-    choices = [choose(name, device_id=device_id, tf32=tf32) for name in provider.split(",")]
+    choices = [choose(name, device_id=device_id, tf32=tf32) for name in _each_once(provider.split(","), "--provider")]
     opened = open_models(models)
     _talk(choices, opened)
     candidates = model_candidates(opened, choices, counts)
@@ -69,11 +71,22 @@ def command(
 
 
 def _numbers(text: str, option: str, most: int) -> list[int]:
-    parts = [part.strip() for part in text.split(",")]
-    digits = len(str(most))
-    if not all(part.isdecimal() and len(part) <= digits and 1 <= int(part) <= most for part in parts):
-        raise UsageError(f"{option} {brief(text)}: expected numbers from 1 to {most:,}, separated by commas: 1,32,256")
-    return [int(part) for part in parts]
+    try:
+        numbers = [whole_number(part.strip()) for part in text.split(",")]
+        if not all(1 <= number <= most for number in numbers):
+            raise ValueError
+    except ValueError:
+        raise UsageError(
+            f"{option} {brief(text)}: expected numbers from 1 to {most:,}, separated by commas: 1,32,256"
+        ) from None
+    return _each_once(numbers, option)
+
+
+def _each_once(items: list[Item], option: str) -> list[Item]:
+    double = next((item for place, item in enumerate(items) if item in items[:place]), None)
+    if double is not None:
+        raise UsageError(f"{option}: {brief(double)} stands there twice. Name each once")
+    return items
 
 
 def _talk(choices: Sequence[Choice], models: Sequence[ModelFile]) -> None:

@@ -33,6 +33,12 @@ def command(
     name: Annotated[
         str | None, typer.Option(help="Stem of the files. (default: the data set's name)", show_default=False)
     ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="c", help="Convert it too, into NAME-c beside the files: see edgesoft convert.", show_default=False
+        ),
+    ] = None,
     **settings: Any,
 ) -> None:
     """Export a trained model to ONNX, and prove that it answers like PyTorch.
@@ -46,11 +52,12 @@ def command(
 
     try:
         exported = export(
-            checkpoint,
+            ... if checkpoint is None else checkpoint,
             data,
             quantize=quantize,
             output=output,
             name=name,
+            to=() if to is None else to,
             on_start=lambda path: say(f"exporting {path}"),
             **settings,
         )
@@ -80,7 +87,7 @@ def _print(exported: Exported) -> None:
         say(f"note: INT8 gains nothing here: take {exported.model}")
     if exported.removed is not None:
         say(f"removed {exported.removed}: it belonged to the earlier model")
-    write(*map(str, exported.paths))
+    write(*map(str, exported.paths), *(str(path) for converted in exported.converted for path in converted.files))
 
 
 _HEADING = ("", "accuracy", "labels changed", "logits within", "bytes", "batch 1", "batch 256")

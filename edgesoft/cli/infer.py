@@ -12,6 +12,7 @@ import typer
 
 from edgesoft.cli import options
 from edgesoft.cli.console import say
+from edgesoft.cli.streams import unguarded
 from edgesoft.errors import UsageError
 from edgesoft.files import open_to_read
 from edgesoft.settings import MOST
@@ -31,7 +32,7 @@ def command(
         list[str] | None,
         typer.Argument(
             help="Picture files, folders, or quoted patterns; - reads one picture from standard input. For a model of tables: "
-            "CSV or TSV files.",
+            "CSV, TSV or JSON lines, also packed by gzip.",
             show_default=False,
         ),
     ] = None,
@@ -56,15 +57,7 @@ def command(
     threads: options.Threads = None,
     tf32: options.Tf32 = False,
     top_k: Annotated[int, typer.Option(help="Show this many classes.", min=1, max=MOST)] = 1,
-    reject: Annotated[
-        float | None,
-        typer.Option(
-            help='Answer "unknown" below this probability; 0 always answers. (default: the model\'s own limit)',
-            min=0,
-            max=1,
-            show_default=False,
-        ),
-    ] = None,
+    reject: options.Reject = None,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -130,9 +123,9 @@ def command(
     if quiet or is_alone or show or sys.stdout.isatty() or not sys.stderr.isatty():
         all_read = _write(readings, answers, save_seen, show=show)
     else:
-        from edgesoft.cli.progress import ReadingProgress
+        from edgesoft.progress import ReadingProgress
 
-        with ReadingProgress(quiet=False) as progress:
+        with ReadingProgress(unguarded(sys.stderr), quiet=False) as progress:
             all_read = _write(readings, answers, save_seen, show=show, on_answer=progress.on_picture)
     if not all_read:
         raise typer.Exit(1)

@@ -10,11 +10,14 @@ import typer
 
 from edgesoft.cli.console import percent, say
 from edgesoft.cli.render import show
+from edgesoft.tables.spec import TableSpec
 
 if TYPE_CHECKING:
     from edgesoft.inference.inspect import Inspection
     from edgesoft.model.card import ModelCard
     from edgesoft.model.graph import TensorSpec
+
+SHOWN_COLUMNS = 30
 
 
 def command(
@@ -63,6 +66,7 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
         ("input", ", ".join(_tensor_spec(tensor) for tensor in inspection.inputs)),
         ("outputs", ", ".join(_tensor_spec(tensor) for tensor in inspection.outputs)),
         ("preprocessing", card.input.describe()),
+        *_columns(card),
         ("head", card.head.describe()),
         ("hidden layers", f"{hidden}; {_number(inspection.parameters)} parameters"),
         (
@@ -82,6 +86,19 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
         ("golden examples", str(inspection.golden_examples)),
         *_provenance(card),
     ]
+
+
+def _columns(card: ModelCard) -> list[tuple[str, str]]:
+    """What each column of a table must hold."""
+    if not isinstance(card.input, TableSpec):
+        return []
+    columns = card.input.columns
+    lines = [
+        ("" if place else "columns", f"{column.name}: {column.describe()}")
+        for place, column in enumerate(columns[:SHOWN_COLUMNS])
+    ]
+    more = len(columns) - SHOWN_COLUMNS
+    return lines + ([("", f"and {more:,} more (--json has all)")] if more > 0 else [])
 
 
 def _provenance(card: ModelCard) -> list[tuple[str, str]]:

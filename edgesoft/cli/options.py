@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperCommand
 
-from edgesoft.settings import MOST_DEVICES, MOST_THREADS, Setting, described
+from edgesoft.settings import MOST_DEVICES, MOST_THREADS, Setting, brief, described, whole_number
+from edgesoft.tables.values import parse_number
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,6 +31,15 @@ Threads = Annotated[
         help="CPU threads. (default: one for small batches, every core for large ones)",
         min=1,
         max=MOST_THREADS,
+        show_default=False,
+    ),
+]
+Reject = Annotated[
+    float | None,
+    typer.Option(
+        help='Answer "unknown" below this probability; 0 always answers. (default: the model\'s own limit)',
+        min=0,
+        max=1,
         show_default=False,
     ),
 ]
@@ -72,3 +84,29 @@ def _option(name: str, item: Setting, heading: str | None) -> inspect.Parameter:
     return inspect.Parameter(
         name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=Annotated[kind | None, option]
     )
+
+
+def read_strictly(command: TyperCommand) -> None:
+    """Let a command take no empty text, which is a variable of the shell that is not set, and no number that only Python knows.
+
+    An empty path would be the current folder; `int` and `float` read 1_000 and the digits of every script.
+    """
+    for parameter in command.params:
+        parameter.type, kind = copy.copy(parameter.type), parameter.type
+        parameter.type.convert = _strict(kind)  # type: ignore[assignment,method-assign]
+
+
+def _strict(kind: Any) -> Callable[[Any, Any, Any], Any]:
+    is_number, is_whole = kind.name.startswith(("int", "float")), kind.name.startswith("int")
+
+    def convert(value: Any, parameter: Any, context: Any) -> Any:
+        if value == "":
+            kind.fail("it is empty.", parameter, context)
+        try:
+            if is_number and isinstance(value, str):
+                (whole_number if is_whole else parse_number)(value)
+        except ValueError:
+            kind.fail(f"{brief(value)}, expected {'a whole number' if is_whole else 'a number'}.", parameter, context)
+        return kind.convert(value, parameter, context)
+
+    return convert

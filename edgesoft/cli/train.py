@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from contextlib import ExitStack
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,17 +11,16 @@ import typer
 from edgesoft.cli.console import percent, say, table, write
 from edgesoft.cli.options import with_settings
 from edgesoft.cli.signals import interrupted
+from edgesoft.cli.streams import unguarded
 from edgesoft.data.settings import DataSettings
 from edgesoft.errors import UsageError
 from edgesoft.settings import described
 from edgesoft.training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from edgesoft.data.dataset import Dataset
-    from edgesoft.training.results import TrainResult, Watcher
+    from edgesoft.training.results import TrainResult
 
 SHOWN_CLASSES = 20
-SHOWN_FILES = 10
 
 
 @with_settings((DataSettings, "Data"), (TrainSettings, None))
@@ -49,14 +47,17 @@ def command(
     """
     from edgesoft.api import resume as go_on
     from edgesoft.api import train
+    from edgesoft.progress import Talk
 
     chosen = {name: value for name, value in settings.items() if value is not None}
-    with _Talk(chosen, quiet=quiet) as talk:
+    with Talk(chosen, unguarded(sys.stderr), quiet=quiet) as talk:
         if resume is not None:
             _refuse_beside_resume({"source": source, "config": config, "output": output, **chosen})
             result = go_on(resume, watcher=talk.watcher())
         else:
-            result = train(source, config=config, output=output, watcher=talk.watcher(), **chosen)
+            result = train(
+                ... if source is None else source, config=config, output=output, watcher=talk.watcher(), **chosen
+            )
     _print(result)
     if result.settings.head == "sigmoid":
         say(f"the sigmoid gives the probability of {result.dataset.labels[1]!r}")
@@ -79,56 +80,6 @@ def _refuse_beside_resume(given: dict[str, Any]) -> None:
             raise UsageError(
                 f"{option}: a resumed run keeps its data and settings. Leave it out, or start a new run without --resume"
             )
-
-
-class _Talk:
-    """Progress while the data are read and while the network learns, and what there is to say in between; a context manager."""
-
-    def __init__(self, chosen: dict[str, Any], *, quiet: bool) -> None:
-        self._chosen, self._quiet, self._stack = chosen, quiet, ExitStack()
-
-    def __enter__(self) -> _Talk:
-        from edgesoft.cli.progress import ReadingProgress
-
-        self._reading = self._stack.enter_context(ReadingProgress(quiet=self._quiet))
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    def watcher(self) -> Watcher:
-        """What the training tells this talk."""
-        from edgesoft.training.results import Watcher
-
-        return Watcher(
-            on_picture=self._reading.on_picture,
-            on_start=self._on_start,
-            on_batch=lambda step, loss: self._training.on_batch(step, loss),
-            on_epoch=lambda epoch: self._training.on_epoch(epoch),
-        )
-
-    def _on_start(self, dataset: Dataset, settings: TrainSettings) -> None:
-        from edgesoft.cli.progress import TrainingProgress
-        from edgesoft.training.compute import takes_outliers
-
-        self._stack.close()
-        if not self._quiet:
-            counts = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
-            say(f"{dataset.name}: {len(dataset.labels)} classes, {counts} examples")
-        for warning in dataset.warnings:
-            say(f"warning: {warning}")
-        for line in dataset.skipped[:SHOWN_FILES]:
-            say(f"left out: {line}")
-        if len(dataset.skipped) > SHOWN_FILES:
-            say(f"left out: {len(dataset.skipped) - SHOWN_FILES} more; skipped.txt in the run's folder lists them all")
-        wanted = self._chosen.get("outliers")
-        if wanted and not takes_outliers(settings, dataset.input):
-            say(
-                f"note: --outliers {wanted}: {dataset.name} with a {settings.head} head takes none, "
-                "only handwriting with softmax does"
-            )
-        batches = math.ceil(len(dataset.train) / settings.batch_size)
-        self._training = self._stack.enter_context(TrainingProgress(settings.epochs, batches, quiet=self._quiet))
 
 
 def _print(result: TrainResult) -> None:

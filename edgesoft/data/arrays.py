@@ -15,6 +15,7 @@ from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import MOST_CLASSES, check_classes, check_doubles, divide
 from edgesoft.data.tables import check_features
 from edgesoft.errors import EdgesoftError
+from edgesoft.model.given import as_array
 from edgesoft.model.inputs import InputKind, PictureInput, TableInput
 from edgesoft.names import flaw, quoted, stem
 from edgesoft.npz import read_npz
@@ -73,9 +74,9 @@ def from_arrays(
     for part, pair in splits.items():
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise EdgesoftError(f"{origin}: {part}: expected a pair of inputs and labels")
-    answers = read_labels({part: _labels(y, f"{origin}: {part}: labels") for part, (_, y) in splits.items()}, origin)
+    answers = read_labels({part: as_labels(y, f"{origin}: {part}: labels") for part, (_, y) in splits.items()}, origin)
     inputs = {
-        part: _checked_inputs(_array(x, f"{origin}: {part}: inputs"), len(answers[part]), f"{origin}: {part}")
+        part: _checked_inputs(to_array(x, f"{origin}: {part}: inputs"), len(answers[part]), f"{origin}: {part}")
         for part, (x, _) in splits.items()
     }
     shapes = {x.shape[1:] for x in inputs.values()}
@@ -87,7 +88,7 @@ def from_arrays(
     divided = {part: Split(inputs[part], targets[part]) for part in inputs}
     divided |= {part: Split(x[chosen], y[chosen]) for part, chosen in parts.items()}
     notes = check_classes({part: split.targets for part, split in divided.items()}, names, origin)
-    notes += check_doubles(divided)
+    notes += check_doubles(divided, origin, [1] * x.shape[1] if x.ndim == 2 else None)
     if x.ndim > 2:
         spec: InputKind = PictureInput(
             x.shape[1], x.shape[2], 3 if x.ndim == 4 else 1, normaliser="resize", stroke_high=0.0
@@ -109,15 +110,11 @@ def load_npz(path: Path, options: DataSettings) -> Dataset:
     EdgesoftError
         The file cannot be read, is too large, or its arrays do not fit.
     """
-    options.refuse("an .npz file", "target", "ignore_columns", "size", "colour", "root", "download")
-    arrays = read_npz(path, limit=NPZ_LIMIT, what="an .npz file of plain arrays", advice="Save it again: numpy.savez")
-    splits: dict[str, Examples] = {}
-    for part, suffixes in _SPLITS.items():
-        endings = [f"_{suffix}" for suffix in suffixes] + ([""] if part == "train" else [])
-        x = _first(arrays, [name + ending for ending in endings for name in _INPUTS])
-        y = _first(arrays, [name + ending for ending in endings for name in _TARGETS])
-        if x is not None and y is not None:
-            splits[part] = (x, y)
+    options.refuse(
+        "an .npz file", "target", "ignore_columns", "categorical", "val", "test", "size", "colour", "root", "download"
+    )
+    arrays, found = read_examples(path)
+    splits = {part or "train": pair for part, pair in found.items()}
     if "train" not in splits:
         raise EdgesoftError(
             f"{path}: has the arrays {', '.join(arrays) or '(none)'}. Expected x and y, or x_train, y_train, x_test, y_test"
@@ -132,30 +129,44 @@ def load_npz(path: Path, options: DataSettings) -> Dataset:
     )
 
 
+def read_examples(path: Path) -> tuple[Mapping[str, NDArray[Any]], dict[str | None, Examples]]:
+    """The arrays of an `.npz` file, and its inputs with their labels by split; None stands for those that belong to none.
+
+    Raises
+    ------
+    EdgesoftError
+        The file cannot be read or is too large.
+    """
+    arrays = read_npz(path, limit=NPZ_LIMIT, what="an .npz file of plain arrays", advice="Save it again: numpy.savez")
+    splits: dict[str | None, Examples] = {}
+    endings: dict[str | None, list[str]] = {None: [""]}
+    endings |= {part: [f"_{suffix}" for suffix in suffixes] for part, suffixes in _SPLITS.items()}
+    for part, ends in endings.items():
+        x = _first(arrays, [name + ending for ending in ends for name in _INPUTS])
+        y = _first(arrays, [name + ending for ending in ends for name in _TARGETS])
+        if x is not None and y is not None:
+            splits[part] = (x, y)
+    return arrays, splits
+
+
 def _first(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> NDArray[Any] | None:
     return next((arrays[name] for name in names if name in arrays), None)
 
 
-def _array(values: Any, where: str) -> NDArray[Any]:
-    """A numpy array of numbers or words; a torch tensor is fetched from wherever it lies."""
+def to_array(values: Any, where: str) -> NDArray[Any]:
+    """A numpy array `[n, ...]` of numbers or words; a torch tensor is fetched from wherever it lies."""
     try:
-        if hasattr(values, "detach"):
-            values = values.detach().cpu().numpy()
-        array = np.asarray(values)
-    except (ValueError, TypeError, RuntimeError, OverflowError) as error:  # ragged lists, sparse tensors
-        detail = " ".join(str(error).split())[:200]
-        raise EdgesoftError(f"{where}: cannot be made an array ({detail}). Expected rows of equal length") from error
+        array = as_array(values)
+    except EdgesoftError as error:
+        raise EdgesoftError(f"{where}: {error}") from error
     if not array.ndim:
         raise EdgesoftError(f"{where}: expected an array [n, ...], got a single value")
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise EdgesoftError(
-            f"{where}: {int(np.ma.getmaskarray(values).sum()):,} values are masked. Fill them in or remove these rows"
-        )
     return array
 
 
-def _labels(values: Any, where: str) -> Any:
-    return values if isinstance(values, list | tuple) else _array(values, where)
+def as_labels(values: Any, where: str) -> Any:
+    """A list as it is, anything else as `to_array` makes it: numpy would make one type of a list's labels."""
+    return values if isinstance(values, list | tuple) else to_array(values, where)
 
 
 def _checked_inputs(x: NDArray[Any], labels: int, where: str) -> NDArray[Any]:

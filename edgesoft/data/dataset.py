@@ -85,6 +85,6 @@ class Dataset:
         return digest.hexdigest()
 
     @cached_property
-    def first_layer(self) -> Layer:
+    def first_layers(self) -> tuple[Layer, ...]:
         """What brings the raw inputs into a network's range, fitted to the training split."""
-        return self.input.first_layer(self.train.inputs)
+        return self.input.first_layers(self.train.inputs)

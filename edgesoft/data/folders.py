@@ -72,7 +72,7 @@ def load_folder(
     EdgesoftError
         The folder holds no classes, a class holds no readable picture, or the pictures do not fit on the disk.
     """
-    options.refuse("a folder of pictures", "target", "ignore_columns", "root", "download")
+    options.refuse("a folder of pictures", "target", "ignore_columns", "categorical", "val", "test", "root", "download")
     height, width = options.size or SIZE
     spec = PictureInput(height, width, channels=3 if options.colour else 1, normaliser="resize", stroke_high=0.0)
     labels, listings, notes = _list_files(path)
@@ -88,18 +88,18 @@ def load_folder(
         total = len(skipped) + sum(map(len, splits.values()))
         notes.append(f"files that cannot be read as pictures and are left out: {len(skipped):,} of {total:,}")
     notes += check_classes({name: split.targets for name, split in splits.items()}, labels, path)
-    notes += check_doubles(splits)
+    notes += check_doubles(splits, path)
     return Dataset.of(path.resolve().name, labels, spec, splits, warnings=notes, skipped=skipped)
 
 
 def _list_files(path: Path) -> tuple[list[str], dict[str, _Listing], list[str]]:
     """The class names, the files of each split, and what is odd."""
-    folders = _subfolders(path)
+    folders = subfolders(path)
     named = {SPLIT_NAMES[name.lower()]: folder for name, folder in folders.items() if name.lower() in SPLIT_NAMES}
     # A class may be called "train" or "test" too: only folders of folders are splits.
-    is_divided = len(named) == len(folders) and "train" in named and bool(_subfolders(named["train"]))
+    is_divided = len(named) == len(folders) and "train" in named and bool(subfolders(named["train"]))
     roots = named if is_divided else {"train": path}
-    labels = sorted(_subfolders(roots["train"]))
+    labels = sorted(subfolders(roots["train"]))
     if not labels:
         raise EdgesoftError(
             f"{path}: holds no folders of pictures. Expected one subfolder a class, or train/, val/ and test/ with those inside"
@@ -108,13 +108,13 @@ def _list_files(path: Path) -> tuple[list[str], dict[str, _Listing], list[str]]:
     notes, listings = [], {}
     for name, root in roots.items():
         known = {same(label): label for label in labels}
-        classes = {known.get(same(folder), folder): place for folder, place in _subfolders(root).items()}
+        classes = {known.get(same(folder), folder): place for folder, place in subfolders(root).items()}
         strange = sorted(set(classes) - set(labels))
         if strange:
             raise EdgesoftError(
                 f"{classes[strange[0]]}: no such class in the training split, which has {', '.join(labels)}"
             )
-        files = [list(_files(classes[label])) if label in classes else [] for label in labels]
+        files = [list(files_in(classes[label])) if label in classes else [] for label in labels]
         if name == "train":
             for label, members in zip(labels, files, strict=True):
                 if not members:
@@ -127,7 +127,14 @@ def _list_files(path: Path) -> tuple[list[str], dict[str, _Listing], list[str]]:
     return labels, listings, notes
 
 
-def _subfolders(path: Path) -> dict[str, Path]:
+def subfolders(path: Path) -> dict[str, Path]:
+    """Name -> folder, of those in a folder: their names are those of classes or splits.
+
+    Raises
+    ------
+    EdgesoftError
+        It cannot be read, or a name can be no class.
+    """
     try:
         folders = {entry.name: entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
     except FileNotFoundError:
@@ -136,10 +143,16 @@ def _subfolders(path: Path) -> dict[str, Path]:
         raise EdgesoftError(f"{path}: cannot be read ({reason(error)})") from error
     if (wrong := fault(sorted(folders), "class", "classes")) is not None:
         raise EdgesoftError(f"{path}: {wrong}. Rename its folder")
+    seen: dict[tuple[int, int], Path] = {}
+    for _, place in sorted(folders.items()):
+        status = place.stat()
+        first = seen.setdefault((status.st_dev, status.st_ino), place)
+        if first is not place:
+            raise EdgesoftError(f"{first} and {place}: are one folder, by a link. Remove one of them")
     return folders
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_in(folder: Path) -> Iterator[Path]:
     """All files below a folder, in one order everywhere."""
     return iter(sorted(file for file in map(Path, files_below(str(folder))) if not _is_ignored(file)))
 

@@ -16,8 +16,10 @@ from edgesoft.data.settings import DataSettings
 from edgesoft.data.tables import load_table
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import full_path
+from edgesoft.tables.lines import kind_of
 
-TABLE_FILES = (".csv", ".tsv", ".parquet", ".pq")
+TABLE_FILES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq", ".feather", ".arrow")
+"""How tables are named, also with ``.gz`` after it; other files are looked into."""
 
 
 def load_dataset(options: DataSettings, *, on_picture: Callable[[int, int], object] = lambda *_: None) -> Dataset:
@@ -46,9 +48,10 @@ def load_dataset(options: DataSettings, *, on_picture: Callable[[int, int], obje
         found = replace(options, root=str(full_path(options.root)))
         dataset = load_named_set(options.source, found)
         return replace(dataset, options=replace(found, download=False))
-    found = replace(options, source=str(full_path(options.source)))
+    val, test = (None if file is None else str(full_path(file)) for file in (options.val, options.test))
+    found = replace(options, source=str(full_path(options.source)), val=val, test=test)
     path = Path(options.source).expanduser()
-    if path.is_dir() and path.suffix.lower() in (*TABLE_FILES, ".npz"):
+    if path.is_dir() and path.suffix.lower() in (*TABLE_FILES, ".npz", ".gz"):
         raise EdgesoftError(
             f"{path}: expected a file, but this is a folder. Name a file in it; if these are pictures, rename the folder"
         )
@@ -56,14 +59,19 @@ def load_dataset(options: DataSettings, *, on_picture: Callable[[int, int], obje
         dataset = load_folder(path, options, on_picture=on_picture)
     elif path.suffix.lower() == ".npz":
         dataset = load_npz(path, options)
-    elif path.suffix.lower() in TABLE_FILES:
+    elif kind_of(path) in TABLE_FILES or path.is_file():
         dataset = load_table(path, options)
     else:
-        names = ("mnist", *SETS)
-        close = difflib.get_close_matches(options.source, names, 1)
-        hint = f"Did you mean {close[0]}?" if close else f"Known sets: {', '.join(names)}"
-        raise EdgesoftError(
-            f"{options.source}: no such data set. Expected a known set, a folder of pictures, or a .csv, .tsv, .npz or .parquet "
-            f"file. {hint}"
-        )
+        raise _unknown(options.source)
     return replace(dataset, options=found)
+
+
+def _unknown(source: str) -> EdgesoftError:
+    """What to say of a source that does not exist."""
+    expected = "Expected a known set, a folder of pictures, or a .csv, .tsv, .jsonl, .npz, .parquet or .feather file"
+    names, path = ("mnist", *SETS), Path(source)
+    close = difflib.get_close_matches(source, names, 1)
+    if not close and (path.suffix or len(path.parts) > 1):
+        return EdgesoftError(f"{source}: no such file or folder. {expected}")
+    hint = f"Did you mean {close[0]}?" if close else f"Known sets: {', '.join(names)}"
+    return EdgesoftError(f"{source}: no such data set. {expected}. {hint}")

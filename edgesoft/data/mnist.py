@@ -28,7 +28,19 @@ def load_mnist(options: DataSettings = DataSettings(), *, file: Path = FILE) -> 
     EdgesoftError
         The embedded file is missing or damaged.
     """
-    options.refuse("mnist", "target", "ignore_columns", "size", "colour", "test_split", "root", "download")
+    options.refuse(
+        "mnist",
+        "target",
+        "ignore_columns",
+        "categorical",
+        "val",
+        "test",
+        "size",
+        "colour",
+        "test_split",
+        "root",
+        "download",
+    )
     content = read_bytes(file, limit=32 * 2**20, what="the embedded MNIST")
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise EdgesoftError(f"{file}: the embedded MNIST does not match its digest. Install edgesoft again")

@@ -172,7 +172,7 @@ def load_named_set(name: str, options: DataSettings) -> Dataset:
     EdgesoftError
         An archive is not there, is another, or cannot be fetched: the message says which belong where.
     """
-    options.refuse(name, "target", "ignore_columns", "size", "colour", "test_split")
+    options.refuse(name, "target", "ignore_columns", "categorical", "val", "test", "size", "colour", "test_split")
     described = SETS[name]
     folder = Path(options.root) / described.folder
     if options.download:

@@ -1,30 +1,23 @@
-"""Parquet files, row by row, by way of pyarrow.
+"""Parquet files, row by row, by way of pyarrow; what a file says of itself is held against the limits before anything is read.
 
-A file of a kilobyte may hold billions of rows, or one long text a million times. What the file says of itself is held against the limits
-before anything is read, and text stays in its dictionary until its length is known.
+Over some damaged files pyarrow ends the whole process, without an error that could be caught; so another one reads each file first.
 """
 
 from __future__ import annotations
 
+import json
 import stat
-from collections.abc import Callable, Collection, Iterator
+import subprocess
+import sys
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from edgesoft.data.arrow import CELLS_AT_ONCE, LARGEST_CHUNK, Rows, check_size, check_types, records
 from edgesoft.errors import EdgesoftError
 from edgesoft.names import BLANKS
+from edgesoft.tables.records import Record
 from edgesoft.tables.spec import TableError
-from edgesoft.tables.text import LONGEST_CELL, MOST_CELLS, Record
-
-MOST_NUMBERS = 2**30
-"""Rows times columns."""
-LARGEST_CHUNK = 2**28
-"""Most bytes that a column may take in one row group, unpacked: about so much is in memory at once."""
-CELLS_AT_ONCE = 2**18
-"""Cells that are unpacked at once."""
-
-Rows = Callable[[Collection[int]], Iterator[Record]]
-"""The records of a file, the names of the columns first; columns of the given places may come empty."""
 
 
 def parquet_rows(path: Path) -> Rows:
@@ -41,7 +34,10 @@ def parquet_rows(path: Path) -> Rows:
     except ImportError:
         raise EdgesoftError(f"{path}: reading Parquet needs pyarrow. Install it: pip install pyarrow") from None
 
+    is_tried = False
+
     def rows(left_out: Collection[int]) -> Iterator[Record]:
+        nonlocal is_tried
         try:
             if not stat.S_ISREG(path.stat().st_mode):  # pyarrow would wait for a pipe
                 raise TableError(f"{path}: expected a Parquet file, but this is a folder, pipe or device")
@@ -49,6 +45,9 @@ def parquet_rows(path: Path) -> Rows:
                 names = list(file.schema_arrow.names)
                 yield Record(0, [name.strip(BLANKS) for name in names])
                 taken = [place for place in range(len(names)) if place not in left_out]
+                if not is_tried:
+                    _try_elsewhere(path, taken)
+                    is_tried = True
                 _check(file.metadata, file.schema_arrow, taken, path)
                 yield from _records(path, file.schema_arrow, taken)
         except FileNotFoundError:
@@ -61,28 +60,33 @@ def parquet_rows(path: Path) -> Rows:
     return rows
 
 
+def _try_elsewhere(path: Path, taken: list[int]) -> None:
+    """Let a process of its own read the file, and see whether it lives; what is wrong beside is said when the file is read here."""
+    # -P: what lies in the current folder must not be taken for a module.
+    script = "import json, sys; from edgesoft.data.parquet import trial; trial(sys.argv[1], json.load(sys.stdin))"
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, "-P", "-c", script, str(path)], input=json.dumps(taken).encode(), capture_output=True
+    )
+    if ended.returncode not in (0, 1):
+        raise TableError(
+            f"{path}: cannot be read as Parquet (damaged or encrypted: pyarrow breaks down over it). Write it again"
+        )
+
+
+def trial(path: str, taken: list[int]) -> None:
+    """All that pyarrow does with a file, for `_try_elsewhere`."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
+        _check(file.metadata, file.schema_arrow, taken, Path(path))
+        for _ in _batches(Path(path), file.schema_arrow, taken):
+            pass
+
+
 def _check(metadata: Any, schema: Any, taken: list[int], path: Path) -> None:
     """Hold what the file says of itself against the limits."""
-    from pyarrow import types
-
-    if len(schema.names) >= MOST_CELLS:
-        raise TableError(f"{path}: has {len(schema.names):,} columns. Expected at most {MOST_CELLS:,}")
-    if metadata.num_rows * len(taken) > MOST_NUMBERS:
-        raise TableError(
-            f"{path}: {metadata.num_rows:,} rows of {len(taken):,} columns are more than {MOST_NUMBERS:,} values. Take a sample of the rows"
-        )
-    for place in taken:
-        kind = schema.field(place).type
-        kind = kind.value_type if types.is_dictionary(kind) else kind
-        readable = (
-            types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_string, types.is_large_string,
-            types.is_string_view, types.is_date, types.is_timestamp, types.is_time, types.is_duration, types.is_null,
-        )  # fmt: skip
-        if not any(holds(kind) for holds in readable):
-            name = schema.names[place]
-            raise TableError(
-                f"{path}: column {name!r} holds {str(kind)[:60]}. Expected numbers or text; leave it out: --ignore-columns {name}"
-            )
+    check_size(metadata.num_rows, schema, taken, path)
+    check_types(schema, taken, path)
     # One leaf a column, because none is nested; the leaves of columns that are left out may be many.
     wanted = {schema.names[place] for place in taken}
     for group in range(metadata.num_row_groups):
@@ -96,8 +100,8 @@ def _check(metadata: Any, schema: Any, taken: list[int], path: Path) -> None:
                 )
 
 
-def _records(path: Path, schema: Any, taken: list[int]) -> Iterator[Record]:
-    """One record after the other, with the cells of the columns at the places `taken`."""
+def _batches(path: Path, schema: Any, taken: list[int]) -> Iterator[Any]:
+    """The columns at the places `taken`, some rows at a time."""
     from pyarrow import parquet, types
 
     names = [schema.names[place] for place in taken]
@@ -107,33 +111,16 @@ def _records(path: Path, schema: Any, taken: list[int]) -> Iterator[Record]:
         if types.is_string(schema.field(name).type) or types.is_large_string(schema.field(name).type)
     ]
     size = max(1, CELLS_AT_ONCE // max(1, len(taken)))
-    line = 0
     with parquet.ParquetFile(path, read_dictionary=in_dictionary, pre_buffer=False, buffer_size=2**20) as file:
         for batch in file.iter_batches(batch_size=size, columns=names, use_threads=False):
-            columns = [_cells(batch.column(name), f"{path}: column {name!r}") for name in names]
-            for row in range(batch.num_rows):
-                line += 1
-                cells = [""] * len(schema.names)
-                for place, column in zip(taken, columns, strict=True):
-                    cells[place] = column[row]
-                yield Record(line, cells)
+            for column in batch.columns:
+                column.validate(full=True)  # a damaged file may point beyond its dictionary
+            yield batch
 
 
-def _cells(column: Any, where: str) -> list[str]:
-    """The cells of one column in a batch, as a text file would have them."""
-    from pyarrow import DictionaryArray, compute, string, types
-
-    column.validate(full=True)  # a damaged file may point beyond its dictionary
-    if isinstance(column, DictionaryArray):
-        words = _cells(column.dictionary, where)
-        return ["" if code is None else words[code] for code in column.indices.to_pylist()]
-    kind = column.type
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        longest = compute.max(compute.binary_length(column)).as_py() or 0
-        if longest > LONGEST_CELL:
-            raise TableError(
-                f"{where} has a cell of {longest:,} bytes. Expected at most {LONGEST_CELL:,}: leave the column out"
-            )
-    elif types.is_temporal(kind):  # Python's own dates end with the year 9999
-        column = column.cast(string())
-    return ["" if value is None else str(value).strip(BLANKS) for value in column.to_pylist()]
+def _records(path: Path, schema: Any, taken: list[int]) -> Iterator[Record]:
+    """One record after the other, with the cells of the columns at the places `taken`."""
+    line = 0
+    for batch in _batches(path, schema, taken):
+        yield from records(batch, schema.names, taken, line, path)
+        line += batch.num_rows

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgesoft.errors import UsageError
 from edgesoft.names import flaw
-from edgesoft.settings import check, described, setting
+from edgesoft.settings import check, described, setting, whole_number
 
 LARGEST_SIDE = 1024
 
@@ -18,16 +19,20 @@ def _size(given: str | int | list[int] | tuple[int, ...]) -> tuple[int, int]:
         if len(given) != 2 or not all(type(side) is int for side in given):
             raise ValueError
         return given[0], given[1]
-    parts = str(given).lower().split("x")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts):
+    sides = [whole_number(part) for part in str(given).lower().split("x")]
+    if len(sides) > 2:
         raise ValueError
-    return int(parts[-1]), int(parts[0])
+    return sides[-1], sides[0]
 
 
 def _columns(given: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
-    """Names, or one text with commas between them."""
+    """Names, or one text with commas between them; a name with a comma of its own stands in double quotes, as in CSV."""
     if isinstance(given, str):
-        return tuple(name.strip() for name in given.split(","))
+        try:
+            names = next(csv.reader([given], skipinitialspace=True, strict=True), [""])
+        except csv.Error:
+            raise ValueError from None
+        return tuple(name.strip() for name in names)
     if not all(isinstance(name, str) for name in given):
         raise ValueError
     return tuple(given)
@@ -54,7 +59,7 @@ class DataSettings:
 
     source: str = setting(
         "mnist",
-        "A known set (mnist, fashion-mnist, ...), a folder with one subfolder a class, or a table: .csv, .tsv, .npz, .parquet",
+        "A known set (mnist, fashion-mnist, ...), a folder with one subfolder a class, or a table (.csv, .jsonl, .npz, .parquet, ...)",
         takes=str,
         expected="a name or a path",
         holds=_is_path,
@@ -77,6 +82,31 @@ class DataSettings:
         convert=_columns,
         shown="",
     )
+    categorical: tuple[str, ...] = setting(
+        (),
+        "Columns whose numbers are codes, not quantities, with commas between them: every number becomes a category",
+        takes=(str, list, tuple),
+        expected="names of columns",
+        holds=lambda names: all(flaw(name) is None for name in names),
+        convert=_columns,
+        shown="",
+    )
+    val: str | None = setting(
+        None,
+        "A second table, whose rows choose the best epoch",
+        takes=str,
+        expected="a path",
+        holds=_is_path,
+        shown="rows held out",
+    )
+    test: str | None = setting(
+        None,
+        "A second table, whose rows judge the model",
+        takes=str,
+        expected="a path",
+        holds=_is_path,
+        shown="rows held out",
+    )
     size: tuple[int, int] | None = setting(
         None,
         'Pixels that pictures are scaled to: "32" or "64x48" (width x height)',
@@ -85,7 +115,6 @@ class DataSettings:
         holds=lambda size: all(1 <= side <= LARGEST_SIDE for side in size),
         convert=_size,
         shown="32",
-        words="--size",
     )
     colour: bool | None = setting(
         None, "Read pictures from a folder in colour", takes=bool, shown="grey", flags="--colour/--grey"
@@ -97,7 +126,6 @@ class DataSettings:
         expected="a share between 0 and 1, such as 0.15",
         holds=_share,
         shown="0.15; 0.1 of 10,000 or more",
-        words="--val-split",
     )
     test_split: float | None = setting(
         None,
@@ -106,13 +134,12 @@ class DataSettings:
         expected="a share between 0 and 1, such as 0.15",
         holds=_share,
         shown="0.2",
-        words="--test-split",
     )
     split_seed: int = setting(
         0,
         "Decides which examples are held out",
         takes=int,
-        expected="an integer from 0 to 2^63 - 1",
+        expected="a whole number from 0 to 2^63 - 1",
         holds=lambda value: 0 <= value < 2**63,
         shown="the seed of the training",
         is_option=False,
@@ -139,6 +166,5 @@ class DataSettings:
         """
         for name in names:
             if getattr(self, name) != getattr(DataSettings, name):
-                flags = described(DataSettings)[name].flags or f"--{name.replace('_', '-')}"
-                option = " or ".join(reversed(flags.split("/")))
+                option = described(DataSettings)[name].option(name)
                 raise UsageError(f"{option} means nothing for {what}. Leave it out")

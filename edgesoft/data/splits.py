@@ -20,6 +20,10 @@ MOST_CLASSES = 1000
 """Classes that a classifier may have; more different labels than that are a quantity or a number of the example."""
 UNBALANCED = 2.0
 """From this ratio between the largest and the smallest class on, the difference is reported."""
+BY_CHANCE = 0.001
+"""Expected copies of a row in the training split, below which a copy is no chance."""
+WORTH_TELLING = 0.01
+"""Share of a table's split from which on copies are reported: columns do have to do with each other, and fewer flatter little."""
 
 Indices = NDArray[np.int64]
 
@@ -138,24 +142,61 @@ def check_class_count(labels: Sequence[str], origin: object) -> None:
         )
 
 
-def check_doubles(splits: Mapping[str, Split]) -> list[str]:
-    """Count the examples of the other splits that stand in the training split too, byte for byte.
+def check_doubles(splits: Mapping[str, Split], origin: object, widths: Sequence[int] | None = None) -> list[str]:
+    """Count the examples of the other splits that stand in the training split too, byte for byte, where chance does not explain it.
+
+    Short rows of few values repeat by chance. A row counts when not even `BY_CHANCE` training rows are expected to be like it, if its
+    columns had nothing to do with each other.
+
+    Parameters
+    ----------
+    splits
+        Name -> split.
+    origin
+        Whose they are, for the message.
+    widths
+        How many features each column of a table has; None for pictures, which are too long to repeat.
 
     Returns
     -------
     list
         One sentence for each split with such examples.
+
+    Raises
+    ------
+    EdgesoftError
+        All training examples are the same.
     """
-    known = {_digest(example) for example in splits["train"].inputs}
+    training = splits["train"].inputs
+    known = {_digest(example) for example in training}
+    if len(known) == 1:
+        raise EdgesoftError(f"{origin}: all training examples hold the same values: nothing tells the classes apart")
     notes = []
     for name in ("validation", "test"):
-        doubles = sum(_digest(example) in known for example in splits[name].inputs)
+        found = [place for place, example in enumerate(splits[name].inputs) if _digest(example) in known]
+        doubles = len(found)
+        if widths is not None and found:
+            doubles = int((_expected(training, splits[name].inputs[found], widths) < BY_CHANCE).sum())
+            doubles = doubles if doubles >= WORTH_TELLING * len(splits[name]) else 0
         if doubles:
             notes.append(
                 f"{doubles:,} of {len(splits[name]):,} examples of the {name} split stand in the training split too: "
                 "its accuracy flatters"
             )
     return notes
+
+
+def _expected(training: NDArray[np.float32], rows: NDArray[np.float32], widths: Sequence[int]) -> NDArray[np.float64]:
+    """How many training rows would be like each of `rows`, all of which stand among them, if the columns were independent."""
+    expected = np.full(len(rows), float(len(training)))
+    start = 0
+    for width in widths:
+        columns = slice(start, start + width)
+        together = np.ascontiguousarray(np.concatenate([training[:, columns], rows[:, columns]])).view(f"V{4 * width}")
+        _, places, counts = np.unique(together[:, 0], return_inverse=True, return_counts=True)
+        expected *= (counts[places[len(training) :]] / len(together)).reshape(-1)
+        start += width
+    return expected
 
 
 def _digest(example: NDArray[np.generic]) -> bytes:

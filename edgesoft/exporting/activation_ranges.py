@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.model.layers import Layer, Relu, Value, to_float
+from edgesoft.model.layers import Layer, Relu
+from edgesoft.model.values import Value, to_float
 
 BATCH_SIZE = 1000
 SAMPLE = 2000

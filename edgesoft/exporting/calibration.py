@@ -5,12 +5,11 @@ Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.inference.rejection import energy_score
+from edgesoft.inference.scores import Reliability
 from edgesoft.model.card import Rejection
 from edgesoft.model.heads import Logits, softmax
 
@@ -24,23 +23,6 @@ EVEN_CONFIDENCE = 0.5
 """Where an answer is as often wrong as right."""
 EVEN_ENERGY_SCORE = 0.0
 """Where, to a network that learned from outliers, "none of the classes" is as probable as all of them together."""
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """Confidence against accuracy, in equal bins of confidence."""
-
-    counts: NDArray[np.int64]
-    """int64 `[bins]`, how many answers fall into each bin."""
-    confidences: NDArray[np.float64]
-    """float64 `[bins]`, mean confidence in each bin; 0 where it is empty."""
-    accuracies: NDArray[np.float64]
-    """float64 `[bins]`, fraction answered rightly; 0 where it is empty."""
-
-    @property
-    def expected_calibration_error(self) -> float:
-        """Mean gap between confidence and accuracy, weighted by the answers in each bin, as a fraction."""
-        return float(np.sum(self.counts * np.abs(self.confidences - self.accuracies)) / self.counts.sum())
 
 
 def reliability(logits: Logits, targets: NDArray[np.int64], *, temperature: float = 1.0) -> Reliability:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgesoft.exporting.calibration import Reliability
+from edgesoft.inference.scores import Reliability
 from edgesoft.training.charts import BLUE, GREY, ORANGE, default_style, draw, new_figure
 
 

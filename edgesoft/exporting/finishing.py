@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgesoft.exporting.activation_ranges import activation_quantiles
-from edgesoft.exporting.quantize import largest_weights
+from edgesoft.exporting.quantize import first_product, largest_weights
 from edgesoft.model.card import Scheme
-from edgesoft.model.layers import ACTIVATION_LEVELS, UNIT_SCALE, Integers, Layer, Linear, Quantize, Value, to_float
+from edgesoft.model.layers import Layer, Linear, Quantize
+from edgesoft.model.values import ACTIVATION_LEVELS, UNIT_SCALE, Integers, Value, to_float
 from edgesoft.training.compute import cpu_threads
 from edgesoft.training.network import SoftmaxMLP
 
@@ -74,7 +75,7 @@ def finish(
     inputs
         Training examples `[n, ...]`, raw.
     """
-    start = next(index for index, layer in enumerate(layers) if isinstance(layer, Linear))
+    start = first_product(layers)
     linears = [layer for layer in layers if isinstance(layer, Linear)]
     network = _Rounded(linears, activation_quantiles(teacher, inputs, USUAL), scheme)
     steps = min(MOST_STEPS, max(FEWEST_STEPS, WORK // sum(linear.weight.size for linear in linears)))

@@ -59,10 +59,10 @@ class Gate:
         if not math.isfinite(parity.max_logit_difference):
             failures.append("logits that are not finite")
         drop = 100 * (parity.accuracy_drop or 0.0)
-        if not drop <= self.max_drop + 1e-9 and parity.loss_p_value < SIGNIFICANCE:
+        if not drop <= self.max_drop + 1e-9 and parity.paired.loss_p_value < SIGNIFICANCE:
             failures.append(
                 f"accuracy drops by {drop:.2f} points, allowed {self.max_drop:g}, and chance explains no such loss "
-                f"(p = {parity.loss_p_value:.1g}: {parity.lost} lost, {parity.won} won)"
+                f"(p = {parity.paired.loss_p_value:.1g}: {parity.lost} lost, {parity.won} won)"
             )
         return failures
 

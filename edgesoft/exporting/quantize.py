@@ -20,16 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.model.card import Scheme
-from edgesoft.model.layers import (
-    ACTIVATION_LEVELS,
-    UNIT_SCALE,
-    GreyLevels,
-    Layer,
-    Linear,
-    Quantize,
-    QuantizedLinear,
-    Scale,
-)
+from edgesoft.model.layers import Layer, Linear, Quantize, QuantizedLinear
+from edgesoft.model.scaling import GreyLevels, Scale
+from edgesoft.model.values import ACTIVATION_LEVELS, UNIT_SCALE, Value, to_float
 
 TAIL = 0.001
 """Share of a feature's values that its range leaves out at either end: none among fewer than a thousand.
@@ -42,7 +35,7 @@ SMALLEST_SCALE = np.float32(2.0**-100)
 
 
 def over_unit_range(layers: Sequence[Layer], inputs: NDArray[Any]) -> tuple[Layer, ...]:
-    """The same network on features that are scaled to their own range; a network of pictures as it is.
+    """The same network with one more layer before its first product, which scales each feature to its own range; pictures as they are.
 
     One scale for all inputs, as an integer matrix product needs, then resolves each feature over its own range, without its
     tails: values beyond it are taken for its nearest end.
@@ -54,14 +47,23 @@ def over_unit_range(layers: Sequence[Layer], inputs: NDArray[Any]) -> tuple[Laye
     inputs
         float32 `[n, features]`, the calibration examples, raw.
     """
-    scale, linear, *rest = layers
-    if not (isinstance(scale, Scale) and isinstance(linear, Linear)):
+    start = first_product(layers)
+    linear = layers[start]
+    if isinstance(layers[0], GreyLevels) or not isinstance(linear, Linear):
         return tuple(layers)
-    unit = Scale.to_unit_range(inputs, beyond=int(TAIL * len(inputs)))
-    factor = scale.factor.astype(np.float64)
-    weight = linear.weight * (factor / unit.factor)
-    bias = linear.bias + linear.weight @ ((unit.offset - scale.offset.astype(np.float64)) * factor)
-    return (unit, Linear(weight.astype(np.float32), bias.astype(np.float32)), *rest)
+    x: Value = inputs
+    for layer in layers[:start]:
+        x = layer.apply(x)
+    unit = Scale.to_unit_range(to_float(x), beyond=int(TAIL * len(inputs)))
+    weight = linear.weight / unit.factor.astype(np.float64)
+    bias = linear.bias + linear.weight @ unit.offset.astype(np.float64)
+    rounded = Linear(weight.astype(np.float32), bias.astype(np.float32))
+    return (*layers[:start], unit, rounded, *layers[start + 1 :])
+
+
+def first_product(layers: Sequence[Layer]) -> int:
+    """Place of the first layer with weights."""
+    return next(place for place, layer in enumerate(layers) if isinstance(layer, Linear))
 
 
 def quantize(

@@ -11,11 +11,11 @@ from edgesoft.exporting.charts import reliability
 from edgesoft.exporting.gate import paired_words
 from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
 from edgesoft.inference.parity import LabelChange, wilson_interval
+from edgesoft.inference.scores import count_confusion
 from edgesoft.model.inputs import InputKind
 from edgesoft.pages import render
 from edgesoft.pictures import encode_png
 from edgesoft.training.charts import confusion_matrix
-from edgesoft.training.scores import count_confusion
 
 SHOWN_CHANGES = 60
 SHOWN_FEATURES = 8

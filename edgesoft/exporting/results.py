@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.errors import GateMissedError
-from edgesoft.exporting.calibration import Reliability
 from edgesoft.inference.parity import Parity
+from edgesoft.inference.scores import Reliability
 from edgesoft.model.card import Precision
 from edgesoft.model.heads import Logits
 from edgesoft.pages import render
+from edgesoft.targets.convert import Converted
 
 BENCH_BATCHES = (1, 256)
 """Batch sizes at which the files of one export are timed."""
@@ -127,7 +128,7 @@ class ExportResult:
         return render("notebook.html", name=self.name, lines=[], place=None, heading=heading, rows=rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exported:
     """Files that were published, and what was measured on them."""
 
@@ -138,11 +139,20 @@ class Exported:
     """Float model, INT8 model where one was made, report as JSON and as a page."""
     removed: Path | None = None
     """The INT8 file of an earlier model, where this one has none."""
+    converted: tuple[Converted, ...] = ()
+    """Folders for where there is no Python."""
 
     @property
     def model(self) -> Path:
         """The file for devices: INT8 where it is worth it, else float. `edgesoft.load` opens it."""
         return self.paths[0 if self.result.recommended is self.result.float_model else 1]
+
+    def __repr__(self) -> str:
+        model = self.result.recommended
+        accuracy = f"{100 * (model.parity.candidate_accuracy or 0.0):.2f} %"
+        return (
+            f"Exported({str(self.model)!r}, {model.arithmetic}, test accuracy {accuracy}, {len(model.content):,} bytes)"
+        )
 
     def _repr_html_(self) -> str:
         return self.result._repr_html_()

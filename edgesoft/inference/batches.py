@@ -33,6 +33,8 @@ class Reading:
     path: str
     label: str
     """The class, or `UNKNOWN`."""
+    index: int
+    """Of the class that the model answers among the card's labels, also when `label` is `UNKNOWN`."""
     confidence: float
     """Probability of the class that the model answers, also when `label` is `UNKNOWN`."""
     probabilities: NDArray[np.float32]
@@ -67,7 +69,8 @@ def classify(
     classifier
         The model.
     sources
-        Name and source of each input: what the model's kind of input reads (a picture file or its bytes, a `Row`).
+        Name and source of each input: what the model's kind of input reads (a picture file or its bytes, a `Row`); or an array that
+        is an input already; or the error that says why there is none.
     reject
         Answer `UNKNOWN` below this confidence; None takes the card's.
     at_once
@@ -94,8 +97,11 @@ def classify(
 
 def _read(source: Any, classifier: Classifier) -> Sample | str:
     """What an input holds, or why it cannot be read or classified."""
+    if isinstance(source, EdgesoftError):
+        return str(source)
     try:
-        sample = classifier.card.input.read(source)
+        is_read = isinstance(source, np.ndarray)
+        sample = Sample(source, (), is_unfamiliar=False) if is_read else classifier.card.input.read(source)
     except EdgesoftError as error:
         return str(error)
     return classifier.complaint(sample.values[np.newaxis]) or sample
@@ -130,6 +136,7 @@ def _classified(
         yield Reading(
             path=name,
             label=UNKNOWN if judgement.rejected else classifier.card.labels[index],
+            index=index,
             confidence=confidence,
             probabilities=probabilities,
             inputs=sample.values,

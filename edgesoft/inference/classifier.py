@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,30 +18,20 @@ from numpy.typing import NDArray
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 from edgesoft.inference.cpu import usable_cores
 from edgesoft.inference.fork import after_fork, leave_alone
+from edgesoft.inference.prediction import Prediction
 from edgesoft.inference.providers import ProviderName, choose, one_line, open_session
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile, open_model
 from edgesoft.model.network import FLOAT32_MAX, read_network
 from edgesoft.settings import MOST, MOST_THREADS, brief
+from edgesoft.tables.frames import has_names
+from edgesoft.tables.rows import shortened
 
 OUTPUTS = ("logits", "probabilities", "label")
 LARGE = 16
 """From this batch size on, a second core shortens a call by a quarter or more (measured, INT8 and float)."""
 
 Runner = Callable[[Sequence[str], Mapping[str, NDArray[Any]]], Sequence[Any]]
-
-
-class Prediction(NamedTuple):
-    """What a model answers for a batch of n inputs."""
-
-    labels: tuple[str, ...]
-    """The name of the answered class of each input."""
-    probabilities: NDArray[np.float32]
-    """float32 `[n, classes]`, each row sums to 1."""
-    logits: NDArray[np.float32]
-    """float32 `[n, classes]`, the scores before softmax; `[n, 1]` where the card says that the head is a sigmoid."""
-    indices: NDArray[np.int64]
-    """int64 `[n]`, `labels` as indices into the card's labels."""
 
 
 class Classifier:
@@ -107,20 +98,26 @@ class Classifier:
         """What the file says about its model. It cannot be changed."""
         return self._card
 
-    def __call__(self, inputs: NDArray[Any]) -> Prediction:
-        """Classify a batch, or a single input.
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns that the model takes, in the order of a row's values; none of pictures."""
+        return self.card.input.columns_taken
+
+    def __call__(self, inputs: Any) -> Prediction:
+        """Classify a batch, or a single input: a numpy array, quickest in the type that the model takes, a tensor or nested lists.
 
         Parameters
         ----------
         inputs
-            For pictures uint8 `[n, height, width]` or `[height, width]`, raw grey levels from 0 to 255 (colour: a last axis of 3).
-            For tables float32 `[n, features]` or `[features]`, in the units of the training data: see `card.input.encode`.
-            Scaling is part of the model.
+            For pictures uint8 or other integers `[n, height, width]` or `[height, width]`, raw grey levels from 0 to 255 (colour: a last
+            axis of 3); no fractions or booleans, because nobody knows which of them is white.
+            For tables float32 `[n, features]` or `[features]`, in the units of the training data; or one value for each of
+            `feature_names`; or a data frame or a dict, in which columns are found by their names. Scaling is part of the model.
 
         Raises
         ------
         EdgesoftError
-            The array has another dtype or shape; nothing is converted silently. Or a feature is NaN, infinite, or so large that the
+            The inputs have another type or shape, or a column is missing. Or a feature is NaN, infinite, or so large that the
             network would leave float32: the message names the first such row.
         ProviderUnavailableError
             The provider failed while it ran.
@@ -147,14 +144,14 @@ class Classifier:
         labels = (names[indices.item()],) if size == 1 else tuple([names[index] for index in indices.tolist()])
         return Prediction(labels, probabilities, logits, indices)
 
-    def stream(self, inputs: NDArray[Any] | Iterable[NDArray[Any]], *, batch_size: int = 1024) -> Iterator[Prediction]:
+    def stream(self, inputs: Any, *, batch_size: int = 1024) -> Iterator[Prediction]:
         """Classify any number of inputs in batches, in order, within the memory of one batch.
 
         Parameters
         ----------
         inputs
-            One array `[n, ...]` (a memory map may be larger than the memory), or any iterable of single inputs and batches,
-            which are gathered until a batch is full.
+            One array `[n, ...]` (a memory map may be larger than the memory), a data frame, or any iterable of single inputs and
+            batches, which are gathered until a batch is full.
         batch_size
             Inputs a batch.
 
@@ -168,15 +165,17 @@ class Classifier:
         EdgesoftError
             As for a call, when the array at fault is reached.
         """
-        if not isinstance(inputs, Iterable):
+        if not has_names(inputs) and not isinstance(inputs, Iterable):
             raise UsageError(f"stream of {brief(inputs)}: expected an array, or arrays one after the other")
         return self._batches(inputs, _whole_number("batch_size", batch_size, MOST))
 
-    def _batches(self, inputs: NDArray[Any] | Iterable[NDArray[Any]], batch_size: int) -> Iterator[Prediction]:
+    def _batches(self, inputs: Any, batch_size: int) -> Iterator[Prediction]:
+        if has_names(inputs):
+            inputs = self._batch(inputs)
         if isinstance(inputs, np.ndarray):
             for start in range(0, len(inputs), batch_size):
-                batch = inputs[start : start + batch_size]
-                self._refuse(self._batch(batch), first=start)
+                batch = self._batch(inputs[start : start + batch_size])
+                self._refuse(batch, first=start)
                 yield self(batch)
             return
         held = np.empty((batch_size, *self._shape), self._dtype)
@@ -202,13 +201,19 @@ class Classifier:
             raise self._other_than_expected("no input at all")
         return np.concatenate(parts)
 
-    def _batch(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """The array as a batch, when it is one or a single input."""
-        if not isinstance(inputs, np.ndarray):
-            raise self._other_than_expected(f"{type(inputs).__name__}, no numpy array")
-        batch = inputs[np.newaxis] if inputs.shape == self._shape else inputs
+    def _batch(self, inputs: Any) -> NDArray[Any]:
+        """What a caller has, as a batch in the type that the model takes."""
+        try:
+            given = self.card.input.batch(inputs)
+        except EdgesoftError as error:
+            raise EdgesoftError(f"{self.path}: {error}") from None
+        for note in given.notes:
+            warnings.warn(f"{self.path}: {note}", stacklevel=3)
+        batch = given.values[np.newaxis] if given.values.shape == self._shape else given.values
         if batch.dtype != self._dtype or batch.shape[1:] != self._shape or not batch.shape[0]:
-            raise self._other_than_expected(f"{inputs.dtype} {list(inputs.shape)}")
+            is_array = given.values.ndim > 0 or isinstance(inputs, np.ndarray)
+            got = f"{batch.dtype} {list(given.values.shape)}" if is_array else f"{type(inputs).__name__}, no array"
+            raise self._other_than_expected(f"{got}. {given.advice}" if given.advice else got)
         return batch
 
     def complaint(self, rows: NDArray[Any], *, first: int = 0) -> str | None:
@@ -268,7 +273,10 @@ class Classifier:
 
     def _other_than_expected(self, got: str) -> EdgesoftError:
         inner = ", ".join(str(size) for size in self._shape)
-        return EdgesoftError(f"{self.path}: expected {self._dtype} [{inner}] or [n, {inner}] with n >= 1, got {got}")
+        hint = f". Or hand over columns by name: {shortened(self.feature_names)}" if self.feature_names else ""
+        return EdgesoftError(
+            f"{self.path}: expected {self._dtype} [{inner}] or [n, {inner}] with n >= 1, got {got}{hint}"
+        )
 
     def __repr__(self) -> str:
         return f"Classifier({str(self.path)!r}, {self.card.precision} on {self.provider}, {len(self._names)} classes)"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.inference.paired import Z_95, Paired
 from edgesoft.model.heads import Head, Logits, softmax
-
-Z_95 = 1.959964
-"""95 % of a normal distribution lie within this many standard deviations of its mean."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +55,14 @@ class Parity:
         return self.reference_accuracy - self.candidate_accuracy
 
     @property
-    def loss_p_value(self) -> float:
-        """How often chance alone would lose as many as were lost, or more, of those that only one side labels rightly.
-
-        Exact and one-sided. Source: McNemar, "Note on the Sampling Error of the Difference Between Correlated Proportions or
-        Percentages" (1947); the binomial test of its discordant pairs.
-        """
-        lost, discordant = self.lost or 0, (self.lost or 0) + (self.won or 0)
-        # In whole numbers, which are exact; each count's number of ways comes from that of the next higher one.
-        ways = total = 1
-        for count in range(discordant, lost, -1):
-            ways = ways * count // (discordant - count + 1)
-            total += ways
-        return float(total / 2**discordant)
+    def paired(self) -> Paired:
+        """The two sides example by example; without true labels nothing was lost or won."""
+        return Paired(self.examples, self.lost or 0, self.won or 0)
 
     @property
     def largest_drop(self) -> float:
         """The loss of accuracy, as a fraction, that these examples cannot exclude: the upper end of its 95 % interval."""
-        return _paired_upper_bound(self.lost or 0, self.won or 0, self.examples)
+        return -self.paired.interval[0]
 
 
 def compare(reference: Logits, candidate: Logits, head: Head, truth: NDArray[np.int64] | None = None) -> Parity:
@@ -147,24 +134,3 @@ def wilson_interval(fraction: float, examples: int) -> tuple[float, float]:
     centre = (fraction + z**2 / (2 * examples)) / (1 + z**2 / examples)
     half = z / (1 + z**2 / examples) * (fraction * (1 - fraction) / examples + z**2 / (4 * examples**2)) ** 0.5
     return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def _paired_upper_bound(lost: int, won: int, examples: int) -> float:
-    """Upper end of the 95 % interval of `(lost - won) / examples`, by the score test, which stands up where nothing was lost, too.
-
-    Source: Tango, "Equivalence test and confidence interval for the difference in proportions for the paired-sample design" (1998).
-    """
-
-    def deviations(drop: float) -> float:
-        """How many standard errors the loss seen lies below `drop`."""
-        linear = (2 * examples - lost + won) * drop - lost - won
-        root = math.sqrt(max(0.0, linear**2 + 8 * examples * won * drop * (1 - drop)))
-        winning = (root - linear) / (4 * examples)  # the likeliest share of wins, if `drop` were the truth
-        variance = examples * (2 * winning + drop * (1 - drop))
-        return (examples * drop - lost + won) / math.sqrt(variance) if variance > 0 else math.inf
-
-    low, high = (lost - won) / examples, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if deviations(middle) < Z_95 else (low, middle)
-    return high

@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError
-from edgesoft.inference.classifier import Classifier, Prediction
+from edgesoft.inference.classifier import Classifier
 from edgesoft.inference.parity import Parity, compare
+from edgesoft.inference.prediction import Prediction
 from edgesoft.inference.providers import CPU, Choice, ProviderName
 from edgesoft.model.file import GOLDEN_KEY, ModelFile, read_model
 from edgesoft.model.golden import Golden
@@ -39,7 +40,7 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VerifyReport:
     """What a verification measured, and what it found."""
 
@@ -68,6 +69,11 @@ class VerifyReport:
     def passed(self) -> bool:
         """Whether the file is intact and answers as it did."""
         return not self.findings
+
+    def __repr__(self) -> str:
+        more = f" and {len(self.findings) - 1} more" if len(self.findings) > 1 else ""
+        found = f"{self.findings[0].stage}: {self.findings[0].message}{more}" if self.findings else "passed"
+        return f"VerifyReport({str(self.path)!r}, {self.examples} examples on {self.provider}, {found})"
 
 
 def verify(path: Path, *, choice: Choice = CPU, threads: int | None = None, sha256: str | None = None) -> VerifyReport:

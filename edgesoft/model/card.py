@@ -34,6 +34,8 @@ class Training:
     """Name of the data set."""
     data_sha256: str
     """Digest of all its examples, by which export knows them again."""
+    target: str | None = None
+    """The column that held the labels; None where the data are no table."""
     outliers: bool = False
     """Whether the network also learned from inputs of none of its classes, so that its energy score means something by itself."""
     examples: Mapping[str, int] = field(default_factory=dict)
@@ -45,6 +47,7 @@ class Training:
 
     def __post_init__(self) -> None:
         _demand(flaw(self.data) is None and flaw(self.data_sha256) is None, "training must name its data")
+        _demand(self.target is None or flaw(self.target) is None, "training must name the column of its labels")
         _demand(type(self.outliers) is bool, "training must say whether there were outliers")
         objects = (self.examples, self.settings, self.versions)
         _demand(all(isinstance(item, Mapping) for item in objects), "training must hold objects")
@@ -157,7 +160,7 @@ class StatedParity:
         _demand(all(type(number) is float for number in numbers), "parity must hold numbers")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelCard:
     """What one model is.
 
@@ -198,6 +201,9 @@ class ModelCard:
         _demand(isinstance(self.metrics, Mapping), "metrics must be an object")
         object.__setattr__(self, "metrics", read_only(self.metrics))
         self.head.outputs(len(self.labels))
+
+    def __repr__(self) -> str:
+        return f"ModelCard({self.name!r}, {self.precision}, {self.input.kind}, {len(self.labels)} classes, {self.head.describe()})"
 
     @property
     def outputs(self) -> int:

@@ -9,15 +9,21 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.model.layers import GreyLevels, Layer, Scale
+from edgesoft.errors import EdgesoftError
+from edgesoft.model.given import as_array, picture_advice
+from edgesoft.model.layers import Layer
+from edgesoft.model.scaling import GreyLevels, Scale, SmoothClip
 from edgesoft.pictures import PictureSpec, read_picture
 from edgesoft.pictures.spec import BLANK
+from edgesoft.tables.frames import encode_cells, encode_frame, has_names
 from edgesoft.tables.rows import Row
 from edgesoft.tables.spec import TableError, TableSpec
 
 Strokes = Literal["handwriting", "picture"]
 """What training pictures are distorted as."""
 
+CLIP_LIMIT = np.float32(3)
+"""Where features end, in distances between their quartiles. Source: as of `Scale.robust`."""
 ROWS_AT_ONCE = 256
 PICTURES_AT_ONCE = 64
 """Decoding pushes the weights out of the cache, so that a call for each picture takes three times as long as it should."""
@@ -33,6 +39,17 @@ class Sample(NamedTuple):
     warnings: tuple[str, ...]
     is_unfamiliar: bool
     """Whether it is so unlike the training data that the answer should not be trusted, however sure the model is."""
+
+
+class Batch(NamedTuple):
+    """Inputs as a caller has them, as an array."""
+
+    values: NDArray[Any]
+    """In the kind's type where the meaning was plain, else as they came."""
+    notes: tuple[str, ...] = ()
+    """What is odd about them, one sentence each."""
+    advice: str = ""
+    """What to do where the meaning is not plain."""
 
 
 class InputKind(Protocol):
@@ -56,6 +73,10 @@ class InputKind(Protocol):
         """What each number of an input is called; none of a picture's."""
 
     @property
+    def columns_taken(self) -> tuple[str, ...]:
+        """The names of the columns that an input is made of; none of a picture's."""
+
+    @property
     def at_once(self) -> int:
         """How many inputs are best classified in one call."""
 
@@ -70,8 +91,11 @@ class InputKind(Protocol):
     def read(self, source: Any) -> Sample:
         """What a device has, as the model takes it; raises EdgesoftError when it cannot be read."""
 
-    def first_layer(self, inputs: NDArray[Any]) -> Layer:
-        """The layer that brings raw inputs into the network's range, fitted to the training split `[n, ...]`."""
+    def batch(self, values: Any) -> Batch:
+        """What a caller has (arrays, tensors, nested lists, data frames) as an array; raises EdgesoftError when it cannot be made one."""
+
+    def first_layers(self, inputs: NDArray[Any]) -> tuple[Layer, ...]:
+        """The layers that bring raw inputs into the network's range, fitted to the training split `[n, ...]`."""
 
     def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:
         """A source that `read` must turn into something like `example`, as pixels; None where there is no such thing."""
@@ -95,6 +119,11 @@ class PictureInput(PictureSpec):
         return ()
 
     @property
+    def columns_taken(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    @property
     def at_once(self) -> int:
         """As many as the caches like, and the memory."""
         return min(PICTURES_AT_ONCE, max(1, MEMORY_AT_ONCE // math.prod(self.shape)))
@@ -114,9 +143,18 @@ class PictureInput(PictureSpec):
         seen = read_picture(source, self)
         return Sample(seen.pixels, seen.warnings, BLANK in seen.warnings)
 
-    def first_layer(self, inputs: NDArray[Any]) -> Layer:  # noqa: ARG002 - 0 to 255, whatever the pictures show
+    def batch(self, values: Any) -> Batch:
+        """Integers from 0 to 255 are grey levels; of other numbers nobody knows which of them is white."""
+        if has_names(values):
+            raise EdgesoftError(f"expected pictures, not the columns of a {type(values).__name__}")
+        array = as_array(values)
+        if array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() <= 255:
+            array = array.astype(np.uint8, copy=False)
+        return Batch(array, advice=picture_advice(array, self.shape))
+
+    def first_layers(self, inputs: NDArray[Any]) -> tuple[Layer, ...]:  # noqa: ARG002 - 0 to 255, whatever the pictures show
         """Grey levels become 0 to 1."""
-        return GreyLevels()
+        return (GreyLevels(),)
 
     def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:
         """A picture of a model input as people have them: enlarged, dark on light, off the centre of a page.
@@ -153,6 +191,11 @@ class TableInput(TableSpec):
         return self.features
 
     @property
+    def columns_taken(self) -> tuple[str, ...]:
+        """In the model's order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
     def at_once(self) -> int:
         """Rows are read as quickly as they are classified."""
         return ROWS_AT_ONCE
@@ -175,10 +218,24 @@ class TableInput(TableSpec):
             raise TableError(source.error)
         return Sample(*self.encode(source.cells))
 
-    def first_layer(self, inputs: NDArray[Any]) -> Layer:
-        """Numeric features are standardised."""
-        is_numeric = np.concatenate([[column.vocabulary is None] * column.width for column in self.columns])
-        return Scale.standardising(inputs, is_numeric=is_numeric)
+    def batch(self, values: Any) -> Batch:
+        """Numbers of any type are features; columns with names, and rows of words in the model's order, are encoded."""
+        if has_names(values):
+            encoded, notes = encode_frame(values, self)
+            return Batch(encoded, tuple(notes))
+        array = as_array(values)
+        has_columns = array.ndim in (1, 2) and array.shape[-1] == len(self.columns)
+        if has_columns and (array.dtype.kind in "OUT" or array.shape[-1:] != self.shape):
+            encoded, notes = encode_cells(array, self)
+            return Batch(encoded, tuple(notes))
+        if array.dtype.kind not in "fiub":
+            return Batch(array)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused by its row and feature
+            return Batch(array.astype(np.float32, copy=False))
+
+    def first_layers(self, inputs: NDArray[Any]) -> tuple[Layer, ...]:
+        """Numeric features are scaled by their quartiles, and clipped where few of them lie."""
+        return Scale.robust(inputs, is_numeric=self.is_quantity), SmoothClip(np.asarray(CLIP_LIMIT))
 
     def page(self, example: NDArray[Any]) -> NDArray[np.uint8] | None:  # noqa: ARG002 - no row is a picture
         """None."""
@@ -187,7 +244,7 @@ class TableInput(TableSpec):
     def describe(self) -> str:
         """The first features."""
         more = ", ..." if len(self.features) > 12 else ""
-        return f"standardised in the graph: {', '.join(self.features[:12])}{more}"
+        return f"scaled in the graph: {', '.join(self.features[:12])}{more}"
 
 
 INPUTS: Mapping[str, type[PictureInput] | type[TableInput]] = {kind.kind: kind for kind in (PictureInput, TableInput)}

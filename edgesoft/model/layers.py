@@ -1,6 +1,7 @@
 """The layers of a classifier, as data: what each takes, what it computes, and what a model file says of it.
 
-A network is a row of them. The first one brings what a device feeds, raw, into the network's range; the last one gives the logits.
+A network is a row of them. The first ones, which stand in scaling.py, bring what a device feeds, raw, into the network's range; the last
+one gives the logits.
 Float and integer layers stand side by side: quantizing replaces the ones by the others.
 
 Each layer is defined here once:
@@ -19,168 +20,16 @@ PyTorch's network (training/network.py) and ONNX Runtime share nothing with thes
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.model.graph import Array, GraphWriter, Node, Shape
-
-ACTIVATION_LEVELS = 255
-UNIT_SCALE = np.float32(1 / ACTIVATION_LEVELS)
-"""What one of 256 levels is worth between 0 and 1: of grey levels, and of features scaled to their range."""
-
-Constants = Mapping[str, Array]
-Sizes = NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class Integers:
-    """Whole numbers that stand for themselves times a scale."""
-
-    whole: Array
-    """float64 `[n, ...]` with integer values: exact up to 2^53, and numpy multiplies such matrices quickly."""
-    scale: Array
-    """float32, of a shape that spreads over `whole`."""
-
-    def to_float(self) -> Array:
-        """float32 `[n, ...]`: one product, as ONNX Runtime does it."""
-        return np.asarray(self.whole.astype(np.float32) * self.scale)
-
-
-Value = Array | Integers
-"""What flows from layer to layer: `[n, ...]`."""
-
-
-class MisfitError(ValueError):
-    """A layer cannot take what it is given, or has parameters that no such layer has."""
-
-
-def to_float(value: Value) -> Array:
-    """A value as floats, whatever it is in."""
-    return value.to_float() if isinstance(value, Integers) else value
-
-
-def _check(holds: bool) -> None:
-    if not holds:
-        raise MisfitError
-
-
-def _check_dtypes(*arrays: tuple[Array, type[np.generic]]) -> None:
-    _check(all(array.dtype == dtype for array, dtype in arrays))
-
-
-@dataclass(frozen=True)
-class GreyLevels:
-    """Raw pixels uint8, flattened: 0 to 255 become 0 to 1.
-
-    A DequantizeLinear scales them, so that the first layer of an INT8 network consumes the bytes exactly.
-    """
-
-    operators: ClassVar[tuple[str, ...]] = ("Flatten", "DequantizeLinear")
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """`(pixels,)`."""
-        return (math.prod(shape),)
-
-    def apply(self, x: Value) -> Value:
-        """uint8 `[n, ...]` -> `[n, pixels]`."""
-        pixels = to_float(x)
-        return Integers(pixels.reshape(len(pixels), -1).astype(np.float64), np.asarray(UNIT_SCALE))
-
-    def largest(self, sizes: Sizes) -> Sizes:
-        """1, whatever the pixels."""
-        return np.ones((len(sizes), math.prod(sizes.shape[1:])), np.float32)
-
-    def write(self, graph: GraphWriter, x: str) -> str:
-        """Flatten and DequantizeLinear."""
-        scale = graph.constant("pixel_scale", UNIT_SCALE)
-        zero = graph.constant("pixel_zero_point", np.uint8(0))
-        flat = graph.node("Flatten", [x], "pixels_flat", axis=1)
-        return graph.node("DequantizeLinear", [flat, scale, zero], "pixels_scaled")
-
-    @classmethod
-    def read(cls, nodes: Sequence[Node], constants: Constants) -> Self:  # noqa: ARG003 - it has no parameters
-        """It has no parameters."""
-        return cls()
-
-
-@dataclass(frozen=True, eq=False)
-class Scale:
-    """`(x - offset) * factor`, feature by feature, in float32: what happens to the features of a table first."""
-
-    offset: NDArray[np.float32]
-    """float32 `[features]`."""
-    factor: NDArray[np.float32]
-    """float32 `[features]`."""
-
-    operators: ClassVar[tuple[str, ...]] = ("Sub", "Mul")
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """`(features,)`."""
-        _check(self.offset.shape == self.factor.shape == shape and len(shape) == 1)
-        _check_dtypes((self.offset, np.float32), (self.factor, np.float32))
-        return shape
-
-    def apply(self, x: Value) -> Value:
-        """float32 `[n, features]`."""
-        return np.asarray((to_float(x) - self.offset) * self.factor)
-
-    def largest(self, sizes: Sizes) -> Sizes:
-        """A difference that leaves float32 stays infinite, or becomes NaN by a factor of 0."""
-        centred = sizes + np.abs(self.offset)
-        return np.where(np.isfinite(centred), centred * np.abs(self.factor), np.float32(np.inf))
-
-    def write(self, graph: GraphWriter, x: str) -> str:
-        """Sub and Mul."""
-        centred = graph.node("Sub", [x, graph.constant("feature_offset", self.offset)], "features_centred")
-        return graph.node("Mul", [centred, graph.constant("feature_factor", self.factor)], "features_scaled")
-
-    @classmethod
-    def read(cls, nodes: Sequence[Node], constants: Constants) -> Self:
-        """Offset and factor are the second inputs."""
-        return cls(constants[nodes[0].inputs[1]], constants[nodes[1].inputs[1]])
-
-    @classmethod
-    def standardising(cls, features: NDArray[np.float32], *, is_numeric: NDArray[np.bool_]) -> Self:
-        """Mean 0 and standard deviation 1 for the numeric features; the 0 and 1 of text columns stay.
-
-        A numeric feature that never changes becomes 0 whatever comes later: its weights were never trained.
-
-        Parameters
-        ----------
-        features
-            float32 `[n, features]`, the training split, raw.
-        is_numeric
-            bool `[features]`.
-        """
-        mean = features.mean(axis=0, dtype=np.float64)
-        deviation = features.std(axis=0, dtype=np.float64)
-        factor = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-        offset = np.where(is_numeric, mean, 0.0).astype(np.float32)
-        return cls(offset, np.where(is_numeric, factor, 1.0).astype(np.float32))
-
-    @classmethod
-    def to_unit_range(cls, features: NDArray[np.float32], *, beyond: int = 0) -> Self:
-        """0 for each feature's smallest value, 1 for its largest: what uint8 with one scale for all features can hold.
-
-        Parameters
-        ----------
-        features
-            float32 `[n, features]`, the calibration examples, raw.
-        beyond
-            How many values may lie below 0, and as many above 1. Of a feature whose other values are all equal, none.
-        """
-        ordered = np.sort(features, axis=0).astype(np.float64)
-        beyond = min(beyond, (len(ordered) - 1) // 2)
-        low, high = ordered[beyond], ordered[len(ordered) - 1 - beyond]
-        low, high = np.where(high > low, (low, high), (ordered[0], ordered[-1]))
-        extent = high - low
-        factor = np.divide(1.0, extent, out=np.ones_like(extent), where=extent > 0)
-        return cls(low.astype(np.float32), factor.astype(np.float32))
+from edgesoft.model.graph import GraphWriter, Node, Shape
+from edgesoft.model.scaling import GreyLevels, Scale, SmoothClip
+from edgesoft.model.values import ACTIVATION_LEVELS, Constants, Integers, Sizes, Value, check, check_dtypes, to_float
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,8 +45,8 @@ class Linear:
 
     def output_shape(self, shape: Shape) -> Shape:
         """`(outputs,)`."""
-        _check(self.weight.shape == (*self.bias.shape, *shape) and self.weight.ndim == 2 and len(shape) == 1)
-        _check_dtypes((self.weight, np.float32), (self.bias, np.float32))
+        check(self.weight.shape == (*self.bias.shape, *shape) and self.weight.ndim == 2 and len(shape) == 1)
+        check_dtypes((self.weight, np.float32), (self.bias, np.float32))
         return self.bias.shape
 
     def apply(self, x: Value) -> Value:
@@ -259,8 +108,8 @@ class Quantize:
 
     def output_shape(self, shape: Shape) -> Shape:
         """`shape`."""
-        _check(self.scale.shape == ())
-        _check_dtypes((self.scale, np.float32))
+        check(self.scale.shape == ())
+        check_dtypes((self.scale, np.float32))
         return shape
 
     def apply(self, x: Value) -> Value:
@@ -304,10 +153,10 @@ class QuantizedLinear:
 
     def output_shape(self, shape: Shape) -> Shape:
         """`(outputs,)`."""
-        _check(self.weight.shape == (*self.bias.shape, *shape) and self.weight.ndim == 2 and len(shape) == 1)
-        _check(self.weight_scale.shape == self.bias_scale.shape and self.weight_scale.shape in ((), self.bias.shape))
-        _check_dtypes((self.weight, np.int8), (self.bias, np.int32))
-        _check_dtypes((self.weight_scale, np.float32), (self.bias_scale, np.float32))
+        check(self.weight.shape == (*self.bias.shape, *shape) and self.weight.ndim == 2 and len(shape) == 1)
+        check(self.weight_scale.shape == self.bias_scale.shape and self.weight_scale.shape in ((), self.bias.shape))
+        check_dtypes((self.weight, np.int8), (self.bias, np.int32))
+        check_dtypes((self.weight_scale, np.float32), (self.bias_scale, np.float32))
         return self.bias.shape
 
     def apply(self, x: Value) -> Value:
@@ -341,7 +190,7 @@ class QuantizedLinear:
         return cls(constants[weight[0]], constants[weight[1]], constants[bias[0]], constants[bias[1]])
 
 
-Layer = GreyLevels | Scale | Quantize | QuantizedLinear | Linear | Relu
+Layer = GreyLevels | Scale | SmoothClip | Quantize | QuantizedLinear | Linear | Relu
 
-LAYERS: tuple[type[Layer], ...] = (GreyLevels, Scale, Quantize, QuantizedLinear, Linear, Relu)
+LAYERS: tuple[type[Layer], ...] = (GreyLevels, Scale, SmoothClip, Quantize, QuantizedLinear, Linear, Relu)
 """Every kind of layer; no two begin with the same operators."""

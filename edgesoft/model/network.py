@@ -13,7 +13,8 @@ from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile
 from edgesoft.model.graph import Array, GraphWriter, Node, Shape, TensorSpec
 from edgesoft.model.heads import Head, Logits
-from edgesoft.model.layers import LAYERS, Layer, Linear, MisfitError, QuantizedLinear, Value, to_float
+from edgesoft.model.layers import LAYERS, Layer, Linear, QuantizedLinear
+from edgesoft.model.values import MisfitError, Value, to_float
 
 BATCH_SIZE = 256
 FLOAT32_MAX = float(np.finfo(np.float32).max)

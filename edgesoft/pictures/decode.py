@@ -150,7 +150,10 @@ def _opened(source: Source) -> BinaryIO | Metered:
             os.close(handle)
         return _metered(BytesIO(content), size)
     except FileNotFoundError:
-        raise PictureError("there is no such file: check the path") from None
+        from edgesoft.pictures.sources import is_pattern
+
+        pattern = ", nor one that matches this pattern" if is_pattern(os.fspath(path)) else ""
+        raise PictureError(f"there is no such file{pattern}: check the path") from None
     except SpecialFileError as error:
         if error.strerror != "a folder":
             raise PictureError(f"this is {error.strerror}: give a picture file") from None

@@ -8,6 +8,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+from edgesoft.files import is_utf16
 from edgesoft.pictures.spec import PictureError
 
 PATTERN_CHARACTERS = frozenset("*?[")
@@ -111,7 +112,7 @@ def listed(stream: BinaryIO) -> Iterator[str]:
     Raises
     ------
     PictureError
-        A line is longer than any path.
+        A line is longer than any path, or the list is UTF-16.
     """
     number = 0
     while line := stream.readline(LONGEST_PATH + 1):
@@ -120,6 +121,8 @@ def listed(stream: BinaryIO) -> Iterator[str]:
             raise PictureError(
                 f"line {number} of the list is longer than {LONGEST_PATH:,} bytes: expected the paths of pictures, one a line"
             )
+        if number == 1 and is_utf16(line):
+            raise PictureError("the list is UTF-16: expected the paths of pictures in UTF-8, one a line")
         # Windows' editors begin a file with a mark of their own.
         name = (line.removeprefix(BOM_UTF8) if number == 1 else line).rstrip(b"\r\n")
         if name:

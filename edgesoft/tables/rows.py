@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV files, and of the command line, for a model of tables."""
+"""Rows of text files, and of the command line, for a model of tables."""
 
 from __future__ import annotations
 
@@ -7,22 +7,47 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgesoft.names import fault, same
+from edgesoft.tables.records import Record
 from edgesoft.tables.spec import SHOWN, TableError, TableSpec
 from edgesoft.tables.text import read_records, split_cells
+from edgesoft.tables.values import parse_number
 
 
 def check_heading(names: Sequence[str], path: Path) -> None:
-    """Refuse a heading with a name that is none, or with two that a reader cannot tell apart.
+    """Refuse a heading with a name that is none, or with two that a reader cannot tell apart; no name at all may be an index's.
 
     Raises
     ------
     TableError
         The heading is refused.
     """
-    if "" in names:
-        raise TableError(f"{path}: column {names.index('') + 1} has no name in the first line. Name every column there")
-    if (wrong := fault(names, "column")) is not None:
-        raise TableError(f"{path}: line 1: {wrong}. Rename it")
+    if (wrong := fault([name for name in names if name], "column")) is not None:
+        raise TableError(f"{path}: line 1: {wrong}. Rename it{hint_of_row(names)}")
+
+
+def hint_of_row(names: Sequence[str]) -> str:
+    """What to add to a complaint about a heading that looks like a row."""
+    odd = next(iter(odd_numbers(names)), None)
+    return (
+        "" if odd is None else f". Or is the first line a row ({odd})? Then write the columns' names in a line above it"
+    )
+
+
+def odd_numbers(names: Sequence[str]) -> list[str]:
+    """The names that are numbers, unless they count the columns."""
+    numbers = [name for name in names if is_number(name)]
+    first = numbers[0] if numbers and numbers[0].isdecimal() else ""
+    counted = [str(int(first) + place) for place in range(len(numbers))] if 0 < len(first) < 10 else []
+    return [] if numbers == counted else numbers
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell holds a number as programs write it."""
+    try:
+        parse_number(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -37,10 +62,20 @@ class Row:
 
 
 class RowFile:
-    """The rows of a CSV or TSV file, for one model.
+    """The rows of a text file, for one model.
 
     They are read once, so that a pipe serves too. The first line may be a heading that holds the model's columns in any order, among
-    others; or the file has no heading and exactly the model's columns in the model's order.
+    others; or the file has no heading and exactly the model's columns in the model's order. Objects of JSON lines need not have every
+    column.
+
+    Parameters
+    ----------
+    path
+        The file.
+    spec
+        What the model takes.
+    records
+        The file's records, where it is no file of text, or has been opened already.
 
     Raises
     ------
@@ -48,10 +83,10 @@ class RowFile:
         The file cannot be read, holds no row, or its first line fits neither form.
     """
 
-    def __init__(self, path: Path, spec: TableSpec) -> None:
+    def __init__(self, path: Path, spec: TableSpec, *, records: Iterator[Record] | None = None) -> None:
         self.path, self._spec = path, spec
         wanted = [column.name for column in spec.columns]
-        self._records = read_records(path)
+        self._records = read_records(path, wanted) if records is None else records
         self._first = next(self._records, None)
         if self._first is None:
             raise TableError(f"{path}: the file is empty. Expected rows with the columns {shortened(wanted)}")
@@ -70,7 +105,9 @@ class RowFile:
                     f"Expected a heading with {shortened(wanted)}, or such rows without a heading"
                 )
         taken = set(self._places)
-        self.unused = [name for place, name in enumerate(cells) if place not in taken] if self.has_heading else []
+        self.unused = (
+            [name for place, name in enumerate(cells) if name and place not in taken] if self.has_heading else []
+        )
         """Columns of the file that the model does not take."""
 
     def _looks_like_a_row(self, cells: list[str]) -> bool:
@@ -84,11 +121,17 @@ class RowFile:
 
     def __iter__(self) -> Iterator[Row]:
         """The rows in their order, once; one that cannot be read carries its error, and the next one follows."""
+        return (row for row, _ in self.with_column(0))
+
+    def with_column(self, place: int) -> Iterator[tuple[Row, str]]:
+        """The same, each with what stands in one more column of the file; nothing where the row cannot be read."""
         if self._first is not None and not self.has_heading:
-            yield Row(self._first.line, tuple(self._first.cells))
+            yield Row(self._first.line, tuple(self._first.cells)), self._first.cells[place]
         for record in self._records:
-            cells = () if record.error is not None else tuple(record.cells[place] for place in self._places)
-            yield Row(record.line, cells, record.error)
+            if record.error is not None:
+                yield Row(record.line, (), record.error), ""
+            else:
+                yield Row(record.line, tuple(record.cells[place] for place in self._places)), record.cells[place]
 
 
 def named_rows(file: RowFile) -> Iterator[tuple[str, Row]]:

@@ -1,7 +1,11 @@
 """What a model of tables takes: its columns, and how a row of words becomes numbers.
 
-A numeric column gives its number, in the units of the file. A text column gives one number for each value it was trained with:
-1 for the value that stands in the row, 0 for the others. Scaling is part of the model.
+- A column of numbers gives its number, in the units of the file; where the file had none, the median of the training rows.
+- Yes and no give 1 and 0, and a date its year, month, day, weekday and hour, as far as they changed.
+- A column of text gives one number for each value it was trained with: 1 for the value that stands in the row, 0 for the others.
+- Where enough training rows had no value, one more number says so: 1 for a missing value, 0 otherwise.
+
+Scaling is part of the model. All that a device needs to know stands in the card.
 """
 
 from __future__ import annotations
@@ -15,52 +19,22 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.errors import EdgesoftError
-from edgesoft.names import fault, quoted, same, twins
+from edgesoft.names import fault, quoted, twins
+from edgesoft.tables.column import SHOWN, Column, Range, TableError, read_column, shown
+
+__all__ = ["SHOWN", "Column", "TableError", "TableSpec", "shown"]
 
 MOST_FEATURES = 32_768
 """Their names and ranges fit into a model card."""
-MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
-"""What stands in a numeric column where a number is missing, in lower case."""
 FEW_ROWS = 30
 """So many training rows show half of the range that counts as familiar: see `TableSpec.reach`."""
 MOST_NOTES = 5
 """Features that are named in the warnings of one row."""
-LONGEST_NUMBER = 1000
-"""Characters of a number. No program writes so many, and reading them takes time."""
-SHOWN = 40
-"""Characters of a cell that a message shows."""
 LARGEST_TO_LEARN = 1e30
 """Largest number that training takes: with far larger ones, the sums within a network would leave float32."""
-_LARGEST = float(np.finfo(np.float32).max)
 
 
-class TableError(EdgesoftError):
-    """A table or a row that cannot be read: one line says where, what came and what to do."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column that the model takes."""
-
-    name: str
-    vocabulary: tuple[str, ...] | None = None
-    """The values that a text column was trained with; None for a column of numbers."""
-    range: tuple[float, float] | None = None
-    """The smallest and the largest number of the training split; None for text, and where nobody knows."""
-
-    @cached_property
-    def codes(self) -> Mapping[str, int]:
-        """Value, as names are compared -> its place in the vocabulary."""
-        return {same(word): place for place, word in enumerate(self.vocabulary or ())}
-
-    @property
-    def width(self) -> int:
-        """How many features it becomes."""
-        return 1 if self.vocabulary is None else len(self.vocabulary)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TableSpec:
     """What the model takes; it lives in the model's card as JSON.
 
@@ -92,6 +66,9 @@ class TableSpec:
         if wrong is not None:
             raise TableError(f"{wrong}. Rename it in the data")
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.columns):,} columns, {len(self.features):,} features)"
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one input: ``(features,)``."""
@@ -99,23 +76,47 @@ class TableSpec:
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """The name of each feature: the column's, or "column=value"."""
-        return tuple(
-            column.name if value is None else f"{column.name}={value}"
-            for column in self.columns
-            for value in ((None,) if column.vocabulary is None else column.vocabulary)
+        """The name of each feature: see `Column.features`."""
+        return tuple(name for column in self.columns for name in column.features)
+
+    @cached_property
+    def is_quantity(self) -> NDArray[np.bool_]:
+        """Whether each feature, bool `[features]`, is a number with a range, to be scaled; the others are 0 or 1."""
+        return np.array(
+            [
+                column.is_quantity and place < len(column.parts)
+                for column in self.columns
+                for place in range(column.width)
+            ]
         )
 
     def fitted(self, inputs: NDArray[np.float32]) -> Self:
-        """With the ranges that the numeric columns have in the training split, float32 `[n, features]`."""
-        # As decimals of float32: 0.1 in the card, not 0.10000000149011612.
-        ends = [[float(str(end)) for end in row] for row in (inputs.min(axis=0), inputs.max(axis=0))]
+        """With the ranges that its numbers have in the training split, float32 `[n, features]`, and the medians that fill their gaps.
+
+        NaN stands for a number that is missing; columns that have some must have a `fill`, of whatever values.
+        """
+        # As decimals of float32: 0.1 in the card, not 0.10000000149011612. Unlike min, fmin passes over NaN.
+        low, high = (
+            [float(str(end)) for end in ends.reduce(inputs, axis=0, dtype=np.float32)] for ends in (np.fmin, np.fmax)
+        )
         columns, position = [], 0
         for column in self.columns:
-            seen = (ends[0][position], ends[1][position]) if column.vocabulary is None else None
-            columns.append(replace(column, range=seen))
+            places = slice(position, position + len(column.parts))
+            ranges = tuple(zip(low[places], high[places], strict=True)) if column.is_quantity else None
+            fill = None
+            if column.fill is not None:
+                fill = tuple(float(str(middle)) for middle in np.nanmedian(inputs[:, places], axis=0))
+            columns.append(replace(column, ranges=ranges, fill=fill))
             position += column.width
         return replace(self, columns=tuple(columns), rows=len(inputs))
+
+    def fill_gaps(self, inputs: NDArray[np.float32]) -> None:
+        """Put the medians in place of NaN, as `encode` does."""
+        position = 0
+        for column in self.columns:
+            for place, value in enumerate(column.fill or (), start=position):
+                inputs[np.isnan(inputs[:, place]), place] = value
+            position += column.width
 
     @property
     def reach(self) -> float:
@@ -128,16 +129,24 @@ class TableSpec:
         return 1 + FEW_ROWS / self.rows if self.rows else math.inf
 
     @cached_property
+    def _ranges(self) -> Mapping[int, Range]:
+        """Place of the feature -> its range, of those that have one."""
+        starts = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
+        return {
+            place: ends
+            for start, column in zip(starts, self.columns, strict=False)
+            for place, ends in enumerate(column.ranges or (), start=start)
+        }
+
+    @cached_property
     def _familiar(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The ends, float64 `[features]` each, between which a feature is familiar, or has the one value that it always had."""
         low, high = np.full(self.shape, -np.inf), np.full(self.shape, np.inf)
-        position = 0
-        for column in self.columns:
-            if column.range is not None and self.rows:
-                first, last = (float(np.float32(end)) for end in column.range)
+        if self.rows:
+            for place, ends in self._ranges.items():
+                first, last = (float(np.float32(end)) for end in ends)
                 beyond = self.reach * (last - first)
-                low[position], high[position] = first - beyond, last + beyond
-            position += column.width
+                low[place], high[place] = first - beyond, last + beyond
         return low, high
 
     def encode(self, cells: Sequence[str]) -> tuple[NDArray[np.float32], tuple[str, ...], bool]:
@@ -147,6 +156,10 @@ class TableSpec:
         never changed in training is not, whatever it is now, because no weight depends on it. Nor is a single unseen
         word, which only takes away what the column would have said; but when they are half of the columns, the row is.
 
+        A number that is missing is filled in, and a value that is missing marked, where training had such rows to learn from, and then
+        there is nothing to warn of. Where training had none, a row without a number is an error: whatever stood in its place, the model
+        was never judged on such rows.
+
         Parameters
         ----------
         cells
@@ -155,14 +168,18 @@ class TableSpec:
         Raises
         ------
         TableError
-            A number is missing, is none, or is not finite in float32.
+            See `Column.numbers`.
         """
         row = np.zeros(self.shape, np.float32)
         position, notes = 0, []
         for column, cell in zip(self.columns, cells, strict=True):
             if column.vocabulary is None:
-                row[position] = number(cell, column.name)
-            elif (known := column.codes.get(same(cell))) is not None:
+                numbers = column.numbers(cell)
+                if len(numbers) == 1:  # quicker than a slice
+                    row[position] = numbers[0]
+                else:
+                    row[position : position + len(numbers)] = numbers
+            elif (known := column.code(cell)) is not None:
                 row[position + known] = 1
             else:
                 notes.append(
@@ -181,21 +198,14 @@ class TableSpec:
         return row, tuple(notes), is_unfamiliar
 
     def _far(self, place: int, value: np.float32) -> str:
-        column = self._numeric[place]
-        first, last = column.range or (0, 0)
+        name, (first, last) = self.features[place], self._ranges[place]
         if first == last:
-            return f"{column.name} {value:g}: training saw only {first:g}, so the model ignores it"
-        return f"{column.name} {value:g}: training saw {first:g} to {last:g}"
-
-    @cached_property
-    def _numeric(self) -> Mapping[int, Column]:
-        """Place of the feature -> its column, for columns of numbers."""
-        places = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
-        return {place: column for place, column in zip(places, self.columns, strict=False) if column.vocabulary is None}
+            return f"{name} {value:g}: training saw only {first:g}, so the model ignores it"
+        return f"{name} {value:g}: training saw {first:g} to {last:g}"
 
     def to_card(self) -> dict[str, Any]:
         """Return the columns as plain JSON values."""
-        return {"columns": [_to_card(column) for column in self.columns], "rows": self.rows}
+        return {"columns": [column.to_card() for column in self.columns], "rows": self.rows}
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> TableSpec:
@@ -210,70 +220,4 @@ class TableSpec:
             raise TableError("the card's input must have a list of columns and nothing else but their rows")
         if type(card["rows"]) is not int or card["rows"] < 0:
             raise TableError("the card's input must count its training rows")
-        return cls(tuple(_column(item) for item in card["columns"]), card["rows"])
-
-
-def _to_card(column: Column) -> dict[str, Any]:
-    if column.vocabulary is not None:
-        return {"name": column.name, "kind": "text", "vocabulary": list(column.vocabulary)}
-    return {"name": column.name, "kind": "numeric", "range": None if column.range is None else list(column.range)}
-
-
-def _column(item: object) -> Column:
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-        raise TableError("every column in the card's input must have a name")
-    vocabulary = item.get("vocabulary")
-    if item.get("kind") == "numeric" and set(item) == {"name", "kind", "range"}:
-        return Column(item["name"], range=_range(item["range"], item["name"]))
-    words = isinstance(vocabulary, list) and all(isinstance(word, str) for word in vocabulary)
-    if item.get("kind") != "text" or set(item) != {"name", "kind", "vocabulary"} or not words or not vocabulary:
-        raise TableError(f"column {item['name']!r} in the card's input must be numeric, or text with a vocabulary")
-    return Column(item["name"], tuple(vocabulary))
-
-
-def _range(ends: object, name: str) -> tuple[float, float] | None:
-    if ends is None:
-        return None
-    if isinstance(ends, list) and len(ends) == 2 and all(type(end) is float and math.isfinite(end) for end in ends):
-        first, last = ends
-        if first <= last:
-            return first, last
-    raise TableError(f"column {name!r} in the card's input must have a range of two numbers, or none")
-
-
-def parse_number(cell: str) -> float:
-    """Read a number as programs write it: "5.1", "-2e3", also "inf"; ASCII digits, no underscores and no hexadecimals.
-
-    Raises
-    ------
-    ValueError
-        It is none.
-    """
-    # 1_000 and Arabic digits are numbers to Python, and to no other program that reads the file.
-    if len(cell) > LONGEST_NUMBER or "_" in cell or not cell.isascii():
-        raise ValueError
-    return float(cell)
-
-
-def number(cell: str, column: str) -> float:
-    """Read the number in a cell.
-
-    Raises
-    ------
-    TableError
-        It is missing, is no number, or is not finite in float32.
-    """
-    if cell.lower() in MISSING:
-        raise TableError(f"no number in column {column!r} ({cell!r}): fill it in or leave the row out")
-    try:
-        value = parse_number(cell)
-    except ValueError:
-        raise TableError(f"{shown(cell)} in column {column!r} is no number: expected one such as 5.1") from None
-    if not abs(value) <= _LARGEST:  # NaN fails this too
-        raise TableError(f"{shown(cell)} in column {column!r} is not a finite float32 number")
-    return value
-
-
-def shown(cell: str) -> str:
-    """A cell in quotes, of which only the beginning is shown when it is long."""
-    return repr(cell) if len(cell) <= SHOWN else f"{cell[:SHOWN]!r}... ({len(cell):,} characters)"
+        return cls(tuple(read_column(item) for item in card["columns"]), card["rows"])

@@ -46,6 +46,8 @@ def convert(model: Path, targets: Sequence[str], output: Path, *, overwrite: boo
     UsageError
         There is no such target, or one is named twice.
     """
+    if not targets:
+        raise UsageError(f"no target named. There are {', '.join(TARGETS)}")
     check_targets(targets)
     folders = [output] if len(targets) == 1 else [output / target for target in targets]
     opened = open_model(model)
@@ -59,9 +61,9 @@ def convert(model: Path, targets: Sequence[str], output: Path, *, overwrite: boo
 
 
 def check_targets(targets: Sequence[str]) -> None:
-    """Refuse names that are no targets, none, and one twice; raises UsageError."""
+    """Refuse names that are no targets, and one twice; raises UsageError."""
     unknown = [target for target in targets if target not in TARGETS]
-    if unknown or not targets:
-        raise UsageError(f"no target {', '.join(map(repr, unknown)) or 'named'}. There are {', '.join(TARGETS)}")
+    if unknown:
+        raise UsageError(f"no target {', '.join(map(repr, unknown))}. There are {', '.join(TARGETS)}")
     if len(set(targets)) < len(targets):
         raise UsageError(f"target {max(targets, key=targets.count)!r} is named twice")

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.model.graph import Array
-from edgesoft.model.layers import UNIT_SCALE, GreyLevels, Layer, Linear, Quantize, QuantizedLinear, Relu, Scale
+from edgesoft.model.layers import Layer, Linear, Quantize, QuantizedLinear, Relu
 from edgesoft.model.network import Network
+from edgesoft.model.scaling import REACH, GreyLevels, Scale, SmoothClip
+from edgesoft.model.values import UNIT_SCALE
 
 INT32_MAX = 2**31 - 1
 BYTE_MAX = 255
@@ -22,6 +24,7 @@ Function = Literal[
     "dense",
     "relu",
     "scale_features",
+    "smooth_clip",
     "bytes_of_floats",
     "floats_of_bytes",
 ]
@@ -33,6 +36,8 @@ Function = Literal[
 * `dense`, from floats to floats: `y = weights @ x + bias`.
 * `relu`: `y = max(x, 0)`.
 * `scale_features`: `y = (x - offset) * factor`, in float32.
+* `smooth_clip`: x is first brought between -reach and reach; then `r = x / limit`, `y = x / sqrt(r * r + 1)`, each of the four operations
+  rounded to float32, none of them fused.
 * `bytes_of_floats`: `y = byte(x / level)`.
 * `floats_of_bytes`: `y = level * x`.
 
@@ -118,6 +123,8 @@ class _Row:
                 self.scale = np.asarray(UNIT_SCALE)
             case Scale():
                 self.add("scale_features", "floats", offset=layer.offset, factor=layer.factor)
+            case SmoothClip():
+                self.add("smooth_clip", "floats", limit=layer.limit.reshape(1), reach=np.array([REACH], np.float32))
             case Linear():
                 if self.scale is not None:
                     self.add("floats_of_bytes", "floats", level=self.scale.reshape(1))

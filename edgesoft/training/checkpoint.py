@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import read_bytes
 from edgesoft.model.card import ModelCard
-from edgesoft.model.layers import GreyLevels, Layer, Linear, Relu, Scale
+from edgesoft.model.layers import Layer, Linear, Relu
+from edgesoft.model.scaling import GreyLevels, Scale, SmoothClip
 from edgesoft.npz import Arrays, parse_npz, read_npz, write_npz
 from edgesoft.transaction import settle
 
 FILE_NAME = "checkpoint.npz"
 SIZE_LIMIT = 2**30  # bytes
+SCALING = ("offset", "factor", "limit")
+"""Names of the arrays of the layers that bring features into the network's range."""
 _WHAT, _ADVICE = "a checkpoint of edgesoft", "Train again: edgesoft train"
 
 
@@ -48,11 +51,13 @@ class Checkpoint:
     def to_arrays(self) -> Arrays:
         """The checkpoint as named arrays."""
         arrays: Arrays = {"card": np.frombuffer(self.card.to_json().encode(), np.uint8)}
-        for index, layer in enumerate(self.linears):
-            arrays[f"weight{index}"], arrays[f"bias{index}"] = layer.weight, layer.bias
-        first = self.layers[0]
-        if isinstance(first, Scale):
-            arrays["offset"], arrays["factor"] = first.offset, first.factor
+        for index, linear in enumerate(self.linears):
+            arrays[f"weight{index}"], arrays[f"bias{index}"] = linear.weight, linear.bias
+        for layer in self.layers:
+            if isinstance(layer, Scale):
+                arrays["offset"], arrays["factor"] = layer.offset, layer.factor
+            if isinstance(layer, SmoothClip):
+                arrays["limit"] = layer.limit
         return arrays
 
     def save(self, path: Path) -> None:
@@ -75,9 +80,11 @@ class Checkpoint:
             raise _no_checkpoint(path, "it has no array 'card'")
         card = ModelCard.from_json(arrays["card"].tobytes(), path)
         shape = card.input.shape
-        first: Layer = GreyLevels()
+        first: list[Layer] = [GreyLevels()]
         if not card.input.is_picture:
-            first = Scale(floats(arrays, "offset", shape, path), floats(arrays, "factor", shape, path))
+            first = [Scale(floats(arrays, "offset", shape, path), floats(arrays, "factor", shape, path))]
+            if "limit" in arrays:  # an older edgesoft clipped nothing
+                first.append(SmoothClip(floats(arrays, "limit", (), path)))
         linears = read_linears(arrays, (math.prod(shape), *card.hidden, card.outputs), path)
         return cls(card, stacked(first, linears), path, hashlib.sha256(content).hexdigest())
 
@@ -88,9 +95,9 @@ def read_arrays(path: Path) -> Arrays:
     return read_npz(path, limit=SIZE_LIMIT, what=_WHAT, advice=_ADVICE)
 
 
-def stacked(first: Layer, linears: Sequence[Linear]) -> tuple[Layer, ...]:
-    """A network of linear layers with ReLU between them."""
-    layers = [first]
+def stacked(first: Sequence[Layer], linears: Sequence[Linear]) -> tuple[Layer, ...]:
+    """A network of linear layers with ReLU between them, behind the layers that bring inputs into its range."""
+    layers = list(first)
     for linear in linears:
         layers += [linear, Relu()]
     return tuple(layers[:-1])

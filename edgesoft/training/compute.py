@@ -18,6 +18,9 @@ from edgesoft.model.heads import Softmax
 from edgesoft.model.inputs import InputKind
 from edgesoft.training.settings import TrainSettings
 
+WORK_OF_A_THREAD = 10_000_000
+"""Products of the forward pass of a step that are worth a thread of their own."""
+
 
 @contextmanager
 def compiler_folder() -> Iterator[None]:
@@ -70,12 +73,20 @@ def cpu_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def threads_for(batch_size: int, parameters: int) -> int:
+    """How many threads a step keeps busy, at most one a core: a small one is over before a second thread has woken up.
+
+    By the size of the work alone, so that the same training on the same machine gives the same bits, however busy it is.
+    """
+    return max(1, min(usable_cores(), batch_size * parameters // WORK_OF_A_THREAD))
+
+
 def takes_outliers(config: TrainSettings, kind: InputKind) -> bool:
     """Whether outliers can be drawn for these data, and the head can learn from them."""
     return kind.has_outliers and config.head == Softmax.kind
 
 
-def resolve(config: TrainSettings, kind: InputKind) -> TrainSettings:
+def resolve(config: TrainSettings, kind: InputKind, parameters: int) -> TrainSettings:
     """The settings with the choices of this machine and these data written out: threads, arithmetic, whether there are outliers."""
     # With these instructions, training takes half the time in bfloat16 and ends equally well; without them, it takes longer.
     native = config.device == "cpu" and not features().isdisjoint(("avx512_bf16", "amx_bf16"))
@@ -83,6 +94,6 @@ def resolve(config: TrainSettings, kind: InputKind) -> TrainSettings:
     return replace(
         config,
         precision=precision,
-        threads=config.threads or usable_cores(),
+        threads=config.threads or threads_for(config.batch_size, parameters),
         outliers=config.outliers if takes_outliers(config, kind) else 0.0,
     )

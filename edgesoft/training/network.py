@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from edgesoft.errors import UsageError
-from edgesoft.model.layers import GreyLevels, Layer, Linear, Scale
+from edgesoft.model.layers import Layer, Linear, Relu
+from edgesoft.model.scaling import GreyLevels, Scale, SmoothClip
 from edgesoft.training.checkpoint import stacked
 
 MOST_PARAMETERS = 60_000_000
@@ -37,21 +38,25 @@ class SoftmaxMLP(nn.Module):
 
     offset: Tensor | None
     factor: Tensor | None
+    limit: Tensor | None
 
-    def __init__(self, first: Layer, widths: Sequence[int]) -> None:
+    def __init__(self, first: Sequence[Layer], widths: Sequence[int]) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):  # new layers draw from the global generator, which is the caller's
             self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
-        scale = first if isinstance(first, Scale) else None
+        scale = next((layer for layer in first if isinstance(layer, Scale)), None)
+        clip = next((layer for layer in first if isinstance(layer, SmoothClip)), None)
         # Buffers, so that they follow the network to another device.
         self.register_buffer("offset", None if scale is None else torch.from_numpy(scale.offset))
         self.register_buffer("factor", None if scale is None else torch.from_numpy(scale.factor))
+        self.register_buffer("limit", None if clip is None else torch.from_numpy(clip.limit))
 
     @classmethod
     def from_layers(cls, layers: Sequence[Layer]) -> Self:
         """A network with the weights of float layers, on the CPU, in evaluation mode."""
         linears = [layer for layer in layers if isinstance(layer, Linear)]
-        network = cls(layers[0], [linears[0].weight.shape[1], *(len(linear.bias) for linear in linears)])
+        first = [layer for layer in layers if not isinstance(layer, Linear | Relu)]
+        network = cls(first, [linears[0].weight.shape[1], *(len(linear.bias) for linear in linears)])
         with torch.no_grad():
             for module, linear in zip(network.linears(), linears, strict=True):
                 module.weight.copy_(torch.from_numpy(linear.weight))
@@ -60,9 +65,11 @@ class SoftmaxMLP(nn.Module):
 
     def to_layers(self) -> tuple[Layer, ...]:
         """Copies of the weights as float layers, from the raw inputs to the logits."""
-        first: Layer = GreyLevels()
+        first: list[Layer] = [GreyLevels()]
         if self.offset is not None and self.factor is not None:
-            first = Scale(_array(self.offset), _array(self.factor))
+            first = [Scale(_array(self.offset), _array(self.factor))]
+            if self.limit is not None:
+                first.append(SmoothClip(_array(self.limit)))
         return stacked(first, [Linear(_array(module.weight), _array(module.bias)) for module in self.linears()])
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -82,10 +89,11 @@ class SoftmaxMLP(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def prepare(self, inputs: Tensor) -> Tensor:
-        """Raw inputs -> what `forward` takes: grey levels uint8 become float32 0..1, features float32 are standardised."""
+        """Raw inputs -> what `forward` takes: grey levels uint8 become float32 0..1, features float32 are scaled and clipped."""
         if self.offset is None or self.factor is None:
             return inputs.float() / 255
-        return (inputs - self.offset) * self.factor
+        scaled = (inputs - self.offset) * self.factor
+        return scaled if self.limit is None else scaled / torch.hypot(scaled / self.limit, torch.ones_like(scaled))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits float32 `[n, outputs]` of prepared inputs float32 `[n, ...]`, which are flattened."""
@@ -129,8 +137,8 @@ class LearningMLP(nn.Module):
         return plain
 
 
-def check_parameters(inputs: int, hidden: Sequence[int], outputs: int) -> None:
-    """Refuse a network that no model file could hold.
+def count_parameters(inputs: int, hidden: Sequence[int], outputs: int) -> int:
+    """How many parameters a network has; refuses one that no model file could hold.
 
     Raises
     ------
@@ -143,6 +151,7 @@ def check_parameters(inputs: int, hidden: Sequence[int], outputs: int) -> None:
             f"hidden layers {'-'.join(map(str, hidden)) or 'none'} on {inputs:,} inputs have {parameters / 1e6:.0f} million parameters, "
             f"expected at most {MOST_PARAMETERS / 1e6:.0f} million. Choose a smaller --size or --hidden"
         )
+    return parameters
 
 
 def reference_logits(network: SoftmaxMLP, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:

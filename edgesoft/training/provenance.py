@@ -38,6 +38,7 @@ def card_of(dataset: Dataset, config: TrainSettings) -> ModelCard:
             training=Training(
                 data=dataset.name,
                 data_sha256=dataset.digest,
+                target=None if dataset.options is None else dataset.options.target,
                 outliers=config.outliers > 0,
                 examples={name: len(split) for name, split in dataset.splits.items()},
                 settings=config.to_json(),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 from edgesoft.data.dataset import Dataset
 from edgesoft.inference.parity import wilson_interval
+from edgesoft.inference.scores import ClassScore
 from edgesoft.pages import render
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.runs import RunFolder
-from edgesoft.training.scores import ClassScore
 from edgesoft.training.settings import TrainSettings
 
 
@@ -35,21 +36,17 @@ class Epoch:
         return (self.validation_accuracy, -self.validation_loss)
 
 
-def _ignore(*_: object) -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Watcher:
     """Who wants to know how a training goes on; each is called as its name says."""
 
-    on_picture: Callable[[int, int], object] = _ignore
+    on_picture: Callable[[int, int], object] = lambda *_: None
     """While a folder is read: the number of pictures read so far, and of all."""
-    on_start: Callable[[Dataset, TrainSettings], object] = _ignore
+    on_start: Callable[[Dataset, TrainSettings], object] = lambda *_: None
     """When the data are there: what they are, and the settings with their defaults resolved."""
-    on_batch: Callable[[int, float], object] = _ignore
+    on_batch: Callable[[int, float], object] = lambda *_: None
     """After each step: the number of steps so far, and the loss of the batch in nats."""
-    on_epoch: Callable[[Epoch], object] = _ignore
+    on_epoch: Callable[[Epoch], object] = lambda _: None
     """After each epoch."""
 
 
@@ -71,24 +68,53 @@ class TrainResult:
     """Each class on the test split; empty for an interrupted run, whose test split stays unseen."""
 
     @property
+    def accuracy(self) -> float | None:
+        """Fraction of the test split that is labelled rightly; None for an interrupted run."""
+        return self._test.get("accuracy")
+
+    @property
+    def macro_f1(self) -> float | None:
+        """Mean of the classes' F1 on the test split; None for an interrupted run."""
+        return self._test.get("macro_f1")
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Fraction of the validation split that the checkpoint labels rightly; with class weights the mean over classes."""
+        return self.best.validation_accuracy
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.dataset.labels
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns that the model takes, in the order of a row's values; none of pictures."""
+        return self.dataset.input.columns_taken
+
+    @property
+    def _test(self) -> Mapping[str, Any]:
+        return cast(Mapping[str, Any], self.checkpoint.card.metrics.get("test", {}))
+
+    @property
     def stopped_early(self) -> bool:
         """Whether patience ended the run before its last epoch."""
         return not self.interrupted and len(self.epochs) < self.settings.epochs
 
     def __repr__(self) -> str:
         how = "interrupted" if self.interrupted else "finished"
-        accuracy = f"{100 * self.best.validation_accuracy:.2f} %"
-        return (
-            f"TrainResult({str(self.folder.path)!r}, {how}, {len(self.epochs)} epochs, validation accuracy {accuracy})"
+        name, accuracy = (
+            ("test", self.accuracy) if self.accuracy is not None else ("validation", self.validation_accuracy)
         )
+        return f"TrainResult({str(self.folder.path)!r}, {how}, {len(self.epochs)} epochs, {name} accuracy {_percent(accuracy)})"
 
     def _repr_html_(self) -> str:
-        best, metrics = self.best, self.checkpoint.card.metrics
+        best, test = self.best, self._test
         lines = [f"validation accuracy {_percent(best.validation_accuracy)}, epoch {best.number} of {len(self.epochs)}"]
-        if "test" in metrics:
-            low, high = wilson_interval(metrics["test"]["accuracy"], metrics["test"]["examples"])
+        if test:
+            low, high = wilson_interval(test["accuracy"], test["examples"])
             interval = f"95 % interval {100 * low:.2f} to {100 * high:.2f}"
-            lines.append(f"test accuracy {_percent(metrics['test']['accuracy'])}, {interval}")
+            lines.append(f"test accuracy {_percent(test['accuracy'])}, {interval}")
         rows = [
             [score.label, _percent(score.precision), _percent(score.recall), _percent(score.f1), f"{score.examples:,}"]
             for score in self.scores

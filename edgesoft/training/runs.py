@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
-from edgesoft.files import reason
-from edgesoft.transaction import JOURNAL, replace_together, settle
+from edgesoft.transaction import HAS_LOCKS, JOURNAL, BusyError, locked, replace_together, settle
 
 RUNS = Path("runs")
 
@@ -19,6 +20,8 @@ class RunFolder:
     """The files of one run."""
 
     path: Path
+    draws: bool = True
+    """Whether pictures of the run are among them; drawing takes longer than a small training."""
 
     @property
     def checkpoint(self) -> Path:
@@ -68,12 +71,16 @@ class RunFolder:
             raise EdgesoftError(
                 f"{self.path}: already holds a run. Choose another output, or continue that run: edgesoft train --resume {self.path}"
             )
-        foreign = sorted(entry.name for entry in self.path.iterdir()) if self.path.is_dir() else []
-        foreign = [name for name in foreign if not name.startswith(".")]
-        if foreign:
+        if foreign := self.names():
             raise EdgesoftError(
                 f"{self.path}: holds {foreign[0]}, which no training wrote. Choose an empty folder as output, or a new one"
             )
+
+    def names(self) -> list[str]:
+        """What is in it, in order, besides hidden files."""
+        if not self.path.is_dir():
+            return []
+        return sorted(entry.name for entry in self.path.iterdir() if not entry.name.startswith("."))
 
     def write(self, make: Callable[[], Mapping[str, bytes]]) -> None:
         """Write files together, for whoever holds the folder's lock.
@@ -102,33 +109,31 @@ class RunFolder:
         if is_interrupted:
             raise KeyboardInterrupt
 
-    def remove_if_empty(self) -> None:
-        """Give the name back when nothing was kept."""
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
 
+@contextmanager
+def new_run(name: str) -> Iterator[RunFolder]:
+    """Hold `runs/<name>`, or `runs/<name>-2`, `-3`, ... where that is taken: a run never overwrites another, nor do two take one folder.
 
-def new_run(name: str) -> RunFolder:
-    """Make `runs/<name>`, or `runs/<name>-2`, `-3`, ... where that exists: a run never overwrites another, nor do two take one folder.
+    One that is empty and that nobody writes is free: a training that was killed has left it. Where nothing is kept, none stays.
 
     Raises
     ------
     EdgesoftError
         It cannot be made.
     """
-    number = 1
-    try:
-        RUNS.mkdir(parents=True, exist_ok=True)
-        while True:
-            folder = RunFolder(RUNS / (name if number == 1 else f"{name}-{number}"))
+    for number in count(1):
+        folder = RunFolder(RUNS / (name if number == 1 else f"{name}-{number}"))
+        with ExitStack() as stack:
             try:
-                folder.path.mkdir()
-            except FileExistsError:
-                number += 1
-            else:
-                return folder
-    except OSError as error:
-        raise EdgesoftError(f"{RUNS}: cannot be written ({reason(error)}). Choose another folder: --output") from error
+                # Without locks, an empty folder may be another's that has only just begun.
+                if os.path.lexists(folder.path) and not (HAS_LOCKS and folder.path.is_dir() and not folder.names()):
+                    continue
+                stack.enter_context(locked(folder.path, patience=0))
+            except BusyError:
+                continue
+            if not folder.names():  # of a training that has ended just now
+                yield folder
+                return
 
 
 def checkpoint_in(path: Path) -> Path:

@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgesoft.errors import UsageError
-from edgesoft.settings import MOST_THREADS, check, count, read_settings, setting
+from edgesoft.settings import MOST_THREADS, check, count, read_settings, setting, whole_number
 
 WIDEST = 65_536
 MOST_LAYERS = 100
 FEW = 5000
-"""Fewer pictures than this do not fill MNIST's layers."""
+"""Fewer examples than this do not fill the layers that many have."""
+SCARCE = 2500
+"""Up to so many rows of a table, the whole weight decay is needed; beyond, the rows themselves leave ever less to chance."""
 FEWEST_STEPS = 2000
 """Steps that a small data set is trained for."""
 
@@ -23,7 +25,7 @@ _BY_SIZE = "by the size of the data"
 def _hidden(given: str | list[int] | tuple[int, ...]) -> tuple[int, ...]:
     """Widths: of "520,320" or "none", or as they are."""
     if isinstance(given, str):
-        given = () if given.strip().lower() == "none" else [int(part) for part in given.split(",")]
+        given = () if given.strip().lower() == "none" else [whole_number(part.strip()) for part in given.split(",")]
     if not all(type(width) is int for width in given) or not _widths(given):
         raise ValueError
     return tuple(given)
@@ -55,7 +57,6 @@ class TrainSettings:
         holds=_widths,
         convert=_hidden,
         shown=_BY_SIZE,
-        words="hidden layers",
     )
     head: str = setting("softmax", "softmax, or sigmoid for two classes", **_one_of("softmax", "sigmoid"))
     threshold: float = setting(
@@ -79,7 +80,6 @@ class TrainSettings:
         takes=float,
         expected="a number above 0, such as 0.003",
         holds=lambda value: math.isfinite(value) and value > 0,
-        words="learning rate",
     )
     weight_decay: float = setting(
         0.1,
@@ -87,7 +87,7 @@ class TrainSettings:
         takes=float,
         expected="0 or more",
         holds=lambda value: math.isfinite(value) and value >= 0,
-        shown="by the kind of data",
+        shown="0.1; for tables 1, less from 2,500 rows on",
     )
     label_smoothing: float = setting(
         0.05,
@@ -95,6 +95,7 @@ class TrainSettings:
         takes=float,
         expected="0 up to, but not including, 1",
         holds=lambda value: 0 <= value < 1,
+        shown="0.05; 0.1 for tables",
     )
     class_weights: bool = setting(
         False, "Give every class the same weight", takes=bool, shown="", flags="--class-weights/--no-class-weights"
@@ -114,7 +115,7 @@ class TrainSettings:
         0,
         "The same seed on the same machine gives the same weights",
         takes=int,
-        expected="an integer from 0 to 2^63 - 1",
+        expected="a whole number from 0 to 2^63 - 1",
         holds=lambda value: 0 <= value < 2**63,
     )
     precision: str = setting(
@@ -125,8 +126,9 @@ class TrainSettings:
     device: str = setting("cpu", "cpu or cuda", **_one_of("cpu", "cuda"))
     threads: int = setting(
         0,
-        "CPU threads; 0 takes every core",
-        **count(1, MOST_THREADS, zero="for every core"),
+        "CPU threads; 0 takes as many as a step keeps busy",
+        **count(1, MOST_THREADS, zero="for as many as a step keeps busy"),
+        shown="by the size of a step",
     )
     batch_norm: bool = setting(
         True,
@@ -139,9 +141,9 @@ class TrainSettings:
     def __post_init__(self) -> None:
         check(self)
         if self.batch_norm and self.batch_size == 1:
-            raise UsageError("batch size 1: batch normalisation needs at least 2 examples a step")
+            raise UsageError("--batch-size 1: batch normalisation needs at least 2 examples a step")
         if self.threshold != 0.5 and self.head != "sigmoid":
-            raise UsageError(f"threshold {self.threshold}: softmax takes the largest probability; add --head sigmoid")
+            raise UsageError(f"--threshold {self.threshold}: softmax takes the largest probability; add --head sigmoid")
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""
@@ -173,5 +175,11 @@ def suited(examples: int, kind: str) -> dict[str, Any]:
     if kind == "pixels" and examples < FEW:
         settings["hidden"] = (256, 128)
     if kind == "features":
-        settings |= {"hidden": (64, 32), "weight_decay": 0.05, "label_smoothing": 0.0, "precision": "float32"}
+        settings |= {
+            "hidden": (64, 32) if examples < FEW else (128, 64),
+            # Strong decay finds the simple truth behind few or noisy rows.
+            "weight_decay": round(min(1.0, SCARCE / max(1, examples)), 3),
+            "label_smoothing": 0.1,
+            "precision": "float32",
+        }
     return settings

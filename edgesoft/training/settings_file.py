@@ -6,14 +6,16 @@ TOML or JSON with two tables, `data` (see `DataSettings`) and `training` (see `T
 from __future__ import annotations
 
 import json
+import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgesoft.data.settings import DataSettings
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.escape import json_text
-from edgesoft.files import read_bytes
+from edgesoft.files import is_utf16, read_bytes
 from edgesoft.settings import brief, read_settings
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
@@ -40,9 +42,16 @@ def read_settings_file(path: Path) -> dict[str, dict[str, Any]]:
         A name is unknown, or a value has the wrong type.
     """
     content = read_bytes(path, limit=SIZE_LIMIT, what="settings (.toml or .json)")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        encoding = "UTF-16" if is_utf16(content) else "another encoding or no text"
+        raise EdgesoftError(f"{path}: expected settings in UTF-8, but this is {encoding}. Save it as UTF-8")
     is_toml = path.suffix.lower() == ".toml"
     try:
-        document = tomllib.loads(content.decode("utf-8-sig")) if is_toml else json.loads(content.decode("utf-8-sig"))
+        document = tomllib.loads(text) if is_toml else json.loads(text)
     except (ValueError, RecursionError) as error:
         raise EdgesoftError(f"{path}: is no {'TOML' if is_toml else 'JSON'} ({error})") from error
     if not isinstance(document, dict):
@@ -87,6 +96,7 @@ def stored_data_settings(folder: RunFolder, source: str | None = None) -> DataSe
         The run's.
     source
         Where they are now, if they have moved (of a known set: the folder of its archives); what else the run says about them stays.
+        The tables of further splits are where they were, or have moved with it.
 
     Raises
     ------
@@ -101,12 +111,24 @@ def stored_data_settings(folder: RunFolder, source: str | None = None) -> DataSe
 
         is_root = data.get("source") in SETS and source not in SETS and Path(source).is_dir()
         given = {"root" if is_root else "source": source}
+        given |= {name: _beside(data[name], data, source) for name in ("val", "test") if data.get(name) is not None}
     data |= given
-    for name in {"source", "root"} - set(given):
-        if str(data.get(name)).startswith(("//", "\\\\")):
+    for name in {"source", "val", "test", "root"} - set(given):
+        if _is_remote(data.get(name)):
             raise EdgesoftError(
                 f"{folder.path}: its data are on another machine ({data[name]}). To read them there: --data PATH"
             )
     if "source" not in data:
         raise EdgesoftError(f"{folder.path}: does not say which data it was trained on. Name them: --data SOURCE")
     return DataSettings(**data)
+
+
+def _beside(file: str, data: Mapping[str, Any], source: str) -> str:
+    """Where the table of a further split is: where it was, or as far from the source as it was before that moved."""
+    if _is_remote(file) or not Path(file).exists():
+        return str(Path(source).parent / os.path.relpath(file, Path(data.get("source", "")).parent))
+    return file
+
+
+def _is_remote(path: object) -> bool:
+    return str(path).startswith(("//", "\\\\"))

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -17,21 +18,21 @@ import torch
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.escape import json_text, printable
+from edgesoft.inference.scores import ClassScore, class_scores, count_confusion, macro_f1
 from edgesoft.model.inputs import PictureInput
 from edgesoft.npz import Arrays, npz_bytes
 from edgesoft.training import charts
-from edgesoft.training.checkpoint import Checkpoint, read_arrays, read_linears, stacked
+from edgesoft.training.checkpoint import SCALING, Checkpoint, read_arrays, read_linears, stacked
 from edgesoft.training.compute import compiler_folder, cpu_threads, require_device, resident, resolve
 from edgesoft.training.distort import distorted
-from edgesoft.training.network import LearningMLP, SoftmaxMLP, check_parameters, reference_logits
+from edgesoft.training.network import LearningMLP, SoftmaxMLP, count_parameters, reference_logits
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of, with_none_of_them
 from edgesoft.training.outliers import draw_outliers
 from edgesoft.training.provenance import card_of
 from edgesoft.training.results import Epoch, TrainResult
 from edgesoft.training.resume import pack, read_run_document, unpack
-from edgesoft.training.runs import RunFolder
+from edgesoft.training.runs import RunFolder, new_run
 from edgesoft.training.schedule import one_cycle
-from edgesoft.training.scores import ClassScore, class_scores, count_confusion, macro_f1
 from edgesoft.training.settings import TrainSettings
 from edgesoft.training.settings_file import settings_file
 from edgesoft.transaction import locked, replace_together
@@ -40,19 +41,15 @@ SAVE_SECONDS = 30
 """How often the state that --resume continues from, the metrics and the learning curve reach the disk."""
 
 
-def _ignore(*_: object) -> None:
-    pass
-
-
 @compiler_folder()
 def train(
     dataset: Dataset,
     config: TrainSettings,
-    folder: RunFolder,
+    folder: RunFolder | None,
     *,
     resume: bool = False,
-    on_batch: Callable[[int, float], object] = _ignore,
-    on_epoch: Callable[[Epoch], object] = _ignore,
+    on_batch: Callable[[int, float], object] = lambda *_: None,
+    on_epoch: Callable[[Epoch], object] = lambda _: None,
 ) -> TrainResult:
     """Train, choose the best epoch on the validation split, and judge it once on the test split.
 
@@ -65,7 +62,7 @@ def train(
     config
         How.
     folder
-        Where checkpoint, metrics and pictures go.
+        Where checkpoint, metrics and pictures go; None takes `runs/<name>`, or the next free number.
     resume
         Continue the interrupted run in `folder`, which must have been started with `config`: the weights come out as if it had
         never stopped.
@@ -88,12 +85,17 @@ def train(
     """
     if config.head == "sigmoid" and len(dataset.labels) != 2:
         raise UsageError(
-            f"head sigmoid: one logit tells two classes apart, but {dataset.name} has {len(dataset.labels)}. Use --head softmax"
+            f"--head sigmoid: one logit tells two classes apart, but {dataset.name} has {len(dataset.labels)}. Use --head softmax"
         )
-    check_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
+    parameters = count_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
     require_device(config.device)
-    config = resolve(config, dataset.input)
-    with locked(folder.path, patience=0), cpu_threads(config.threads):
+    config = resolve(config, dataset.input, parameters)
+    with ExitStack() as stack:
+        stack.enter_context(cpu_threads(config.threads))
+        if folder is None:
+            folder = stack.enter_context(new_run(dataset.name))
+        else:
+            stack.enter_context(locked(folder.path, patience=0))
         if not resume:
             folder.check_free()
         run = _Run(dataset, config)
@@ -133,7 +135,7 @@ class _Run:
         self.drawing_seconds = time.perf_counter() - started
         self.card = card_of(dataset, config)
         widths = [math.prod(dataset.input.shape), *config.hidden, self.card.outputs]
-        plain = SoftmaxMLP(dataset.first_layer, widths)
+        plain = SoftmaxMLP(dataset.first_layers, widths)
         plain.initialise(torch.Generator().manual_seed(config.seed))
         self.network = LearningMLP(plain, batch_norm=config.batch_norm).to(self.device)
         parameters = list(self.network.parameters())
@@ -184,10 +186,12 @@ class _Run:
 
         A small validation split often has its highest accuracy by luck and early; the later epochs, with their smaller steps,
         are the better ones. Source: the rule of Breiman, Friedman, Olshen and Stone, "Classification and Regression Trees" (1984).
+        Two right and two wrong answers are added before the error is taken, because no mistake among a few is no error of 0. Source:
+        Agresti and Coull, "Approximate Is Better than Exact" (The American Statistician, 1998).
         """
-        top = max(epoch.validation_accuracy for epoch in self.epochs)
-        error = math.sqrt(top * (1 - top) / len(self.dataset.validation))
-        return epoch.validation_accuracy >= top - error
+        top, examples = max(epoch.validation_accuracy for epoch in self.epochs), len(self.dataset.validation)
+        likely = (top * examples + 2) / (examples + 4)
+        return epoch.validation_accuracy >= top - math.sqrt(likely * (1 - likely) / (examples + 4))
 
     def _is_hopeless(self) -> bool:
         if not self.config.patience or not self.epochs:
@@ -275,7 +279,12 @@ class _Run:
         widths = (math.prod(self.dataset.input.shape), *self.config.hidden, self.card.outputs)
         best = read_linears(arrays, widths, origin, "best_")
         self.epochs = document["epochs"]
-        checkpoint = Checkpoint(self.card, stacked(self.dataset.first_layer, best))
+        checkpoint = Checkpoint(self.card, stacked(self.dataset.first_layers, best))
+        current = checkpoint.to_arrays()
+        if any(not np.array_equal(current[name], arrays.get(name, ())) for name in SCALING if name in current):
+            raise EdgesoftError(
+                f"{origin}: was begun by an edgesoft that scales features otherwise. Start a new one: edgesoft train"
+            )
         self.best = (self.epochs[document["best"] - 1], checkpoint)
 
     def give_up(self, folder: RunFolder, error: _DivergedError) -> EdgesoftError:
@@ -306,7 +315,8 @@ class _Run:
                 "macro_f1": macro_f1(scores),
                 "examples": len(test),
             }
-            files[folder.confusion_matrix.name] = charts.confusion_matrix(matrix, labels)
+            if folder.draws:
+                files[folder.confusion_matrix.name] = charts.confusion_matrix(matrix, labels)
         # Seconds differ from run to run; the weights and their card do not.
         card_metrics = {key: value for key, value in metrics.items() if key != "seconds"}
         checkpoint = replace(checkpoint, card=replace(checkpoint.card, metrics=card_metrics))
@@ -332,7 +342,8 @@ class _Run:
         """Name -> content of what people look at."""
         document = {**metrics, "config": self.config.to_json(), "history": [asdict(epoch) for epoch in self.epochs]}
         text = json_text(document, indent=2) + "\n"
-        return {folder.metrics.name: text.encode(), folder.learning_curve.name: charts.learning_curve(self.epochs)}
+        files = {folder.metrics.name: text.encode()}
+        return {**files, folder.learning_curve.name: charts.learning_curve(self.epochs)} if folder.draws else files
 
     def _require_best(self) -> tuple[Epoch, Checkpoint]:
         if self.best is None:

@@ -59,7 +59,7 @@ def test_json_keys_and_nothing_heavy():
         (("--threads", "1,,2"), 2, "--threads '1,,2': expected numbers from 1 to 1,024"),
         (("--provider", "cpu,cdua"), 2, "unknown provider 'cdua'. Did you mean cuda?"),
         (("--provider", "cpu,openvino"), 4, "provider openvino cannot run here"),
-        (("--provider", "cpu,cpu"), 1, "two candidates are the same"),
+        (("--provider", "cpu,cpu"), 2, "--provider: 'cpu' stands there twice"),
     ],
 )
 def test_what_cannot_be_measured(arguments, code, message):

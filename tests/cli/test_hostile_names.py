@@ -78,11 +78,14 @@ def test_every_argument_and_option_of_every_command(run, exported, digit, tiny_r
         (2, "doctor", name),
         *(
             (2, command, f"--{name}=1")
-            for command in ("train", "export", "infer", "verify", "inspect", "diff", "bench")
+            for command in ("train", "export", "infer", "evaluate", "verify", "inspect", "diff", "bench")
         ),
         *((1, command, f"./{name}.onnx") for command in ("verify", "inspect", "bench", "export")),
         *((1, "infer", *options, "--model", exported, f"./{name}") for options in ((), ("-q",))),
         (1, "diff", model, f"./{name}"),
+        (1, "evaluate", model, f"./{name}"),
+        (1, "evaluate", f"./{name}", "mnist"),
+        (2, "evaluate", model, "mnist", f"--split={name}"),
         (1, "train", f"./{name}"),
         (1, "train", "--config", f"./{name}"),
         (1, "train", "--resume", f"./{name}"),

@@ -62,7 +62,7 @@ def test_closed_streams_are_no_crash(closed):
     assert process.returncode == (1 if is_output else 0)
     assert b"Traceback" not in process.stderr
     assert process.stdout.count(b"\n") == (0 if is_output else 2)
-    assert (b"error: the output cannot be written (bad file descriptor)" in process.stderr) == is_output
+    assert (b"error: the output cannot be written (stdout is closed)" in process.stderr) == is_output
 
 
 def test_one_picture_is_one_line():
@@ -86,6 +86,13 @@ def test_a_bad_file_does_not_stop_the_rest(tmp_path):
     assert ["error" in answer for answer in answers(process)] == [False, True, True, False]
     assert all(set(answer) == {"path", "error"} for answer in answers(process) if "error" in answer)
     assert b"Traceback" not in process.stderr
+
+
+def test_a_pattern_that_nothing_matches_is_told_from_a_missing_file(tmp_path):
+    errors = [answer["error"] for answer in answers(infer("--json", tmp_path / "*.png", tmp_path / "a.png"))]
+    assert errors == [
+        f"there is no such file{more}: check the path" for more in (", nor one that matches this pattern", "")
+    ]
 
 
 def test_text_errors_go_to_stderr_with_the_name(tmp_path):

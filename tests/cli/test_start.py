@@ -38,6 +38,7 @@ def imported(process):
         ("verify", EXPORTED / "mnist.int8.onnx", "--json"),
         ("inspect", EXPORTED / "mnist.int8.onnx", "--json"),
         ("diff", EXPORTED / "mnist.onnx", EXPORTED / "mnist.onnx", "--json"),
+        ("evaluate", EXPORTED / "mnist.int8.onnx", "mnist", "--json"),
         ("bench", EXPORTED / "mnist.int8.onnx", "--batch", 1, "--rounds", 6, "--json"),
         ("doctor", "--json"),
     ],

@@ -185,6 +185,20 @@ def test_a_class_that_was_never_trained_is_refused(tmp_path):
         load(tmp_path)
 
 
+def test_two_classes_that_are_one_folder_are_refused(tmp_path):
+    draw(tmp_path / "a", 5)
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(EdgesoftError, match="a and .*b: are one folder, by a link"):
+        load(tmp_path)
+
+
+def test_a_class_that_is_missing_in_the_validation_split_is_a_warning(tmp_path):
+    for name in ("a", "b"):
+        draw(tmp_path / "train" / name, 8)
+    draw(tmp_path / "val" / "a", 4)
+    assert "the validation split has no example of 'b'" in load(tmp_path).warnings
+
+
 def test_sizes_are_checked():
     with pytest.raises(UsageError, match=r"--size \(2000, 2000\): expected 1 to 1024"):
         DataSettings(size=(2000, 2000))

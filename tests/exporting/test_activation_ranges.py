@@ -6,7 +6,8 @@ import torch
 
 from edgesoft.exporting import activation_ranges
 from edgesoft.exporting.activation_ranges import activation_maxima
-from edgesoft.model.layers import GreyLevels, Linear, Relu
+from edgesoft.model.layers import Linear, Relu
+from edgesoft.model.scaling import GreyLevels
 from edgesoft.training.network import SoftmaxMLP
 
 
@@ -31,7 +32,7 @@ def test_what_relu_cuts_off_is_0():
 
 
 def test_pytorch_finds_the_same(small):
-    network = SoftmaxMLP(GreyLevels(), (784, 40, 20, 10))
+    network = SoftmaxMLP([GreyLevels()], (784, 40, 20, 10))
     network.initialise(torch.Generator().manual_seed(1))
     x, expected = torch.from_numpy(small.train.inputs).float().flatten(1) / 255, []
     with torch.no_grad():
@@ -42,4 +43,4 @@ def test_pytorch_finds_the_same(small):
 
 
 def test_a_network_without_hidden_layers_has_none(small):
-    assert activation_maxima(SoftmaxMLP(GreyLevels(), (784, 10)).to_layers(), small.train.inputs) == []
+    assert activation_maxima(SoftmaxMLP([GreyLevels()], (784, 10)).to_layers(), small.train.inputs) == []

@@ -13,7 +13,9 @@ from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.quantize import over_unit_range, quantize
 from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.model.card import Scheme
-from edgesoft.model.layers import UNIT_SCALE, GreyLevels, Linear, Quantize, QuantizedLinear, Relu, Scale
+from edgesoft.model.layers import Linear, Quantize, QuantizedLinear, Relu
+from edgesoft.model.scaling import GreyLevels, Scale, SmoothClip
+from edgesoft.model.values import UNIT_SCALE
 from edgesoft.training.checkpoint import Checkpoint
 
 
@@ -197,16 +199,18 @@ def test_what_each_layer_takes_is_rounded_once(rng):
 def test_over_its_own_range_a_table_answers_the_same(rng):
     features = rng.normal(size=(300, 5)).astype(np.float32) * np.array([1, 1e3, 1e-3, 1, 5], np.float32) + 7
     features[:, 3] = 2  # never changes
-    scale = Scale.standardising(features, is_numeric=np.array([True] * 4 + [False]))
-    layers = (scale, layer(rng), Relu(), layer(rng, inputs=6))
-    unit, first, *rest = over_unit_range(layers, features)
-    assert tuple(rest) == layers[2:]
-    scaled = unit.apply(features)
+    scale = Scale.robust(features, is_numeric=np.array([True] * 4 + [False]))
+    clip = SmoothClip(np.asarray(np.float32(3)))
+    layers = (scale, clip, layer(rng), Relu(), layer(rng, inputs=6))
+    *before, unit, first, relu, last = over_unit_range(layers, features)
+    assert [*before, relu, last] == [scale, clip, *layers[3:]]
+    clipped = clip.apply(scale.apply(features))
+    scaled = unit.apply(clipped)
     assert unit.output_shape((5,)) == (5,)
     assert first.output_shape((5,)) == (6,)
     assert (scaled.min(), scaled.max()) == (pytest.approx(0, abs=1e-6), pytest.approx(1, abs=1e-6))
-    np.testing.assert_allclose(first.apply(scaled), layers[1].apply(scale.apply(features)), atol=1e-3)
-    pictures = (GreyLevels(), *layers[1:])
+    np.testing.assert_allclose(first.apply(scaled), layers[2].apply(clipped), atol=1e-3)
+    pictures = (GreyLevels(), *layers[2:])
     assert over_unit_range(pictures, features) == pictures
 
 
@@ -215,12 +219,12 @@ def test_a_few_values_far_out_do_not_take_the_levels_of_all_others(rng):
     features[:2, 0] = 1e6, -1e6
     features[:, 1], features[:, 2] = 0, rng.random(2000) < 0.3
     features[5, 1] = 9  # but the only other value of a feature is not cut off
-    scale = Scale.standardising(features, is_numeric=np.array([True] * 3))
-    unit, _ = over_unit_range((scale, layer(rng, inputs=3)), features)
+    scale = Scale(np.zeros(3, np.float32), np.ones(3, np.float32))
+    _, unit, _ = over_unit_range((scale, layer(rng, inputs=3)), features)
     scaled = unit.apply(features)
     assert ((scaled[:, 0] < 0) | (scaled[:, 0] > 1)).sum() <= 4
     assert scaled[2:, 0].std() > 0.1
     for place in (1, 2):
         assert set(scaled[:, place]) == {0, 1}
-    few, _ = over_unit_range((scale, layer(rng, inputs=3)), features[:900])
+    _, few, _ = over_unit_range((scale, layer(rng, inputs=3)), features[:900])
     assert few.apply(features[:900]).max() == pytest.approx(1)  # of few rows each one counts

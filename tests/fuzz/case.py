@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tests.fuzz.server import BYTES, PATIENCE, SECONDS, Ended
+from tests.server import BYTES, PATIENCE, SECONDS, Ended
 
 CODES = range(5)
 """0 good, 1 an error of input, file or data, 2 usage, 3 a gate was missed, 4 the provider is not available."""

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz.server import Server
 from tests.pictures.test_hostile import CORPUS
+from tests.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("blue", "green", "red")

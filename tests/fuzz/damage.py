@@ -163,7 +163,7 @@ def odd_archive(arrays: dict[str, np.ndarray], rng: random.Random) -> tuple[byte
             ] = content
         case 8:
             out = io.BytesIO()
-            values = array.astype(float) if array.dtype.kind in "iufb" else np.zeros(len(array))
+            values = np.atleast_1d(array.astype(float)) if array.dtype.kind in "iufb" else np.zeros(len(array))
             with np.errstate(all="ignore"):
                 odd = rng.choice((values * np.nan, values * np.inf, values.reshape(-1), values[:0], values[..., None], values * 1e300, values + 0.5,
                                   np.float64(3), -values, values.astype(np.float16), values.astype(">f8"), np.asfortranarray(values)))  # fmt: skip

@@ -24,7 +24,7 @@ _PLACES = ("/dev/zero", "/dev/full", "/dev/null", "/dev/stdin", "/dev/fd/0", "/d
 # Where commands write: nothing outside the folder of the case.
 _TARGETS = ("out", "/dev/full", "/dev/null", "/proc/self/out", "fifo", "socket", "folder", "loop", "loop/x", "file", "file/below", "x" * 5000, "~nouser/x", "dangling", "\udcff", "é\n",
             "\x1b[31m", "")  # fmt: skip
-_WRITTEN = {"output", "save_seen"}
+_WRITTEN = {"output", "save_seen", "html"}
 _UNUSED = {"download", "help", "version"}  # nothing here asks the network
 
 
@@ -83,6 +83,7 @@ def base(command: str, corpus: Corpus, rng: random.Random) -> dict[str, list[str
         "train": {"": [csv], "target": ["--target", "kind"], "output": ["--output", "new"], "head": ["--head", "sigmoid"]},
         "export": {"": [str(corpus.run)], "data": ["--data", csv], "output": ["--output", "out"]},
         "infer": {"": [str(corpus.picture)], "model": ["--model", str(corpus.digits)]} if rng.random() < 0.7 else {"": [csv], "model": ["--model", model]},
+        "evaluate": {"": [model, csv], "target": ["--target", "kind"]},
         "verify": {"": [model]},
         "inspect": {"": [model]},
         "diff": {"": [model, str(corpus.int8)]},
@@ -91,7 +92,14 @@ def base(command: str, corpus: Corpus, rng: random.Random) -> dict[str, list[str
     }[command]  # fmt: skip
 
 
-_COMMANDS = ("train",) * 8 + ("infer",) * 8 + ("export",) * 3 + ("verify",) * 3 + ("inspect", "diff", "bench")
+_COMMANDS = (
+    ("train",) * 8
+    + ("infer",) * 8
+    + ("export",) * 3
+    + ("verify",) * 3
+    + ("evaluate",) * 3
+    + ("inspect", "diff", "bench")
+)
 
 
 def option(rng: random.Random, corpus: Corpus, folder: Path) -> Case:

@@ -1,13 +1,16 @@
-"""Families of data to learn from: arrays, text tables and Parquet."""
+"""Families of data to learn from: arrays, text tables, Parquet and Feather."""
 
 from __future__ import annotations
 
+import gzip
+import json
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet
 
 from tests.fuzz.case import Case
@@ -68,13 +71,44 @@ def rows(rng: random.Random, corpus: Corpus, folder: Path) -> Case:
     content = end.join(separator.join(line) for line in lines).encode(
         rng.choice(("utf-8", "utf-8", "utf-8-sig", "utf-16")), "replace"
     )
-    name = rng.choice(("odd.csv", "odd.tsv"))
+    before = rng.choice((b"", b"", b"", b"sep=;\n", b"# a, b\n#\n", b"sep=|\r\n# c\r\n"))
+    name, content = rng.choice(("odd.csv", "odd.tsv")), before + content
+    if rng.random() < 0.3:
+        lines = [dict(zip(lines[0], line, strict=False)) for line in lines]
+        name, content = rng.choice(("odd.jsonl", "odd.csv")), json_lines(lines, rng)
+    if rng.random() < 0.2:
+        name, content = f"{name}.gz", packed(content, rng)
     (folder / name).write_bytes(damaged(content, rng) if rng.random() < 0.3 else content)
     if rng.random() < 0.5:
         return Case(
             ["infer", name, "--model", str(corpus.model), *rng.choice(([], ["--json"], ["--csv"], ["--quiet"]))]
         )
-    return Case(training(rng, name, "--target", rng.choice(("kind", "kind", "kind", "form", "?", "", "kind\n"))))
+    split = rng.choice(
+        ([], [], ["--val", name], ["--test", str(corpus.csv)], ["--test", name, "--val", str(corpus.csv)])
+    )
+    return Case(
+        training(rng, name, "--target", rng.choice(("kind", "kind", "kind", "form", "?", "", "kind\n")), *split)
+    )
+
+
+_VALUES = ("1.5", "-0", "1e999", "NaN", "-Infinity", "null", "true", "[1]", '{"a": 1}', '"\\ud800"', '"\\u0000"', '"\\u001b[31m"', "01", "", "9" * 5000,
+           "[" * 50_000, '"a', '"' + "x" * 300_000 + '"', "'a'")  # fmt: skip
+
+
+def json_lines(rows: list[dict[str, str]], rng: random.Random) -> bytes:
+    lines = [json.dumps(row, ensure_ascii=rng.random() < 0.5).replace("\ud7ff", "?") for row in rows[1:]]
+    for _ in range(rng.choice((0, 1, 2))):
+        if lines:
+            place = rng.randrange(len(lines))
+            odd = f'{{"{rng.choice(("long", "kind", "", "new"))}": {rng.choice(_VALUES)}}}'
+            lines[place] = rng.choice((odd, odd, lines[place][1:], lines[place] * 2, rng.choice(_VALUES), ""))
+    return "\n".join(lines).encode("utf-8", "replace")
+
+
+def packed(content: bytes, rng: random.Random) -> bytes:
+    parts = [content[:40], content[40:]] if rng.random() < 0.3 else [content]
+    after = rng.choice((b"", b"", bytes(70_000), b"more", gzip.compress(bytes(2**24)), b"\x1f\x8b"))
+    return b"".join(map(gzip.compress, parts)) + after
 
 
 def parquet(rng: random.Random, corpus: Corpus, folder: Path) -> Case:
@@ -99,15 +133,21 @@ def parquet(rng: random.Random, corpus: Corpus, folder: Path) -> Case:
         "large": lambda: pa.array([2**63] * count, pa.uint64()),
         "map": lambda: pa.array([[("a", 1)]] * count, pa.map_(pa.string(), pa.int64())),
         "bomb": lambda: pa.array(["x" * 200_000] * count),
+        "views": lambda: pa.array([rng.choice(_CELLS[:-12]) for _ in range(count)], pa.string_view()),
     }
     columns = {"long": pa.array(numbers), "kind": pa.array([KINDS[place % 3] for place in range(count)], pa.string())}
     for name in rng.sample(list(odd), rng.choice((0, 1, 1, 2))):
         columns[rng.choice((name, name, "kind", "\x1b[31m", "", "long\n"))] = odd[name]()
-    path = folder / "odd.parquet"
-    pyarrow.parquet.write_table(
-        pa.table(columns), path, compression=rng.choice(("none", "snappy", "gzip", "zstd")), use_dictionary=rng.random() < 0.5,
-        row_group_size=rng.choice((None, 1, 7)),
-    )  # fmt: skip
+    path = folder / rng.choice(("odd.parquet", "odd.feather"))
+    if path.suffix == ".feather":
+        pyarrow.feather.write_feather(
+            pa.table(columns), path, rng.choice(("uncompressed", "lz4", "zstd")), chunksize=rng.choice((None, 1, 7))
+        )
+    else:
+        pyarrow.parquet.write_table(
+            pa.table(columns), path, compression=rng.choice(("none", "snappy", "gzip", "zstd")), use_dictionary=rng.random() < 0.5,
+            row_group_size=rng.choice((None, 1, 7)),
+        )  # fmt: skip
     if rng.random() < 0.5:
         path.write_bytes(damaged(path.read_bytes(), rng))
-    return Case(training(rng, "odd.parquet", "--target", "kind"))
+    return Case(training(rng, path.name, "--target", "kind"))

@@ -18,32 +18,26 @@ import pytest
 from tests.fuzz.case import faults
 from tests.fuzz.corpus import Corpus, build
 from tests.fuzz.families import FAMILIES, SHARES
-from tests.fuzz.server import Server
+from tests.server import shared
 
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "10000" if os.environ.get("NIGHTLY") else "1000"))
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("streams")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory, server) -> Corpus:
-    return build(tmp_path_factory.mktemp("corpus"), server)
+def corpus(tmp_path_factory) -> Corpus:
+    return build(tmp_path_factory.mktemp("corpus"), shared())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_nothing_goes_wrong_in_silence(family: str, corpus: Corpus, server: Server, tmp_path: Path) -> None:
+def test_nothing_goes_wrong_in_silence(family: str, corpus: Corpus, tmp_path: Path) -> None:
     codes, failed = Counter[int](), []
     slowest = largest = 0.0
     for number in range(FIRST, FIRST + round(INPUTS * SHARES[family])):
         folder = tmp_path / "case"
         folder.mkdir()
         case = FAMILIES[family](random.Random(f"{family} {number}"), corpus, folder)
-        ended = server.run(case.arguments, folder, case.given)
+        ended = shared().run(case.arguments, folder, case.given)
         shutil.rmtree(folder)
         codes[ended.code] += 1
         slowest, largest = max(slowest, ended.seconds), max(largest, ended.peak)

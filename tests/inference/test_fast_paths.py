@@ -66,7 +66,7 @@ def test_the_labels_are_those_of_the_indices(model, pictures):
     "wrong",
     [
         np.zeros((1, 28, 28), np.float32),
-        np.zeros((1, 28, 28), np.int8),
+        np.full((1, 28, 28), -1, np.int8),
         np.zeros((1, 28, 28), bool),
         np.zeros((1, 27, 28), np.uint8),
         np.zeros((1, 28, 29), np.uint8),

@@ -133,14 +133,14 @@ def paired(lost, won, examples):
     [(0, 0, 1), (0, 3, 1), (1, 0, 1 / 2), (5, 0, 1 / 32), (3, 2, 16 / 32), (8, 2, 56 / 1024), (9, 1, 11 / 1024)],
 )
 def test_how_often_chance_loses_as_much(lost, won, p):
-    assert paired(lost, won, 100).loss_p_value == pytest.approx(p, rel=1e-12)
+    assert paired(lost, won, 100).paired.loss_p_value == pytest.approx(p, rel=1e-12)
 
 
 def test_chance_among_very_many(rng):
     """Next to a simulation; and no number overflows."""
     simulated = (rng.binomial(400, 0.5, 200_000) >= 215).mean()
-    assert paired(215, 185, 10_000).loss_p_value == pytest.approx(simulated, abs=0.003)
-    assert 0 < paired(25_000, 24_000, 10**6).loss_p_value < 1e-5
+    assert paired(215, 185, 10_000).paired.loss_p_value == pytest.approx(simulated, abs=0.003)
+    assert 0 < paired(25_000, 24_000, 10**6).paired.loss_p_value < 1e-5
 
 
 def test_the_loss_that_cannot_be_excluded():

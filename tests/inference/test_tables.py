@@ -16,8 +16,9 @@ from edgesoft.exporting.publish import publish
 from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.inference.batches import Reading, Unreadable, classify
 from edgesoft.model.heads import Sigmoid, Softmax
-from edgesoft.model.layers import Linear, Relu, Scale
+from edgesoft.model.layers import Linear, Relu
 from edgesoft.model.network import FLOAT32_MAX, Network
+from edgesoft.model.scaling import Scale, SmoothClip
 from edgesoft.tables.rows import Row
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.runs import RunFolder
@@ -88,11 +89,12 @@ def loaded(path):
 
 @pytest.mark.parametrize("head", [Softmax(), Softmax(0.05), Sigmoid(0.05, 0.01)])
 @pytest.mark.parametrize("size", [1e-20, 1.0, 1e20, 1e36])
-def test_the_largest_input_is_safe_and_not_much_too_small(rng, head, size):
+@pytest.mark.parametrize("clip", [[], [SmoothClip(np.asarray(np.float32(3)))]], ids=["scaled", "clipped"])
+def test_the_largest_input_is_safe_and_not_much_too_small(rng, head, size, clip):
     """A float32 forward pass in numpy is the judge: finite at the limit for any signs, infinite or NaN far beyond it for some."""
     features = rng.normal(size=(50, 6)).astype(np.float32) * np.float32(size)
     features[:, 2] = features[0, 2]
-    layers = [Scale.standardising(features, is_numeric=np.ones(6, bool))]
+    layers = [Scale.robust(features, is_numeric=np.ones(6, bool)), *clip]
     for before, after in ((6, 64), (64, 64), (64, head.outputs(2))):
         layers += [
             Linear(rng.normal(size=(after, before)).astype(np.float32), rng.normal(size=after).astype(np.float32)),
@@ -105,13 +107,15 @@ def test_the_largest_input_is_safe_and_not_much_too_small(rng, head, size):
     def computed(rows):
         with np.errstate(all="ignore"):
             x = (rows - layers[0].offset) * layers[0].factor
-            for layer in layers[1:-1]:
+            if clip:
+                x = x.clip(-1e9, 1e9) / np.sqrt((x.clip(-1e9, 1e9) / 3) ** 2 + 1)
+            for layer in layers[1 + len(clip) : -1]:
                 x = x @ layer.weight.T + layer.bias if isinstance(layer, Linear) else np.maximum(x, 0)
             return x * np.float32(1 / head.temperature)
 
     signs = rng.choice([-1, 1], (500, 6)).astype(np.float32)
     assert np.isfinite(computed(signs * np.float32(limit))).all()
-    if limit < 2.0**100:
+    if limit < 2.0**100 and not clip:  # which nothing leaves
         assert not np.isfinite(computed(signs * np.float32(limit * 2.0**20))).all()
 
 

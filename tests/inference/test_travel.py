@@ -185,9 +185,9 @@ def test_logits_of_nothing_are_an_error(ready, nothing):
         ready.logits(nothing)
 
 
-@pytest.mark.parametrize("what", [[[0] * 28] * 28, "digit.png", None, 7], ids=lambda what: type(what).__name__)
+@pytest.mark.parametrize("what", ["digit.png", None, 7], ids=lambda what: type(what).__name__)
 def test_what_is_no_array_is_named(ready, what):
-    with pytest.raises(EdgesoftError, match=f"expected uint8 .*, got {type(what).__name__}, no numpy array"):
+    with pytest.raises(EdgesoftError, match=f"expected uint8 .*, got {type(what).__name__}, no array"):
         ready(what)
 
 

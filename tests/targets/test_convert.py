@@ -145,3 +145,15 @@ def test_a_folder_that_was_not_converted(cli, exported):
     done = cli("verify", exported)
     assert done.code == 1
     assert "edgesoft.json" in done.one_line()
+
+
+def test_export_converts_in_the_same_breath(tiny_run, tmp_path):
+    exported = edgesoft.export(tiny_run.path, quantize=False, output=tmp_path / "out", to="c")
+    (converted,) = exported.converted
+    assert converted.folder == tmp_path / "out" / "mnist-c"
+    assert read_manifest(converted.folder).model == "mnist.onnx"
+    with pytest.raises(EdgesoftError, match="mnist-c: is not empty"):
+        edgesoft.export(tiny_run.path, quantize=False, output=tmp_path / "out", to=["c"])
+    with pytest.raises(UsageError, match="no target 'd'"):
+        edgesoft.export(tiny_run.path, output=tmp_path / "other", to="c,d")
+    assert not (tmp_path / "other").exists()

@@ -13,7 +13,7 @@ from edgesoft.errors import EdgesoftError
 from edgesoft.model.card import ModelCard
 from edgesoft.model.heads import Softmax
 from edgesoft.model.inputs import PictureInput
-from edgesoft.model.layers import GreyLevels
+from edgesoft.model.scaling import GreyLevels
 from edgesoft.training.bench_torch import torch_candidates
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.network import SoftmaxMLP, reference_logits
@@ -25,7 +25,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (9, 28, 28), dtype=np.uint8)
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """A network with random weights."""
-    network = SoftmaxMLP(GreyLevels(), (784, 16, 3))
+    network = SoftmaxMLP([GreyLevels()], (784, 16, 3))
     network.initialise(torch.Generator().manual_seed(0))
     path = tmp_path_factory.mktemp("run") / "checkpoint.npz"
     card = ModelCard("tiny", ("a", "b", "c"), PictureInput(), (16,), head=Softmax(2.0))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgesoft.inference.scores import count_confusion
 from edgesoft.training import charts
 from edgesoft.training.results import Epoch
-from edgesoft.training.scores import count_confusion
 
 
 def test_a_hand_counted_confusion_matrix():

@@ -81,6 +81,7 @@ def by_hand(result: TrainResult, inputs: np.ndarray) -> np.ndarray:
     x = inputs.reshape(len(inputs), -1).astype(np.float64)
     arrays = checkpoint.to_arrays()
     x = (x - arrays["offset"].astype(np.float64)) * arrays["factor"] if "offset" in arrays else x / 255
+    x = x / np.sqrt(1 + (x / 3) ** 2) if "limit" in arrays else x
     last = len(checkpoint.card.hidden)
     for index in range(last + 1):
         x = x @ arrays[f"weight{index}"].T.astype(np.float64) + arrays[f"bias{index}"]

@@ -90,9 +90,9 @@ def test_a_network_that_saw_outliers_knows_what_it_does_not_know(mnist, tmp_path
 
 
 def test_only_ink_with_a_softmax_head_has_outliers():
-    assert resolve(TrainSettings(), PictureInput()).outliers == 0.1
-    assert resolve(TrainSettings(), PictureInput(normaliser="resize")).outliers == 0
-    assert resolve(TrainSettings(head="sigmoid"), PictureInput()).outliers == 0
+    assert resolve(TrainSettings(), PictureInput(), 1).outliers == 0.1
+    assert resolve(TrainSettings(), PictureInput(normaliser="resize"), 1).outliers == 0
+    assert resolve(TrainSettings(head="sigmoid"), PictureInput(), 1).outliers == 0
 
 
 def test_a_small_step_has_an_outlier_too(small, tmp_path, monkeypatch):

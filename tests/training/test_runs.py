@@ -4,7 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.training import runs
 from edgesoft.training.runs import RUNS, RunFolder, checkpoint_in, new_run, newest_checkpoint
+from edgesoft.transaction import LOCK
 
 
 @pytest.fixture(autouse=True)
@@ -21,32 +23,65 @@ def used(name, time=None):
     return folder
 
 
+def keep(folder):
+    folder.checkpoint.write_bytes(b"")
+
+
 def test_a_run_never_overwrites_another():
-    assert new_run("mnist").path == RUNS / "mnist"
-    assert new_run("mnist").path == RUNS / "mnist-2"  # the name is taken from the first moment on
+    with new_run("mnist") as first, new_run("mnist") as second:  # the name is taken from the first moment on
+        assert first.path == RUNS / "mnist"
+        assert second.path == RUNS / "mnist-2"
+        keep(first)
+    assert not second.path.exists()  # it has kept nothing
+    with new_run("mnist") as third:
+        assert third.path == RUNS / "mnist-2"
+        keep(third)
     used("mnist-3")
     interrupted = RunFolder(RUNS / "mnist-4")
     interrupted.path.mkdir()
     interrupted.last.write_bytes(b"")
     (RUNS / "mnist-5").write_bytes(b"mine")
-    assert new_run("mnist").path == RUNS / "mnist-6"
-    RunFolder(RUNS / "mnist-2").remove_if_empty()
-    RunFolder(RUNS / "mnist-3").remove_if_empty()
-    assert new_run("mnist").path == RUNS / "mnist-2"
-    assert used("mnist-7").checkpoint.exists() and (RUNS / "mnist-3").exists()
+    (RUNS / "mnist-6").symlink_to("nowhere")
+    with new_run("mnist") as folder:
+        assert folder.path == RUNS / "mnist-7"
+
+
+def test_what_a_killed_training_left_is_used_again():
+    abandoned = RUNS / "mnist"
+    abandoned.mkdir(parents=True)
+    (abandoned / LOCK).write_bytes(b"")
+    (abandoned / ".last.npz.0123abcd.staged").write_bytes(b"half")
+    with new_run("mnist") as folder:
+        assert folder.path == abandoned
+        assert list(abandoned.glob("*.staged")) == []
+    assert list(abandoned.iterdir()) == []
+
+
+def test_where_there_are_no_locks_nothing_is_used_again(monkeypatch):
+    monkeypatch.setattr(runs, "HAS_LOCKS", False)
+    (RUNS / "mnist").mkdir(parents=True)
+    with new_run("mnist") as folder:
+        assert folder.path == RUNS / "mnist-2"
 
 
 def test_many_who_start_together_get_a_folder_each():
+    taken = []
+
+    def run(_):
+        with new_run("iris") as folder:
+            taken.append(folder.path.name)
+            keep(folder)
+
     with ThreadPoolExecutor(16) as pool:
-        folders = list(pool.map(lambda _: new_run("iris").path.name, range(64)))
-    assert sorted(folders) == sorted(["iris", *(f"iris-{number}" for number in range(2, 65))])
+        list(pool.map(run, range(32)))
+    assert len(taken) == len(set(taken)) == 32
 
 
 @pytest.mark.parametrize("make", [lambda: RUNS.write_bytes(b"mine"), lambda: RUNS.symlink_to("nowhere/at/all")])
 def test_no_runs_can_be_kept(make):
     make()
-    with pytest.raises(EdgesoftError, match="runs: cannot be written .*--output"):
-        new_run("mnist")
+    with pytest.raises(EdgesoftError, match="^runs.*Choose another folder"), new_run("mnist"):
+        raise AssertionError
 
 
 @pytest.mark.parametrize("name", ["config.json", "metrics.json", "learning-curve.png", "notes", "skipped.txt"])

@@ -85,12 +85,12 @@ def test_what_stands_in_a_description_holds():
     [
         ({"epoch": 3}, "unknown setting 'epoch'. Did you mean 'epochs'"),
         ({"zzz": 3}, "unknown setting 'zzz'. There are hidden, "),
-        ({"epochs": "3"}, "epochs is '3', expected int"),
-        ({"epochs": True}, "epochs is True, expected int"),
-        ({"epochs": 3.0}, r"epochs is 3\.0, expected int"),
-        ({"lr": True}, "lr is True, expected float"),
-        ({"augment": 1}, "augment is 1, expected bool"),
-        ({"hidden": 3}, "hidden is 3, expected str or list or tuple"),
+        ({"epochs": "3"}, "epochs '3': expected a whole number from 1 to 1,000,000, not text"),
+        ({"epochs": True}, "epochs True: expected a whole number"),
+        ({"epochs": 3.0}, r"epochs 3\.0: expected a whole number"),
+        ({"lr": True}, "lr True: expected a number above 0"),
+        ({"augment": 1}, "augment 1: expected true or false"),
+        ({"hidden": 3}, "hidden 3: expected widths"),
     ],
 )
 def test_what_is_no_setting(given, message):

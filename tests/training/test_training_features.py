@@ -1,25 +1,25 @@
 """Early stopping, resuming, class weights, settings files, scores."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import precision_recall_fscore_support
 from torch.nn import functional
 
 from edgesoft.data.arrays import from_arrays
-from edgesoft.data.dataset import Dataset
+from edgesoft.data.dataset import Dataset, Split
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.exporting.export import export
 from edgesoft.model.heads import Sigmoid, Softmax
+from edgesoft.npz import write_npz
 from edgesoft.training import train as training
 from edgesoft.training.checkpoint import Checkpoint, read_arrays
 from edgesoft.training.network import SoftmaxMLP
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of
 from edgesoft.training.runs import RunFolder
-from edgesoft.training.scores import class_scores, macro_f1
 from edgesoft.training.settings import TrainSettings, suited
 from edgesoft.training.settings_file import read_settings_file, stored_data_settings
 from edgesoft.training.train import train
@@ -68,6 +68,19 @@ def test_a_resumed_run_ends_with_the_same_bits(dataset, tmp_path, head):
         train(dataset, other, part, resume=True)
 
 
+def test_a_run_that_scaled_features_otherwise_is_not_resumed(dataset, tmp_path):
+    config, folder = TrainSettings(epochs=2, **SMALL), RunFolder(tmp_path)
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    train(dataset, config, folder, on_epoch=stop)
+    arrays = read_arrays(folder.last)
+    write_npz(folder.last, {name: array for name, array in arrays.items() if name != "limit"})
+    with pytest.raises(EdgesoftError, match="scales features otherwise"):
+        train(dataset, config, folder, resume=True)
+
+
 def test_the_last_epoch_can_be_exported_like_the_best(dataset, tmp_path):
     folder = RunFolder(tmp_path)
     train(dataset, TrainSettings(epochs=3, **SMALL), folder)
@@ -88,10 +101,15 @@ def test_metrics_and_curve_are_written_while_training(dataset, tmp_path, monkeyp
     assert seen == [(1, 1, True), (2, 2, True)]
 
 
+def standard_error(accuracy, examples):
+    likely = (accuracy * examples + 2) / (examples + 4)
+    return (likely * (1 - likely) / (examples + 4)) ** 0.5
+
+
 def test_the_checkpoint_is_as_good_as_the_best_within_a_standard_error(dataset, tmp_path):
     result = train(dataset, TrainSettings(epochs=12, **SMALL), RunFolder(tmp_path))
     top = max(epoch.validation_accuracy for epoch in result.epochs)
-    error = (top * (1 - top) / len(dataset.validation)) ** 0.5
+    error = standard_error(top, len(dataset.validation))
     good = [epoch.number for epoch in result.epochs if epoch.validation_accuracy >= top - error]
     assert result.best.number == good[-1]
 
@@ -107,7 +125,7 @@ def test_the_checkpoint_is_as_good_as_the_best_within_a_standard_error(dataset, 
     ],
 )
 def test_a_later_epoch_may_be_one_standard_error_worse(dataset, tmp_path, monkeypatch, below, best):
-    error = (0.9 * 0.1 / len(dataset.validation)) ** 0.5
+    error = standard_error(0.9, len(dataset.validation))
     accuracies = iter([0.9 - error * count for count in below])
     monkeypatch.setattr(training, "evaluate", lambda *_, **__: (1.0, next(accuracies)))
     result = train(dataset, TrainSettings(epochs=len(below), **SMALL), RunFolder(tmp_path))
@@ -119,6 +137,17 @@ def test_a_later_epoch_may_be_one_standard_error_worse(dataset, tmp_path, monkey
 def test_of_epochs_without_a_mistake_the_last_is_kept(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "evaluate", lambda *_, **__: (1.0, 1.0))
     assert train(dataset, TrainSettings(epochs=3, **SMALL), RunFolder(tmp_path)).best.number == 3
+
+
+def test_one_mistake_among_few_does_not_choose_an_epoch(dataset, tmp_path, monkeypatch):
+    few = dataclasses.replace(
+        dataset, validation=Split(dataset.validation.inputs[:18], dataset.validation.targets[:18])
+    )
+    for mistakes, best in ((1, 2), (2, 1)):
+        accuracies = iter([1.0, 1 - mistakes / 18])
+        monkeypatch.setattr(training, "evaluate", lambda *_, found=accuracies, **__: (1.0, next(found)))
+        folder = RunFolder(tmp_path / str(mistakes))
+        assert train(few, TrainSettings(epochs=2, **SMALL), folder).best.number == best
 
 
 def test_class_weights_find_the_rare_class(dataset, tmp_path):
@@ -161,22 +190,6 @@ def test_weighted_validation_is_the_mean_over_classes(dataset, tmp_path):
     assert accuracy == pytest.approx(np.mean(per_class))
 
 
-def test_scores_are_scikit_learns():
-    generator = np.random.default_rng(1)
-    truth, answered = generator.integers(0, 4, 200), generator.integers(0, 4, 200)
-    matrix = np.zeros((4, 4), np.int64)
-    np.add.at(matrix, (truth, answered), 1)
-    ours = class_scores(matrix, "abcd")
-    precision, recall, f1, support = precision_recall_fscore_support(truth, answered)
-    assert [score.precision for score in ours] == pytest.approx(precision.tolist())
-    assert [score.recall for score in ours] == pytest.approx(recall.tolist())
-    assert [score.f1 for score in ours] == pytest.approx(f1.tolist())
-    assert [score.examples for score in ours] == support.tolist()
-    assert macro_f1(ours) == pytest.approx(f1.mean())
-    empty = class_scores(np.array([[5, 0], [0, 0]]), "ab")
-    assert (empty[1].precision, empty[1].recall, empty[1].f1, empty[1].examples) == (0, 0, 0, 0)
-
-
 def test_settings_suit_the_size_of_the_data():
     iris, mnist = suited(105, "features"), suited(55_000, "pixels")
     assert (mnist["batch_size"], mnist["epochs"]) == (256, 30)
@@ -185,6 +198,9 @@ def test_settings_suit_the_size_of_the_data():
     assert iris["epochs"] * -(-105 // 8) >= 1500
     for examples in (1, 2, 17, 1000, 10**7):
         TrainSettings(**suited(examples, "features"))
+    assert (iris["weight_decay"], iris["hidden"]) == (1, (64, 32))
+    assert suited(50_000, "features")["weight_decay"] == 0.05
+    assert suited(50_000, "features")["hidden"] == (128, 64)
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -209,17 +225,30 @@ def test_settings_files(tmp_path):
         ("a.json", "[]", "expected the tables data and training"),
         ("a.json", '{"train": {}}', "unknown table 'train'"),
         ("a.json", '{"training": {"epoch": 3}}', "unknown setting 'epoch'. Did you mean 'epochs'"),
-        ("a.json", '{"training": {"epochs": "3"}}', "epochs is '3', expected int"),
-        ("a.json", '{"training": {"epochs": true}}', "epochs is True, expected int"),
-        ("a.json", '{"training": {"hidden": ["a"]}}', r"hidden layers \['a'\]: expected widths"),
+        (
+            "a.json",
+            '{"training": {"epochs": "3"}}',
+            "training: epochs '3': expected a whole number from 1 to 1,000,000, not text",
+        ),
+        ("a.json", '{"training": {"epochs": true}}', "training: epochs True: expected a whole number"),
+        ("a.json", '{"training": {"hidden": ["a"]}}', r"training: hidden \['a'\]: expected widths"),
         ("a.json", '{"data": {"size": [1, 2, 3]}}', "expected 1 to 1024 pixels a side"),
         ("a.json", '{"data": 3}', "data: expected a table"),
         ("a.json", '{"schema_version": 2}', "schema version 2, this edgesoft reads version 1"),
+        ("a.toml", "[training]\0", "expected settings in UTF-8, but this is another encoding or no text"),
     ],
 )
 def test_wrong_settings_files_are_refused(tmp_path, name, text, message):
     with pytest.raises(EdgesoftError, match=message):
         read_settings_file(write(tmp_path, name, text))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_settings_in_another_encoding_are_told(tmp_path, encoding):
+    path = tmp_path / "a.toml"
+    path.write_text("[training]\nepochs = 3\n", encoding=encoding)
+    with pytest.raises(EdgesoftError, match="a.toml: expected settings in UTF-8, but this is UTF-16. Save it as UTF-8"):
+        read_settings_file(path)
 
 
 def test_a_run_leaves_its_resolved_settings(dataset, tmp_path):
@@ -233,5 +262,7 @@ def test_a_run_leaves_its_resolved_settings(dataset, tmp_path):
 
 
 def test_wrong_numbers_are_refused():
-    with pytest.raises(UsageError, match="patience -1: expected 1 to 1,000,000, or 0 to never stop early"):
+    with pytest.raises(
+        UsageError, match="--patience -1: expected a whole number from 1 to 1,000,000, or 0 to never stop early"
+    ):
         TrainSettings(patience=-1)

@@ -12,6 +12,8 @@ from edgesoft.model.graph import Array
 from edgesoft.targets.steps import Kind, Step
 
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "float32": "float"}
+_NUMBERS = ("level", "limit", "reach")
+"""Constants of one number, which are handed over as such."""
 _SIZES: dict[Kind, int] = {"bytes": 1, "floats": 4}
 
 
@@ -79,7 +81,7 @@ def plan(steps: Sequence[Step], argument: str) -> Plan:
             stored = np.ascontiguousarray(values.T if step.function == "dense" else values)
             named = f"{name}{1 + sum(constant.name.rstrip('0123456789') == name for constant in constants)}"
             constants.append(Constant(_TYPES[stored.dtype.name], named, stored))
-            arguments.append(f"&{named}[0][0]" if stored.ndim == 2 else f"{named}[0]" if name == "level" else named)
+            arguments.append(f"&{named}[0][0]" if stored.ndim == 2 else f"{named}[0]" if name in _NUMBERS else named)
         if "factors" in step.constants:
             arguments.append(str(int(len(step.constants["factors"]) > 1)))
         if "weights" in step.constants:

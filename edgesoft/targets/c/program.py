@@ -34,6 +34,7 @@ _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "dense": (),
     "relu": (),
     "scale_features": (),
+    "smooth_clip": (),
     "bytes_of_floats": ("to_byte",),
     "floats_of_bytes": (),
 }
@@ -150,6 +151,7 @@ def _calls(card: ModelCard, body: Plan, largest: str) -> dict[str, str]:
     return {
         "constants": "\n".join(line for constant in body.constants for line in array(*constant)),
         "labels": ",\n".join(f"    {text(label)}" for label in card.labels),
+        "math": "\n#include <math.h>" if "smooth_clip" in body.functions else "",
         "buffer": buffer if room else "",
         "functions": "\n".join(
             _template(f"functions/{function}.c").substitute(widest=str(body.widest)) for function in wanted

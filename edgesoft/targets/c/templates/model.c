@@ -2,7 +2,7 @@
  * @origin. Do not edit: convert again. */
 #include "@name.h"
 
-#include <float.h>
+#include <float.h>@math
 #include <stddef.h>
 #include <string.h>
 

@@ -1,0 +1,182 @@
+"""Progress on a stream such as stderr: live on a terminal; elsewhere one line an epoch of training, and nothing while pictures are read."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+from edgesoft.escape import printable
+
+if TYPE_CHECKING:
+    from edgesoft.data.dataset import Dataset
+    from edgesoft.training.results import Epoch, Watcher
+    from edgesoft.training.settings import TrainSettings
+
+SHOWN_EVERY = 0.1
+"""Seconds between two moves of the bar of pictures, so that showing thousands of them costs nothing."""
+SHOWN_FILES = 10
+"""Files left out of a data set that are named."""
+MOST_LINES = 60
+"""A run of more epochs leaves a line for every second, third, ... one."""
+
+
+class _Live:
+    """A bar that is on the screen inside of a with statement, where that is a terminal."""
+
+    def __init__(self, console: Console, *columns: ProgressColumn, quiet: bool) -> None:
+        self._bar = Progress(
+            *columns,
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            redirect_stdout=False,  # what is printed there is data, which may go to a file
+            disable=quiet or not console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+
+class TrainingProgress(_Live):
+    """Shows epochs, loss, validation accuracy and the time that is left; a context manager."""
+
+    def __init__(self, epochs: int, batches: int, stream: TextIO, *, quiet: bool) -> None:
+        self._console = Console(file=stream, quiet=quiet, highlight=False)  # rich honours NO_COLOR
+        self._epochs, self._batches = epochs, batches
+        self._every = math.ceil(epochs / MOST_LINES)
+        super().__init__(
+            self._console,
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            TextColumn("validation {task.fields[accuracy]}"),
+            quiet=quiet,
+        )
+        self._task = self._bar.add_task(
+            "", total=epochs * batches, epoch=1, epochs=epochs, loss=float("nan"), accuracy="-"
+        )
+
+    def on_batch(self, step: int, loss: float) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=step, epoch=min(self._epochs, step // self._batches + 1), loss=loss)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Leave a line that stays."""
+        self._bar.update(self._task, accuracy=_percent(epoch.validation_accuracy))
+        if epoch.number % self._every and epoch.number != self._epochs:
+            return
+        self._console.print(
+            f"epoch {epoch.number:>{len(str(self._epochs))}}/{self._epochs}  loss {epoch.loss:.4f}  "
+            f"validation loss {epoch.validation_loss:.4f}  accuracy {_percent(epoch.validation_accuracy)}  {epoch.seconds:.1f} s"
+        )
+
+
+class ReadingProgress(_Live):
+    """Shows on a terminal how many pictures have been read; a context manager."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
+        console = Console(file=stream, highlight=False)
+        super().__init__(console, TextColumn("reading"), BarColumn(), TextColumn("{task.fields[count]}"), quiet=quiet)
+        self._task = self._bar.add_task("", total=None, visible=False, count="")
+        self._shown = 0.0
+
+    def on_picture(self, done: int, total: int | None = None) -> None:
+        """Move the bar; `total` is None while nobody knows how many there are."""
+        now = time.monotonic()
+        if now - self._shown < SHOWN_EVERY and done != total:
+            return
+        self._shown = now
+        count = f"{done:,}" if total is None else f"{done:,}/{total:,}"
+        self._bar.update(self._task, completed=done, total=total, visible=True, count=count)
+
+
+class Talk:
+    """Progress while the data are read and while the network learns, and what there is to say in between; a context manager.
+
+    Parameters
+    ----------
+    chosen
+        The settings that were given.
+    stream
+        Where progress goes.
+    quiet
+        Whether to tell only what is odd.
+    """
+
+    def __init__(self, chosen: Mapping[str, Any], stream: TextIO, *, quiet: bool = False) -> None:
+        self._chosen, self._stream, self._quiet = chosen, stream, quiet
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._reading = self._stack.enter_context(ReadingProgress(self._stream, quiet=self._quiet))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def watcher(self, other: Watcher | None = None) -> Watcher:
+        """What the training tells this talk, and after it someone else."""
+        from edgesoft.training.results import Watcher
+
+        other = Watcher() if other is None else other
+        return Watcher(
+            on_picture=_both(self._reading.on_picture, other.on_picture),
+            on_start=_both(self._on_start, other.on_start),
+            on_batch=_both(lambda step, loss: self._training.on_batch(step, loss), other.on_batch),
+            on_epoch=_both(lambda epoch: self._training.on_epoch(epoch), other.on_epoch),
+        )
+
+    def _say(self, line: str) -> None:
+        self._stream.write(f"{printable(line)}\n")
+        self._stream.flush()
+
+    def _on_start(self, dataset: Dataset, settings: TrainSettings) -> None:
+        from edgesoft.training.compute import takes_outliers
+
+        self._stack.close()
+        if not self._quiet:
+            counts = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
+            self._say(f"{dataset.name}: {len(dataset.labels)} classes, {counts} examples")
+        for warning in dataset.warnings:
+            self._say(f"warning: {warning}")
+        for line in dataset.skipped[:SHOWN_FILES]:
+            self._say(f"left out: {line}")
+        if len(dataset.skipped) > SHOWN_FILES:
+            self._say(
+                f"left out: {len(dataset.skipped) - SHOWN_FILES} more; skipped.txt in the run's folder lists them all"
+            )
+        wanted = self._chosen.get("outliers")
+        if wanted and not takes_outliers(settings, dataset.input):
+            self._say(
+                f"note: --outliers {wanted}: {dataset.name} with a {settings.head} head takes none, "
+                "only handwriting with softmax does"
+            )
+        batches = math.ceil(len(dataset.train) / settings.batch_size)
+        self._training = self._stack.enter_context(
+            TrainingProgress(settings.epochs, batches, self._stream, quiet=self._quiet)
+        )
+
+
+def _both(first: Callable[..., object], second: Callable[..., object]) -> Callable[..., None]:
+    def call(*values: Any) -> None:
+        first(*values)
+        second(*values)
+
+    return call
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f} %"
