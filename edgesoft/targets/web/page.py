@@ -22,6 +22,8 @@ from edgesoft.model.graph import Array
 from edgesoft.model.heads import Head, Sigmoid
 from edgesoft.model.inputs import PictureInput, TableInput
 from edgesoft.model.network import read_network
+from edgesoft.tables.column import Column
+from edgesoft.tables.values import NumberForm, TruthForm
 from edgesoft.targets.proof import Proof, read_proof
 from edgesoft.targets.steps import InexpressibleError, Step, steps
 from edgesoft.version import __version__
@@ -34,12 +36,12 @@ FUNCTIONS = frozenset(
         "dense",
         "relu",
         "scale_features",
+        "smooth_clip",
         "bytes_of_floats",
         "floats_of_bytes",
     )
 )
 """Of the steps: those that network.js has."""
-_COLUMNS = ({"name", "kind", "range"}, {"name", "kind", "vocabulary"})  # of numbers and of text: what form.js knows
 _FIRST = ("network.js", "replay.js", "answer.js")
 _GLYPH = ("resample.js", "glyph.js", "background.js", "draw.js", "picture.js")
 _PICTURE = ("resample.js", "picture.js")
@@ -145,13 +147,26 @@ def _head(head: Head) -> dict[str, Any]:
 
 def _input(card: ModelCard, largest: float) -> dict[str, Any]:
     spec = card.input
-    described = {"kind": spec.kind, **spec.to_card()}
-    if isinstance(spec, TableInput):
-        for column in described["columns"]:
-            if set(column) not in _COLUMNS or column["kind"] not in ("numeric", "text"):
-                raise InexpressibleError(f"a column of another kind than numbers and text, {column['name']!r}")
-        described |= {"reach": spec.reach if math.isfinite(spec.reach) else None, "largest": largest}
-    return described
+    if not isinstance(spec, TableInput):
+        return {"kind": spec.kind, **spec.to_card()}
+    reach = spec.reach if math.isfinite(spec.reach) else None
+    return {"kind": spec.kind, "columns": [*map(_column, spec.columns)], "reach": reach, "largest": largest}
+
+
+def _column(column: Column) -> dict[str, Any]:
+    """A field of the form."""
+    field = {
+        "name": column.name,
+        "is_marked": column.marks_missing,
+        "fill": None if column.fill is None else column.fill[0],
+    }
+    if column.vocabulary is not None:
+        return {**field, "kind": "text", "vocabulary": column.vocabulary}
+    if isinstance(column.form, TruthForm):
+        return {**field, "kind": "boolean"}
+    if isinstance(column.form, NumberForm):
+        return {**field, "kind": "numeric", "range": column.range, "unit": column.form.prefix or column.form.suffix}
+    raise InexpressibleError(f"a column that a form has no field for, {column.name!r} ({column.form.expected})")
 
 
 def _scripts(card: ModelCard) -> Sequence[str]:

@@ -14,7 +14,9 @@ const BARS = MODEL.labels.map((label) => {
   const row = made("li", "");
   const bar = made("span", "bar");
   const share = made("span", "share");
-  row.append(made("bdi", "label", label), bar, share);
+  const name = made("bdi", "label", label);
+  name.title = label; // where it is too long to be shown whole
+  row.append(name, bar, share);
   element("bars").append(row);
   return { row, bar, share };
 });

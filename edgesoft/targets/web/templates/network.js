@@ -69,6 +69,15 @@ const STEPS = {
       y[i] = Math.fround(x[i] - offset[i]) * factor[i];
     }
   },
+  smooth_clip(step, x, y) {
+    const { fround, sqrt } = Math;
+    const [limit, reach] = [step.constants.limit[0], step.constants.reach[0]];
+    for (let i = 0; i < step.outputs; i++) {
+      const near = x[i] < reach ? (x[i] > -reach ? x[i] : -reach) : reach;
+      const ratio = fround(near / limit);
+      y[i] = near / fround(sqrt(fround(fround(ratio * ratio) + 1)));
+    }
+  },
   bytes_of_floats(step, x, y) {
     for (let i = 0; i < step.outputs; i++) {
       y[i] = toByte(Math.fround(x[i] / step.constants.level[0]));

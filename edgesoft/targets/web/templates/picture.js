@@ -74,3 +74,6 @@ document.addEventListener("drop", (event) => {
     openPicture(event.dataTransfer.files[0]);
   }
 });
+if (MODEL.input.normaliser === "resize") {
+  show(null, "No picture is open yet.");
+}
