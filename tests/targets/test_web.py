@@ -21,6 +21,7 @@ from edgesoft.exporting.export import export
 from edgesoft.model.file import GOLDEN_KEY, open_model
 from edgesoft.pictures.render import render_glyph
 from edgesoft.pictures.spec import PictureSpec
+from edgesoft.tables.values import DateForm
 from edgesoft.targets.replay import replay
 from edgesoft.targets.steps import Step
 from edgesoft.targets.web import page as page_module
@@ -43,7 +44,7 @@ LABELS = (
     "<!-- &lt; ${x} $name \\",
     "\U0001f98a '",
 )
-COLUMNS = ("</script>", "weight & <b>", "colour", "label")
+COLUMNS = ("</script>", "weight & <b>", "colour", "wet", "label")
 COLOURS = ("red</option>", 'g"reen', "bl&ue")
 
 
@@ -214,9 +215,9 @@ def odd(tmp_path_factory):
         writer.writerow(COLUMNS)
         for index in range(160):
             kind = index % 4
-            writer.writerow(
-                [round(rng.normal(5 * kind, 1), 3), round(rng.uniform(-2, 2), 3), COLOURS[index % 3], LABELS[kind]]
-            )
+            weight, wet = round(rng.uniform(-2, 2), 3), "" if index % 11 == 5 else "ny"[index // 3 % 2]
+            first = round(rng.normal(5 * kind, 1), 3)
+            writer.writerow([first, "" if index % 9 == 4 else weight, COLOURS[index % 3], wet, LABELS[kind]])
     dataset = load_dataset(DataSettings(source=str(folder / "odd.csv"), target="label"))
     run = train(dataset, TrainSettings(hidden=(8,), epochs=20, batch_size=16, threads=1), RunFolder(folder / "run"))
     (folder / "odd.onnx").write_bytes(export(run.checkpoint, dataset).float_model.content)
@@ -228,15 +229,22 @@ const set = (index, value) => { FIELDS[index].value = value; FIELDS[index].dispa
 const said = () => ["label", "reason"].map((id) => element(id).textContent);
 const out = { start: said(), names: Array.from(document.querySelectorAll("label bdi"), (node) => node.textContent),
   values: Array.from(FIELDS[2].options, (node) => node.textContent), bars: BARS.map(({ row }) => row.querySelector("bdi").textContent) };
-out.rows = %s.map(([first, second, third]) => {
-  set(0, first); set(1, second); set(2, third);
+out.rows = %s.map((row) => {
+  row.forEach((value, index) => set(index, value));
   return { said: said(), features: Array.from(readForm().features) };
 });
 element("example").click();
 out.example = said();
 return out;
 """
-ROWS = [["4.9", "0.1", "0"], ["4.9", "0.1", ""], ["1e6", "0", "1"], ["", "0", "1"], ["15", "-1.5", "2"]]
+OTHER, MISSING = "(another value)", "(missing)"
+ROWS = [
+    ["4.9", "0.1", "0", "1"],
+    ["4.9", "", OTHER, "0"],
+    ["1e6", "0", "1", "1"],
+    ["", "0", "1", "1"],
+    ["15", "-1.5", "2", MISSING],
+]
 
 
 @pytest.fixture(scope="module")
@@ -372,22 +380,22 @@ def test_pictures_from_files(opened, mnist):
 
 def test_a_form(opened, odd):
     result = opened[0]["odd"]["result"]
-    assert result["names"] == list(COLUMNS[:3])
+    assert result["names"] == list(COLUMNS[:4])
     assert sorted(result["bars"]) == sorted(LABELS)
     assert sorted(result["values"]) == sorted([*COLOURS, "(another value)"])
     model = edgesoft.load(odd)
     words = [*model.card.input.columns[2].vocabulary, "none such"]
-    for (first, second, third), row in zip(ROWS, result["rows"], strict=True):
+    for given, row in zip(ROWS, result["rows"], strict=True):
         label, reason = row["said"]
-        if not first:
+        if not given[0]:
             assert (label, reason) == ("\u2013", "</script>: expected a number")
             continue
-        values, notes, is_unfamiliar = model.card.input.encode([first, second, words[int(third or -1)]])
+        cells = [*given[:2], words[-1] if given[2] == OTHER else words[int(given[2])], given[3].replace(MISSING, "")]
+        values, notes, is_unfamiliar = model.card.input.encode(cells)
         assert np.array_equal(np.array(row["features"], np.float32), values)
-        expected = "unknown" if is_unfamiliar else model(values).labels[0]
-        assert label == expected or reason.count("low confidence")
+        assert label == ("unknown" if is_unfamiliar else model(values).labels[0]) or "low confidence" in reason
         assert reason.count("training saw") == sum("training saw" in note for note in notes)
-        assert ("read as none of them" in reason) == (not third)
+        assert ("read as none of them" in reason) == (given[2] == OTHER)
 
 
 def test_nothing_leaves_the_page(opened, server):
@@ -471,11 +479,11 @@ def test_what_has_no_form_on_a_page(exported, odd, monkeypatch):
     with pytest.raises(EdgesoftError, match="cannot be written as a page: it holds a step fourier"):
         write_page(model)
     monkeypatch.undo()
-    card = type(model.card.input).to_card
-    monkeypatch.setattr(
-        type(model.card.input), "to_card", lambda spec: {**card(spec), "columns": [{"name": "day", "kind": "date"}]}
-    )
-    with pytest.raises(EdgesoftError, match="a column of another kind than numbers and text, 'day'"):
+    day = dataclasses.replace(model.card.input.columns[0], name="day", form=DateForm(), ranges=None)
+    monkeypatch.setitem(model.card.input.__dict__, "columns", (day,))
+    with pytest.raises(
+        EdgesoftError, match=r"a column that a form has no field for, 'day' \(a date such as 2021-04-30\)"
+    ):
         write_page(model)
     monkeypatch.undo()
     metadata = {key: value for key, value in model.metadata.items() if key != GOLDEN_KEY}
