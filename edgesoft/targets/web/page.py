@@ -196,7 +196,7 @@ def _seen_html(card: ModelCard) -> str:
 
 
 _NOTE_ON_INK = """\
-A drawing becomes the model's picture exactly as edgesoft does it. A picture from a file is decoded by the browser and freed of its
+A drawing becomes the model's pixels by edgesoft's own last step. A picture from a file is decoded by the browser and freed of its
 background by a simpler rule, so that its answer may differ from that of <code>edgesoft infer</code>."""
 _NOTE_ON_WHOLE = """\
 The whole picture is scaled to {} x {} pixels. It is decoded by the browser, so that its answer may differ a little from that of
