@@ -12,7 +12,7 @@ from edgesoft.cli.console import say, write
 
 def command(
     model: Annotated[Path, typer.Argument(help="Model file.", show_default=False)],
-    to: Annotated[str, typer.Option(metavar="c", help="What for: c.", show_default=False)],
+    to: Annotated[str, typer.Option(metavar="c,web", help="What for: c, web, or both: c,web.", show_default=False)],
     output: Annotated[
         Path, typer.Option(help="Folder to write; several targets get a folder each in it.", show_default=False)
     ],
@@ -22,6 +22,9 @@ def command(
 
     c: C99 for a microcontroller or a server, without dependencies. The golden examples travel along: make check replays them, and so
     does edgesoft verify on the folder.
+
+    web: one page for any browser, with the model inside, that needs no server and asks nothing of the network: to draw on, to open pictures
+    with, or with a field for each feature. It replays the golden examples when it opens, and so does edgesoft verify with Chromium.
     """
     from edgesoft.api.models import convert
 

@@ -36,7 +36,9 @@ def command(
     to: Annotated[
         str | None,
         typer.Option(
-            metavar="c", help="Convert it too, into NAME-c beside the files: see edgesoft convert.", show_default=False
+            metavar="c,web",
+            help="Convert it too, into NAME-c, NAME-web beside the files: see edgesoft convert.",
+            show_default=False,
         ),
     ] = None,
     **settings: Any,

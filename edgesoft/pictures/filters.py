@@ -144,6 +144,14 @@ def robust_deviation(values: Floats) -> float:
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))
 
 
+def summable(plane: Floats) -> NDArray[np.float64]:
+    """Values of a plane in whole multiples of 2^-24: float64 adds them up without rounding, so in any order to the same sum.
+
+    Whatever processor adds, and in whatever language: from the centre of a glyph follows a whole pixel.
+    """
+    return np.asarray(np.rint(plane * np.float32(2**24)) / 2**24, dtype=np.float64)
+
+
 def stroke_width(ink: Floats) -> float:
     """Mean stroke width of a glyph in pixels: twice its area over its perimeter.
 
@@ -159,8 +167,8 @@ def stroke_width(ink: Floats) -> float:
     padded = np.pad(ink, 1)
     across = padded[1:, 1:] - padded[:-1, :-1]
     down = padded[1:, :-1] - padded[:-1, 1:]
-    variation = float(np.sqrt((across * across + down * down) / 2).sum())
-    return 2 * float(ink.sum()) / variation if variation > 0 else 0.0
+    variation = float(summable(np.sqrt((across * across + down * down) / 2)).sum())
+    return 2 * float(summable(ink).sum()) / variation if variation > 0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.pictures.filters import Floats, Mask, box_mean, dilation, resample, stroke_width
+from edgesoft.pictures.filters import Floats, Mask, box_mean, dilation, resample, stroke_width, summable
 from edgesoft.pictures.spec import PictureSpec
 
 # The glyph is drawn at this many times the model's resolution and then averaged, as MNIST's
@@ -109,9 +109,10 @@ def _centre_on_canvas(ink: Floats, spec: PictureSpec) -> Floats:
     top, left, bottom, right = _ink_box(ink, 0.05)
     ink = ink[top:bottom, left:right][:height, :width]
     if spec.centring == "mass":
-        total = float(ink.sum()) or 1.0
-        y = float(ink.sum(axis=1) @ np.arange(ink.shape[0])) / total
-        x = float(ink.sum(axis=0) @ np.arange(ink.shape[1])) / total
+        mass = summable(ink)
+        total = float(mass.sum()) or 1.0
+        y = float(mass.sum(axis=1) @ np.arange(ink.shape[0])) / total
+        x = float(mass.sum(axis=0) @ np.arange(ink.shape[1])) / total
     else:
         y, x = (ink.shape[0] - 1) / 2, (ink.shape[1] - 1) / 2
     # With s for SUPERSAMPLING, model pixel n spans the finer pixels s n to s n + s - 1.
@@ -183,5 +184,5 @@ def render_glyph(
         ink = _dilate_or_erode(ink, change)
     ink = _scale_to_box(ink, side)
     canvas = _centre_on_canvas(ink, spec)
-    small = canvas.reshape(spec.height, SUPERSAMPLING, spec.width, SUPERSAMPLING).mean(axis=(1, 3))
+    small = summable(canvas).reshape(spec.height, SUPERSAMPLING, spec.width, SUPERSAMPLING).mean(axis=(1, 3))
     return np.asarray(np.rint(np.clip(small, 0, 1) * 255), dtype=np.uint8)

@@ -10,8 +10,9 @@ from edgesoft.errors import UsageError
 from edgesoft.model.file import ModelFile, open_model
 from edgesoft.targets.c.program import write_program
 from edgesoft.targets.folder import check_free, write_folder
+from edgesoft.targets.web.page import write_page
 
-TARGETS: Mapping[str, Callable[[ModelFile], dict[str, bytes]]] = {"c": write_program}
+TARGETS: Mapping[str, Callable[[ModelFile], dict[str, bytes]]] = {"c": write_program, "web": write_page}
 """Name -> what writes its files, from a model that is unchanged since export."""
 
 

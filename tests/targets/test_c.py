@@ -11,17 +11,13 @@ import pytest
 
 import edgesoft
 from edgesoft.errors import EdgesoftError
-from edgesoft.exporting.export import export
-from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.inference.rejection import energy_score, judge
 from edgesoft.model.file import open_model
 from edgesoft.targets.c.literals import comment, identifier, number, text
 from edgesoft.targets.c.program import write_program
-from edgesoft.training.runs import RunFolder
-from edgesoft.training.train import train
-from tests.conftest import ROOT, NoInt8
+from tests.conftest import ROOT
 from tests.targets import boards
-from tests.training.test_heads_and_kinds import CASES
+from tests.targets.conftest import KINDS
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 # Packages of Debian.
@@ -106,18 +102,10 @@ def known(card, prediction):
     ]
 
 
-@pytest.fixture(scope="module", params=["table, softmax", "table, logistic regression", "colour pictures, softmax"])
-def kind(request, tmp_path_factory):
-    """Files of one kind of model: float, and INT8 in every scheme."""
-    dataset, settings = CASES[request.param]
-    folder = tmp_path_factory.mktemp("kind")
-    run = train(dataset, settings, RunFolder(folder / "run"))
-    result = export(run.checkpoint, dataset, gate=NoInt8(), int8=QuantizeSettings())
-    files = []
-    for index, candidate in enumerate([result.float_model, *result.attempts]):
-        files.append(folder / f"{index}.onnx")
-        files[-1].write_bytes(candidate.content)
-    return dataset, files
+@pytest.fixture(params=KINDS)
+def kind(request, kinds):
+    """Data and files of one kind of model."""
+    return kinds[request.param]
 
 
 def test_every_kind_head_and_scheme_answers_as_onnx_runtime(kind, tmp_path):

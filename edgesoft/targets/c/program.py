@@ -15,20 +15,17 @@ import numpy as np
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.model.card import ModelCard
-from edgesoft.model.file import GOLDEN_KEY, ModelFile
+from edgesoft.model.file import ModelFile
 from edgesoft.model.golden import Golden
 from edgesoft.model.heads import Sigmoid
 from edgesoft.model.inputs import TableInput
 from edgesoft.model.network import FLOAT32_MAX, read_network
 from edgesoft.targets.c.literals import array, comment, identifier, number, text
 from edgesoft.targets.c.plan import Plan, plan
+from edgesoft.targets.proof import read_proof
 from edgesoft.targets.steps import InexpressibleError, steps
 from edgesoft.version import __version__
 
-FLOAT_TOLERANCE = 1e-4
-"""How far logits of a float model may lie from those of ONNX Runtime, which adds in another order."""
-MIXED_TOLERANCE = 0.02
-"""The same where integers follow floats: a share of the largest logit, because a sum on the edge may round to the next level."""
 COLUMNS = 110
 
 # Function -> those that it calls, in the order in which they are written.
@@ -63,10 +60,7 @@ def write_program(model: ModelFile) -> dict[str, bytes]:
     EdgesoftError
         It carries no golden examples, or its network has no form in C.
     """
-    if GOLDEN_KEY not in model.metadata:
-        raise EdgesoftError(
-            f"{model.path}: carries no golden examples to prove the C code by. Export it again: edgesoft export"
-        )
+    proof = read_proof(model)
     network, card = read_network(model), model.card
     try:
         body = plan(steps(network, math.prod(card.input.shape)), card.input.kind)
@@ -74,23 +68,22 @@ def write_program(model: ModelFile) -> dict[str, bytes]:
         raise EdgesoftError(
             f"{model.path}: cannot be written in C: it holds {error}. Export it again: edgesoft export"
         ) from None
-    golden = Golden.decode(model.metadata[GOLDEN_KEY], model.path)
-    exact = card.quantization is not None and card.quantization.scheme.same_bits_everywhere
-    tolerance = FLOAT_TOLERANCE if card.quantization is None else MIXED_TOLERANCE * float(np.abs(golden.expected).max())
-    said = "the same bits as ONNX Runtime" if exact else f"ONNX Runtime's logits within {tolerance:.2g}"
+    tolerance, said = proof.tolerance, proof.said
     name = identifier(card.name)
     largest = number(network.largest_input(card.input.shape)) if card.input.kind == "features" else ""
     words = {
         **_names(model, name),
-        **_sizes(card, body, golden),
+        **_sizes(card, body, proof.golden),
         **_calls(card, body, largest),
         **_judgement(card),
         "takes": "\n".join(f" * {line}".rstrip() for line in _takes(card)),
         "refuses": f", or -1 where a feature is no number from -{largest} to {largest}" if largest else "",
-        "promise": f"{said[0].upper()}{said[1:]}." if not exact else "The logits are ONNX Runtime's, bit for bit.",
+        "promise": f"{said[0].upper()}{said[1:]}."
+        if tolerance is not None
+        else "The logits are ONNX Runtime's, bit for bit.",
         "said": said,
-        "compare": _EQUAL if exact else _NEAR.format(number(tolerance)),
-        "arrays": "\n".join(_golden_arrays(card, golden)),
+        "compare": _EQUAL if tolerance is None else _NEAR.format(number(tolerance)),
+        "arrays": "\n".join(_golden_arrays(card, proof.golden)),
     }
     templates = {
         f"{name}.h": "model.h",

@@ -1,0 +1,130 @@
+// The network: its steps one after the other, in the arithmetic of ONNX Runtime. A store into a Float32Array rounds to float32, and so
+// does Math.fround; a product of two float32 is exact before that, so that nothing is rounded twice.
+"use strict";
+
+const MODEL = JSON.parse(document.getElementById("model").textContent, (key, value) =>
+  value && value.base64 !== undefined ? decoded(value) : value);
+
+function decoded({ base64, dtype }) {
+  const kind = { uint8: Uint8Array, int8: Int8Array, int32: Int32Array, float32: Float32Array }[dtype];
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    bytes[i] = text.charCodeAt(i);
+  }
+  return new kind(bytes.buffer);
+}
+
+// The nearest whole number, half to even.
+function rint(x) {
+  return x + 6755399441055744 - 6755399441055744;
+}
+
+// The nearest whole number from 0 to 255; 0 for what is none.
+function toByte(x) {
+  return x > 0 ? (x < 255 ? rint(x) : 255) : 0;
+}
+
+// Whole numbers of 32 bits: any order of summation gives the same.
+function product(step, x, unit) {
+  const { weights, bias, factors } = step.constants;
+  const start = unit * step.inputs;
+  let sum = bias[unit];
+  for (let i = 0; i < step.inputs; i++) {
+    sum = (sum + Math.imul(weights[start + i], x[i])) | 0;
+  }
+  return Math.fround(Math.fround(sum) * factors[factors.length > 1 ? unit : 0]);
+}
+
+const STEPS = {
+  dense_bytes(step, x, y) {
+    for (let unit = 0; unit < step.outputs; unit++) {
+      y[unit] = toByte(product(step, x, unit));
+    }
+  },
+  dense_bytes_to_floats(step, x, y) {
+    for (let unit = 0; unit < step.outputs; unit++) {
+      y[unit] = product(step, x, unit);
+    }
+  },
+  dense(step, x, y) {
+    const { weights, bias } = step.constants;
+    for (let unit = 0; unit < step.outputs; unit++) {
+      const start = unit * step.inputs;
+      let sum = bias[unit];
+      for (let i = 0; i < step.inputs; i++) {
+        sum += weights[start + i] * x[i];
+      }
+      y[unit] = sum;
+    }
+  },
+  relu(step, x, y) {
+    for (let i = 0; i < step.outputs; i++) {
+      y[i] = x[i] > 0 ? x[i] : 0;
+    }
+  },
+  scale_features(step, x, y) {
+    const { offset, factor } = step.constants;
+    for (let i = 0; i < step.outputs; i++) {
+      y[i] = Math.fround(x[i] - offset[i]) * factor[i];
+    }
+  },
+  smooth_clip(step, x, y) {
+    const { fround, sqrt } = Math;
+    const [limit, reach] = [step.constants.limit[0], step.constants.reach[0]];
+    for (let i = 0; i < step.outputs; i++) {
+      const near = x[i] < reach ? (x[i] > -reach ? x[i] : -reach) : reach;
+      const ratio = fround(near / limit);
+      y[i] = near / fround(sqrt(fround(fround(ratio * ratio) + 1)));
+    }
+  },
+  bytes_of_floats(step, x, y) {
+    for (let i = 0; i < step.outputs; i++) {
+      y[i] = toByte(Math.fround(x[i] / step.constants.level[0]));
+    }
+  },
+  floats_of_bytes(step, x, y) {
+    for (let i = 0; i < step.outputs; i++) {
+      y[i] = step.constants.level[0] * x[i];
+    }
+  },
+};
+
+// Logits of one input: bytes of a picture, or float32 features.
+function logitsOf(input) {
+  return MODEL.steps.reduce((x, step) => {
+    const y = step.gives === "bytes" ? new Uint8Array(step.outputs) : new Float32Array(step.outputs);
+    STEPS[step.function](step, x, y);
+    return y;
+  }, input);
+}
+
+// Index of the class that the logits answer.
+function predicted(logits) {
+  return MODEL.head.kind === "sigmoid" ? Number(logits[0] > MODEL.head.logit_threshold) : logits.indexOf(Math.max(...logits));
+}
+
+// What an input is taken for: the class, every class's probability, and whether the answer should be trusted.
+function answer(input, { warnings = [], isUnfamiliar = false } = {}) {
+  const { head, rejection, noun } = MODEL;
+  const logits = logitsOf(input);
+  const scaled = Array.from(head.kind === "sigmoid" ? [0, logits[0]] : logits, (x) => Math.fround(x * head.inverse_temperature));
+  const largest = Math.max(...scaled);
+  const shares = scaled.map((x) => Math.exp(x - largest));
+  const total = shares.reduce((sum, x) => sum + x, 0);
+  const probabilities = shares.map((x) => x / total);
+  const index = predicted(logits);
+  const top = Math.max(...logits);
+  const energy = top + Math.log(logits.reduce((sum, x) => sum + Math.exp(x - top), 0));
+  const notes = [...warnings];
+  const isStrange = rejection.min_energy_score !== null && energy < rejection.min_energy_score;
+  if (isStrange) {
+    notes.push(`the ${noun} does not look like the training data`);
+  }
+  const isUnsure = probabilities[index] < (rejection.min_confidence ?? 0);
+  if (isUnsure) {
+    notes.push(`low confidence (${Math.floor(100 * probabilities[index] + 1e-6)} %)`);
+  }
+  const isRejected = rejection.min_confidence !== 0 && (isStrange || isUnsure || isUnfamiliar);
+  return { index, probabilities, logits, isRejected, notes };
+}
