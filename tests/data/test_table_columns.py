@@ -76,7 +76,7 @@ def test_neither_truth_nor_gap_marks_are_scaled(tmp_path):
     data = load(table(tmp_path, 100, sure=["yes", "no", "no"], many=lambda row: "" if row % 3 == 0 else row))
     assert data.input.features == ("width", "sure", "many", "many is missing")
     assert data.input.is_quantity.tolist() == [True, False, True, False]
-    assert data.first_layer.factor[[1, 3]].tolist() == [1, 1]
+    assert data.first_layers[0].factor[[1, 3]].tolist() == [1, 1]
     read_again(tmp_path / "t.csv", data)
 
 
