@@ -24,8 +24,6 @@ from edgesoft.inference.providers import choose
 from edgesoft.inference.rejection import limits
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import open_model
-from edgesoft.training.runs import RunFolder
-from edgesoft.training.settings_file import stored_data_settings
 
 
 def _ignore(*_: object) -> None:
@@ -139,7 +137,11 @@ def evaluate(
 
 def _reader(data: Any, y: Any, wanted: Wanted, **names: Any) -> Callable[[ModelCard], LabelledData]:
     """How the examples come to a model, of whatever `data` are."""
-    if isinstance(data, str | os.PathLike) and RunFolder(Path(data)).config.is_file():
+    if isinstance(data, str | os.PathLike) and (Path(data) / "config.json").is_file():
+        # A device has no runs, and so does not pay for what reads them.
+        from edgesoft.training.runs import RunFolder
+        from edgesoft.training.settings_file import stored_data_settings
+
         data = load_dataset(stored_data_settings(RunFolder(Path(data))))
     brought = {"y": y, **names}
     if isinstance(data, Dataset):

@@ -129,5 +129,5 @@ def test_what_is_not_finite_misses_the_int8_gate(targets):
 
 @pytest.mark.parametrize("wrong", [float("nan"), -0.1])
 def test_an_allowance_that_means_nothing_is_a_usage_error(wrong):
-    with pytest.raises(UsageError, match=f"max drop {wrong}"):
+    with pytest.raises(UsageError, match=f"--max-drop {wrong}"):
         Gate(wrong)
