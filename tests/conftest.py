@@ -14,6 +14,7 @@ import edgesoft
 from edgesoft.data.dataset import Dataset, Split
 from edgesoft.data.load import load_dataset
 from edgesoft.data.settings import DataSettings
+from edgesoft.exporting import finishing
 from edgesoft.exporting.export import export
 from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.publish import publish
@@ -28,6 +29,8 @@ from edgesoft.training.settings import TrainSettings
 from edgesoft.training.train import train
 from tests.server import shared
 
+finishing.FEWEST_STEPS = finishing.MOST_STEPS = 20
+"""Most tests ask how finishing is used, not how much it learns; tests/exporting/test_finishing.py has the real numbers."""
 ROOT = Path(__file__).resolve().parent.parent
 TINY = TrainSettings(
     hidden=(32,), epochs=1, augment=False, outliers=0.0, threads=1, precision="float32", label_smoothing=0.0

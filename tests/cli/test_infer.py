@@ -77,7 +77,8 @@ def test_without_cuda_nothing_runs_on_another_provider(cli, exported, digit, has
 
 
 @pytest.mark.parametrize(
-    ("provider", "message"), [("bogus", "unknown provider 'bogus'"), ("", "Invalid value for '--provider': it is empty")]
+    ("provider", "message"),
+    [("bogus", "unknown provider 'bogus'"), ("", "Invalid value for '--provider': it is empty")],
 )
 def test_an_unknown_provider_is_a_usage_error(cli, exported, digit, provider, message):
     ended = cli("infer", digit, "--model", exported, "--provider", provider)

@@ -51,7 +51,7 @@ def test_the_whole_file_is_held_to_a_number_that_came_another_way(cli, model, tm
         )
 
 
-@pytest.mark.parametrize("number", ["", "0" * 63, "0" * 65, "g" * 64, "\u0660" * 64, "sha256:" + "0" * 64])
+@pytest.mark.parametrize("number", ["0" * 63, "0" * 65, "g" * 64, "\u0660" * 64, "sha256:" + "0" * 64])
 def test_what_is_no_sha256(cli, model, number):
     ended = cli("verify", model, "--sha256", number)
     assert ended.code == 2

@@ -9,6 +9,7 @@ import torch
 from edgesoft.data.arrays import from_arrays
 from edgesoft.data.settings import DataSettings
 from edgesoft.exporting import export as export_module
+from edgesoft.exporting import finishing
 from edgesoft.exporting.activation_ranges import activation_maxima
 from edgesoft.exporting.export import export
 from edgesoft.exporting.finishing import _Rounded, finish
@@ -27,6 +28,15 @@ from edgesoft.training.network import SoftmaxMLP, reference_logits
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
 from edgesoft.training.train import train
+
+
+@pytest.fixture(scope="module", autouse=True)
+def real_steps():
+    """As many steps as a user gets."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finishing, "FEWEST_STEPS", 100)
+        patch.setattr(finishing, "MOST_STEPS", 500)
+        yield
 
 
 @pytest.fixture(scope="module")
