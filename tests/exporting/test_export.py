@@ -212,6 +212,8 @@ from edgesoft.exporting.export import export
 from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.exporting.gate import Gate
 from edgesoft.training.checkpoint import Checkpoint
+from edgesoft.exporting import finishing
+finishing.FEWEST_STEPS = finishing.MOST_STEPS = 20  # as in conftest
 whole = load_mnist()
 cut = lambda split, count: Split(split.inputs[:count], split.targets[:count])
 small = dataclasses.replace(whole, train=cut(whole.train, 2000), validation=cut(whole.validation, 500), test=cut(whole.test, 1000))
