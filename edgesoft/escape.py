@@ -39,15 +39,17 @@ def unsafe(text: str) -> Iterator[int]:
         )
         return
     flags: list[range] | None = None
+    found = -2
     for match in _one_of(_NEVER + _JOINERS + _SELECTORS).finditer(text):
         place = match.start()
         if _one_of(_JOINERS + _SELECTORS).match(match[0]):
-            if _shapes(text, place):
+            if _shapes(text, place) and found != place - 1:  # what is unsafe will not be there to be shaped
                 continue
         elif "\U000e0020" <= match[0] <= "\U000e007f":
             flags = [range(*flag.span()) for flag in re.finditer(_FLAG, text)] if flags is None else flags
             if any(place in flag for flag in flags):
                 continue
+        found = place
         yield place
 
 

@@ -8,7 +8,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgesoft.escape import csv_cell, json_text, printable, unsafe
@@ -31,6 +31,7 @@ def is_raw(text, keep=""):
 
 
 @given(ANY)
+@example("\ufe00\u200c")
 def test_shown_text_is_one_line_without_control_codes(text):
     shown = printable(text)
     assert not is_raw(shown)
