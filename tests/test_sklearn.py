@@ -53,9 +53,9 @@ def test_its_parameters_are_settings_of_the_same_names():
     assert set(signature(EdgesoftClassifier).parameters) == {*SETTINGS, *own}
     assert set(SETTINGS) <= set(TrainSettings.__dataclass_fields__)
     assert EdgesoftClassifier(epochs=3).get_params()["epochs"] == 3
-    with pytest.raises(ValueError, match="epochs 0: expected 1 to"):
+    with pytest.raises(ValueError, match="epochs 0: expected a whole number from 1 to"):
         EdgesoftClassifier(epochs=0).fit(IRIS, SPECIES)
-    with pytest.raises(ValueError, match="epochs is 'many', expected int"):
+    with pytest.raises(ValueError, match="epochs 'many': expected a whole number"):
         EdgesoftClassifier(epochs="many").fit(IRIS, SPECIES)
 
 

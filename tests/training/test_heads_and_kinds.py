@@ -222,6 +222,7 @@ def test_the_gate_decides_for_tables_too(tmp_path, monkeypatch):
 
 def test_a_network_too_large_for_a_file_is_refused_before_training(tmp_path):
     x = np.zeros((20, 300, 300), np.uint8)
+    x[::2] = 1
     dataset = from_arrays({"train": (x, np.arange(20) % 2)})
     with pytest.raises(UsageError, match=r"million parameters, expected at most 60 million. Choose a smaller --size"):
         train(dataset, TrainSettings(hidden=(1000,)), RunFolder(tmp_path))
