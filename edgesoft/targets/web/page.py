@@ -70,7 +70,7 @@ def write_page(model: ModelFile) -> dict[str, bytes]:
         taken = _input(card, network.largest_input(card.input.shape))
     except InexpressibleError as error:
         raise EdgesoftError(
-            f"{model.path}: cannot be written as a page: it holds {error}. Write another target, or export it again: edgesoft export"
+            f"{model.path}: cannot be written as a page: it holds {error}. Convert it to C instead: --to c"
         ) from None
     script = "\n".join(map(_text, (*_FIRST, *_scripts(card), "start.js")))
     style = _text("style.css")
