@@ -1,7 +1,5 @@
 """What every option of every command takes, whatever its name."""
 
-import os
-
 import pytest
 
 from edgesoft.cli import COMMANDS, _load
@@ -64,17 +62,14 @@ def test_a_message_shows_what_was_given_and_names_the_option(cli, arguments, mes
     assert ended.err.startswith(f"error: {message}")
 
 
-@pytest.mark.parametrize("place", ["file", "file/below", "closed/new"])
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/new"])
 def test_an_output_that_cannot_be_written_is_found_before_the_work(cli, tmp_path, place):
     (tmp_path / "file").write_text("mine")
-    (tmp_path / "closed").mkdir(mode=0o500)
-    if place == "closed/new" and os.access(tmp_path / "closed", os.W_OK):
-        pytest.skip("whoever runs this may write everywhere")
     ended = cli("train", "no-such-set", "--output", place)
     assert ended.code == 1
     assert ended.err.startswith(f"error: {place}: ")
     assert "Choose another folder" in ended.err
-    assert sorted(item.name for item in tmp_path.iterdir()) == ["closed", "file"]
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
 
 
 def test_what_is_refused_leaves_no_folder(cli, tmp_path):
