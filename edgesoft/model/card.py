@@ -253,12 +253,16 @@ class ModelCard:
                 "Export the model again, or install the edgesoft that wrote it"
             )
         try:
-            return _card(document)
+            card = _card(document)
+            json.dumps(
+                document, ensure_ascii=False
+            ).encode()  # a lone surrogate, which JSON can hold, fits into no file
         except (KeyError, TypeError, ValueError, OverflowError, EdgesoftError) as error:
             detail = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             raise EdgesoftError(
                 f"{origin}: the model card is damaged ({detail[:200]}). Export the model again"
             ) from error
+        return card
 
 
 Part = TypeVar("Part", Training, Scheme, Rejection, StatedParity, ModelCard, Quantization)

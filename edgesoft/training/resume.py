@@ -31,6 +31,8 @@ def read_run_document(arrays: Arrays, origin: Path) -> dict[str, Any]:
     """The settings and history of a run; raises EdgesoftError when there are none, or they make no sense."""
     try:
         document = json.loads(arrays["run"].tobytes())
+        if not isinstance(document["config"], dict) or not isinstance(document["data"], str):
+            raise ValueError("it does not say how it was trained, or on what")  # noqa: TRY004 - damaged data, not a wrong call
         settings = TrainSettings.from_json(document["config"])
         epochs = [Epoch(**epoch) for epoch in document["epochs"]]
         _check_history(epochs, document["best"], settings)

@@ -56,7 +56,7 @@ def rows(rng: random.Random, corpus: Corpus, folder: Path) -> Case:
     for _ in range(rng.choice((1, 1, 2, 5))):
         line = rng.choice(lines) if rng.random() < 0.7 else lines[0]
         match rng.randrange(6):
-            case 0 | 1:
+            case 0 | 1 if line:
                 line[rng.randrange(len(line))] = rng.choice(_CELLS)
             case 2:
                 line.append(rng.choice(_CELLS))

@@ -141,6 +141,7 @@ def test_what_is_no_card(text, match):
         (part("parity", max_logit_difference="0"), "parity must hold numbers"),
         ({"extra": 3}, "unknown field 'extra'"),
         ({"input": None}, "damaged"),
+        ({"metrics": {"\ud800": 1}}, "surrogates not allowed"),
         ({"input": {"kind": "sound"}}, "kind"),
         ({"input": {"kind": "pixels", "height": "28"}}, "height"),
         ({"input": {"kind": "pixels", "height": 10**9}}, "expected 1 to 1024"),

@@ -209,6 +209,14 @@ def misshape(start):
     return change
 
 
+def edit_run(**changes):
+    def change(arrays):
+        document = {**json.loads(arrays["run"].tobytes()), **changes}
+        arrays["run"] = np.frombuffer(json.dumps(document).encode(), np.uint8)
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
@@ -223,6 +231,8 @@ def misshape(start):
         (misshape("best_weight"), "damaged"),
         (lambda arrays: arrays.update(run=np.frombuffer(b"[]", np.uint8)), "no training state"),
         (lambda arrays: arrays.update(run=np.frombuffer(b"\xff", np.uint8)), "no training state"),
+        (edit_run(config=0.5), "does not say how it was trained"),
+        (edit_run(data=None), "does not say how it was trained"),
     ],
 )
 def test_a_damaged_training_state_is_one_clear_error(small, interrupted, change, match):
