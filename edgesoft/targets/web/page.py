@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files as resources
 from string import Template
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -25,23 +25,12 @@ from edgesoft.model.network import read_network
 from edgesoft.tables.column import Column
 from edgesoft.tables.values import NumberForm, TruthForm
 from edgesoft.targets.proof import Proof, read_proof
-from edgesoft.targets.steps import InexpressibleError, Step, steps
+from edgesoft.targets.steps import Function, InexpressibleError, Step, steps
 from edgesoft.version import __version__
 
 PAGE = "index.html"
-FUNCTIONS = frozenset(
-    (
-        "dense_bytes",
-        "dense_bytes_to_floats",
-        "dense",
-        "relu",
-        "scale_features",
-        "smooth_clip",
-        "bytes_of_floats",
-        "floats_of_bytes",
-    )
-)
-"""Of the steps: those that network.js has."""
+FUNCTIONS = frozenset(get_args(Function))
+"""Of the steps: network.js has all of them."""
 _FIRST = ("network.js", "replay.js", "answer.js")
 _GLYPH = ("resample.js", "glyph.js", "background.js", "draw.js", "picture.js")
 _PICTURE = ("resample.js", "picture.js")
