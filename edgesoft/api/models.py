@@ -43,7 +43,8 @@ def export(
     name
         Stem of the files; None takes the data set's name.
     to
-        Convert it too, as `convert` does: "c" writes `<name>-c` beside the files, of the INT8 file where one was published.
+        Convert it too, as `convert` does: "c" or "web" writes `<name>-c` or `<name>-web` beside the files, of the INT8 file where one
+        was published.
     on_start
         Called with the checkpoint, before anything is read.
     settings
@@ -67,6 +68,7 @@ def export(
     from edgesoft.exporting.settings import PublishSettings, QuantizeSettings
     from edgesoft.inference.find_model import INT8_SUFFIX
     from edgesoft.settings import read_settings
+    from edgesoft.targets.convert import check_targets
     from edgesoft.targets.folder import check_free
     from edgesoft.training.checkpoint import Checkpoint
     from edgesoft.training.results import TrainResult
@@ -82,6 +84,8 @@ def export(
     gate = Gate(chosen.pop("max_drop", Gate.max_drop))
     overwrite = chosen.pop("overwrite", PublishSettings.overwrite)
     int8 = QuantizeSettings(**chosen)
+    targets = _targets(to)
+    check_targets(targets)
     if isinstance(run, TrainResult):
         path = run.folder.checkpoint
         data = run.dataset if data is None else data
@@ -95,8 +99,8 @@ def export(
     from edgesoft.exporting.publish import publish
 
     stem = exporting.stem_of(checkpoint, name)
-    targets = {target: folder / f"{stem}-{target}" for target in _targets(to)}
-    for place in targets.values():
+    places = {target: folder / f"{stem}-{target}" for target in targets}
+    for place in places.values():
         check_free(place, overwrite=overwrite)
     if not overwrite:
         check_replaceable(folder, stem, checkpoint.card)
@@ -110,7 +114,7 @@ def export(
     model = paths[0] if result.int8_model is None else paths[1]
     converted = [
         converted
-        for target, place in targets.items()
+        for target, place in places.items()
         for converted in convert(model, target, place, overwrite=overwrite)
     ]
     exported = Exported(result, data.input.kind, tuple(paths), removed, tuple(converted))
@@ -129,7 +133,7 @@ def convert(
     model
         The `.onnx` file.
     to
-        What for: "c"; several as a list, or with commas between them.
+        What for: "c" or "web"; several as a list, or with commas between them.
     output
         The folder to write; several targets get a folder each in it.
     overwrite
@@ -153,9 +157,5 @@ def convert(
 
 
 def _targets(names: str | Sequence[str]) -> list[str]:
-    """Names of targets, from a list or with commas between them; raises UsageError where one is none or comes twice."""
-    from edgesoft.targets.convert import check_targets
-
-    targets = [word.strip() for word in names.split(",")] if isinstance(names, str) else list(names)
-    check_targets(targets)
-    return targets
+    """Names of targets, from a list or with commas between them."""
+    return [word.strip() for word in names.split(",")] if isinstance(names, str) else list(names)

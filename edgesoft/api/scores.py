@@ -26,10 +26,6 @@ from edgesoft.model.card import ModelCard
 from edgesoft.model.file import open_model
 
 
-def _ignore(*_: object) -> None:
-    pass
-
-
 def evaluate(
     model: Classifier | str | Path,
     data: Any,
@@ -47,9 +43,9 @@ def evaluate(
     device_id: int | None = None,
     threads: int | None = None,
     tf32: bool = False,
-    on_start: Callable[[Classifier, LabelledData], object] = _ignore,
-    on_example: Callable[[int, int | None], object] = _ignore,
-    on_unreadable: Callable[[Unreadable], object] = _ignore,
+    on_start: Callable[[Classifier, LabelledData], object] = lambda *_: None,
+    on_example: Callable[[int, int | None], object] = lambda *_: None,
+    on_unreadable: Callable[[Unreadable], object] = lambda *_: None,
 ) -> Evaluation:
     """Score a model file on labelled pictures or rows, as `edgesoft evaluate` does. Needs no PyTorch.
 

@@ -1,5 +1,6 @@
 """Converted folders: what is written, replaced and left alone; and their replay."""
 
+import hashlib
 import json
 import shutil
 
@@ -47,7 +48,7 @@ def test_files_of_another_model_go(folder, exported, tmp_path):
     shutil.copy(exported / "mnist.onnx", other)
     manifest = json.loads((folder / MANIFEST).read_text())
     (folder / "old.c").write_text("old")
-    manifest["files"]["old.c"] = __import__("hashlib").sha256(b"old").hexdigest()
+    manifest["files"]["old.c"] = hashlib.sha256(b"old").hexdigest()
     (folder / MANIFEST).write_text(json.dumps(manifest))
     edgesoft.convert(other, "c", folder, overwrite=True)
     assert not (folder / "old.c").exists()
