@@ -18,12 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from compiled import classify, replaying
 from lecture import lecture, ours
+from measuring import microseconds, process, ratios, say, spread, table
 from rivals import RIVALS, on_table
 
 import edgesoft
@@ -32,32 +33,6 @@ from edgesoft.inference.doctor import processor
 ROOT = Path(__file__).resolve().parent.parent
 FLOAT, INT8 = ROOT / "exported" / "mnist.onnx", ROOT / "exported" / "mnist.int8.onnx"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for the bare scripts; edgesoft sets it itself
-
-
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def table(title: str, rows: Sequence[Sequence[str]]) -> None:
-    print(f"\n### {title}\n")
-    for index, row in enumerate(rows):
-        print("| " + " | ".join(row) + " |")
-        if index == 0:
-            print("|" + "---|" * len(row))
-    sys.stdout.flush()
-
-
-def spread(values: Sequence[float], unit: str = "", digits: int = 2) -> str:
-    """Median, and the smallest and largest in brackets."""
-    median, low, high = statistics.median(values), min(values), max(values)
-    if low == high:
-        return f"{median:,.{digits}f}{unit}"
-    return f"{median:,.{digits}f}{unit} ({low:,.{digits}f} to {high:,.{digits}f})"
-
-
-def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    """How many times longer theirs takes, round by round."""
-    return [other / mine for mine, other in zip(ours, theirs, strict=True)]
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
@@ -149,14 +124,8 @@ def latency(rounds: int) -> None:
         seconds = interleave(candidates, rounds=rounds * 40, calls=max(1, 100 // batch))
         for name, values in seconds.items():
             faster = ratios(seconds["edgesoft INT8"], values)
-            cells.setdefault(name, [name]).extend([_microseconds(values), f"{statistics.median(faster):.2f}x"])
+            cells.setdefault(name, [name]).extend([microseconds(values), f"{statistics.median(faster):.2f}x"])
     table("Latency of a call, one CPU thread", [*rows, *cells.values()])
-
-
-def _microseconds(values: Sequence[float]) -> str:
-    """Median with the middle half, because single calls meet every interruption of the machine."""
-    quarter = statistics.quantiles(values, n=4)
-    return f"{1e6 * quarter[1]:,.1f} us ({1e6 * quarter[0]:,.1f} to {1e6 * quarter[2]:,.1f})"
 
 
 def _network_of(path: Path) -> tuple[object, list[tuple[np.ndarray, np.ndarray]]]:
@@ -195,27 +164,6 @@ session = onnxruntime.InferenceSession(sys.argv[2], providers=["CPUExecutionProv
 probabilities = session.run(["probabilities"], {"pixels": pixels})[0]
 print(int(probabilities.argmax()), float(probabilities.max()))
 """
-
-
-LAUNCHER = """
-import os, subprocess, sys, time
-started = time.perf_counter()
-child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-_, status, usage = os.wait4(child.pid, 0)
-print(status, time.perf_counter() - started, usage.ru_maxrss)
-"""
-
-
-def process(command: Sequence[str], cwd: Path) -> tuple[float, float]:
-    """Seconds of a whole process, and its peak memory in MB.
-
-    A small process starts it: Linux counts the memory of whoever forks to the child, and this one has torch loaded.
-    """
-    launch = [sys.executable, "-S", "-c", LAUNCHER, *command]
-    status, seconds, peak = subprocess.run(launch, cwd=cwd, capture_output=True, text=True, check=True).stdout.split()
-    if status != "0":
-        raise SystemExit(f"{' '.join(command)}: ended with status {status}")
-    return float(seconds), int(peak) / 1024
 
 
 def start(rounds: int) -> None:
@@ -377,7 +325,7 @@ def compiled(rounds: int) -> None:
                 calls=100,
             )
             share = statistics.median(ratios(seconds["ort"], seconds["c"]))
-            rows.append([title, _microseconds(seconds["c"]), _microseconds(seconds["ort"]), f"{share:.2f} of it"])
+            rows.append([title, microseconds(seconds["c"]), microseconds(seconds["ort"]), f"{share:.2f} of it"])
         table("C against ONNX Runtime, the MNIST network", rows)
         picture = folder / "digit.png"
         Image.fromarray(pixels[0]).save(picture)
