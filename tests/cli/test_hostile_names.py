@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -158,11 +159,12 @@ def test_a_model_file_with_hostile_names_is_refused_by_every_command(run, export
 
 def test_what_a_model_file_says_freely_is_escaped(run, exported, tmp_path):
     source = exported / "mnist.onnx"
-    free = {name: {name: [name]} for name in HOSTILE}
+    texts = [name for name in HOSTILE if not re.search("[\ud800-\udfff]", name)]  # half a letter makes a card damaged
+    free = {name: {name: [name]} for name in texts}
     training = {
         **edits.card(edits.read(source))["training"],
         "settings": free,
-        "versions": {name: name for name in HOSTILE},
+        "versions": {name: name for name in texts},
     }
     path = hostile_card(source, tmp_path / "m.onnx", training=training, metrics=free)
     for command in (("inspect", path), ("diff", source, path), ("diff", path, source), ("verify", path)):
