@@ -23,7 +23,7 @@ from edgesoft.tables.frames import is_frame
 from edgesoft.training.checkpoint import FILE_NAME
 from edgesoft.training.results import TrainResult, Watcher
 from edgesoft.training.runs import RunFolder
-from edgesoft.training.settings import TrainSettings, suited
+from edgesoft.training.settings import TrainSettings, settings_for
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -195,7 +195,7 @@ class EdgesoftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             labels=[str(label) for label in self.classes_],
             feature_names=None if _is_frame(X) else getattr(self, "feature_names_in_", None),
         )
-        settings = TrainSettings(**{**suited(len(dataset.train), dataset.input.kind), **learning, "seed": seed})
+        settings = settings_for(len(dataset.train), dataset.input, {**learning, "seed": seed})
         with (
             tempfile.TemporaryDirectory(prefix="edgesoft-") as folder,
             Talk(learning, sys.stderr, quiet=not self.verbose) as talk,

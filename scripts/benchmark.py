@@ -132,10 +132,10 @@ def _network_of(path: Path) -> tuple[object, list[tuple[np.ndarray, np.ndarray]]
     """The float file's weights, as a PyTorch network and as arrays."""
     from edgesoft.model.file import open_model
     from edgesoft.model.network import read_network
-    from edgesoft.training.network import SoftmaxMLP
+    from edgesoft.training.network import SoftmaxNetwork
 
     network = read_network(open_model(path))
-    return SoftmaxMLP.from_layers(network.layers), [(layer.weight, layer.bias) for layer in network.products]
+    return SoftmaxNetwork(network.layers), [(layer.weight, layer.bias) for layer in network.products]
 
 
 def _openvino(batch: int) -> Callable[[np.ndarray], object] | None:

@@ -38,7 +38,7 @@ from edgesoft.inference.runtime import onnxruntime
 from edgesoft.model.file import open_model
 from edgesoft.training.bench_torch import compiled_candidates, torch_candidates
 from edgesoft.training.checkpoint import Checkpoint
-from edgesoft.training.network import SoftmaxMLP, reference_logits
+from edgesoft.training.network import SoftmaxNetwork, reference_logits
 
 LOGIT_TOLERANCE = 1e-3
 BATCHES = (1, 8, 64, 512, 4096, 32768, 65536)
@@ -109,7 +109,7 @@ def answers_like_pytorch(setting: Setting) -> dict[str, Any]:
     """The float file on the provider, TF32 off: logits within 0.001 of PyTorch's on the CPU, and no label changes."""
     test = load_mnist().test
     checkpoint = Checkpoint.load(setting.checkpoint)
-    network, head = SoftmaxMLP.from_layers(checkpoint.layers), checkpoint.card.head
+    network, head = SoftmaxNetwork(checkpoint.layers), checkpoint.card.head
     reference = reference_logits(network, test.inputs)
     found = {}
     for name, tf32 in (("tf32 off", False), ("tf32 on", True)):

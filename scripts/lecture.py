@@ -23,7 +23,7 @@ def lecture(seed: int) -> tuple[float, float]:
     from edgesoft.data.mnist import load_mnist
     from edgesoft.data.torchvision_import import import_torchvision
     from edgesoft.model.scaling import GreyLevels
-    from edgesoft.training.network import SoftmaxMLP
+    from edgesoft.training.network import SoftmaxNetwork
 
     mnist = load_mnist()
     to_tensor = import_torchvision().transforms.ToTensor()
@@ -39,7 +39,7 @@ def lecture(seed: int) -> tuple[float, float]:
             return to_tensor(Image.fromarray(self.inputs[index])), int(self.targets[index])
 
     torch.manual_seed(seed)
-    network = SoftmaxMLP([GreyLevels()], (784, 520, 320, 240, 120, 10))
+    network = SoftmaxNetwork([GreyLevels()], (784, 520, 320, 240, 120, 10))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.5)
     criterion = nn.CrossEntropyLoss()
     # The lesson trains on all 60,000 pictures and looks at the test set after each epoch; only the training is timed.
@@ -58,9 +58,9 @@ def lecture(seed: int) -> tuple[float, float]:
 
 def test_accuracy(network: object) -> float:
     from edgesoft.data.mnist import load_mnist
-    from edgesoft.training.network import SoftmaxMLP, reference_logits
+    from edgesoft.training.network import SoftmaxNetwork, reference_logits
 
-    assert isinstance(network, SoftmaxMLP)
+    assert isinstance(network, SoftmaxNetwork)
     test = load_mnist().test
     return float((reference_logits(network, test.inputs).argmax(axis=1) == test.targets).mean())
 

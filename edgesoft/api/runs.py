@@ -90,7 +90,7 @@ def train(
     from edgesoft.data.load import load_dataset
     from edgesoft.training.results import Watcher
     from edgesoft.training.runs import RUNS, RunFolder
-    from edgesoft.training.settings import TrainSettings, suited
+    from edgesoft.training.settings import TrainSettings, check_early, settings_for
     from edgesoft.transaction import check_writable
 
     if data is None:
@@ -109,7 +109,7 @@ def train(
         folder.check_free()
     check_writable(RUNS if folder is None else folder.path)
     chosen, learning = _settings(settings, None if config is None else Path(config))
-    TrainSettings(**{"batch_norm": False, **learning})  # a wrong number is refused before the data are read
+    check_early(learning)
     chosen.setdefault("split_seed", learning.get("seed", TrainSettings.seed))
     for setting, part in (("val", "validation"), ("test", "test")):
         if isinstance(given[part], str | os.PathLike):
@@ -124,7 +124,7 @@ def train(
         dataset = load_dataset(wanted, on_picture=watcher.on_picture)
     else:
         dataset = load_given(data, _data_settings(chosen), name=name, **given)
-    resolved = TrainSettings(**{**suited(len(dataset.train), dataset.input.kind), **learning})
+    resolved = settings_for(len(dataset.train), dataset.input, learning)
     from edgesoft.training import train as training  # only now: importing torch takes longer than all of the above
 
     watcher.on_start(dataset, resolved)

@@ -59,7 +59,8 @@ def _document(inspection: Inspection) -> dict[str, Any]:
 
 def _lines(inspection: Inspection) -> list[tuple[str, str]]:
     card = inspection.card
-    hidden = "-".join(map(str, card.hidden)) or f"none ({card.head.regression} regression)"
+    hidden = card.architecture.describe()
+    hidden = f"none ({card.head.regression} regression)" if hidden == "none" else hidden
     return [
         ("name", card.name),
         ("labels", ", ".join(card.labels)),

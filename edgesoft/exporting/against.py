@@ -11,7 +11,7 @@ from edgesoft.inference.parity import compare
 from edgesoft.inference.verify import Finding, VerifyReport
 from edgesoft.model.file import read_model
 from edgesoft.training.checkpoint import Checkpoint
-from edgesoft.training.network import SoftmaxMLP, reference_logits
+from edgesoft.training.network import SoftmaxNetwork, reference_logits
 
 
 def verify_against(
@@ -51,7 +51,7 @@ def verify_against(
             Finding("preprocessing", f"the file has {model.card.input}, the checkpoint {checkpoint.card.input}")
         )
         return dataclasses.replace(report, findings=tuple(findings))
-    reference = reference_logits(SoftmaxMLP.from_layers(checkpoint.layers), dataset.test.inputs)
+    reference = reference_logits(SoftmaxNetwork(checkpoint.layers), dataset.test.inputs)
     if reference.shape[1] != model.card.outputs:
         return dataclasses.replace(report, findings=tuple(findings))
     if report.expected is None:  # it could not be replayed either, and the report already says why

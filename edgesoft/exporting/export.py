@@ -38,7 +38,7 @@ from edgesoft.model.network import Network
 from edgesoft.names import quoted, stem_flaw
 from edgesoft.pictures import encode_png
 from edgesoft.training.checkpoint import Checkpoint
-from edgesoft.training.network import SoftmaxMLP, reference_logits
+from edgesoft.training.network import SoftmaxNetwork, reference_logits
 
 GOLDEN_BYTES = 2**23
 """Most bytes of golden inputs, and of the page with them, in a model file."""
@@ -52,7 +52,7 @@ class _Stage:
     def __init__(self, checkpoint: Checkpoint, dataset: Dataset, gate: Gate, folder: Path) -> None:
         self.checkpoint, self.dataset, self.gate, self.folder = checkpoint, dataset, gate, folder
         self.head = checkpoint.card.head
-        self.reference = reference_logits(SoftmaxMLP.from_layers(checkpoint.layers), dataset.test.inputs)
+        self.reference = reference_logits(SoftmaxNetwork(checkpoint.layers), dataset.test.inputs)
         golden = select_golden(self.head.class_logits(self.reference), dataset.test.targets)
         # Large pictures: fewer of them, evenly spread, so that the block stays one that a device unpacks.
         affordable = max(1, GOLDEN_BYTES // dataset.test.inputs[0].nbytes)
@@ -236,7 +236,7 @@ def _rounded(
     validation, head = dataset.validation, trained.card.head
     maxima = tuple(activation_maxima(trained.layers, inputs))
     layers = trained.layers if scheme.float_first else over_unit_range(trained.layers, inputs)
-    reference = reference_logits(SoftmaxMLP.from_layers(trained.layers), validation.inputs)
+    reference = reference_logits(SoftmaxNetwork(trained.layers), validation.inputs)
     plain = quantize(layers, maxima, scheme)
     plain_logits = Network(plain, head).logits(validation.inputs)
     parity = compare(reference, plain_logits, head, validation.targets)

@@ -24,10 +24,10 @@ from torch.nn import functional
 from edgesoft.exporting.activation_ranges import activation_quantiles
 from edgesoft.exporting.quantize import first_product, largest_weights
 from edgesoft.model.card import Scheme
-from edgesoft.model.layers import Layer, Linear, Quantize
+from edgesoft.model.layers import Convolution, Flatten, Layer, Linear, MaxPool, Quantize, Relu
 from edgesoft.model.values import ACTIVATION_LEVELS, UNIT_SCALE, Integers, Value, to_float
 from edgesoft.training.compute import cpu_threads
-from edgesoft.training.network import SoftmaxMLP
+from edgesoft.training.network import SoftmaxNetwork
 
 FEWEST_STEPS, MOST_STEPS = 100, 500
 WORK = 20_000_000
@@ -77,14 +77,16 @@ def finish(
     """
     start = first_product(layers)
     linears = [layer for layer in layers if isinstance(layer, Linear)]
-    network = _Rounded(linears, activation_quantiles(teacher, inputs, USUAL), scheme)
+    network = _Rounded(layers[start:], activation_quantiles(teacher, inputs, USUAL), scheme)
     steps = min(MOST_STEPS, max(FEWEST_STEPS, WORK // sum(linear.weight.size for linear in linears)))
     with cpu_threads(1):
-        _learn(network, SoftmaxMLP.from_layers(teacher), layers[:start], inputs, steps)
+        _learn(network, SoftmaxNetwork(teacher), layers[:start], inputs, steps)
     return network.finished(layers, steps)
 
 
-def _learn(network: _Rounded, teacher: SoftmaxMLP, first: Sequence[Layer], inputs: NDArray[Any], steps: int) -> None:
+def _learn(
+    network: _Rounded, teacher: SoftmaxNetwork, first: Sequence[Layer], inputs: NDArray[Any], steps: int
+) -> None:
     groups: list[dict[str, Any]] = [
         {"params": [weight, bias], "rate": WEIGHT_RATE * float(weight.detach().abs().max()) / network.levels}
         for weight, bias in zip(network.weights, network.biases, strict=True)
@@ -121,8 +123,10 @@ def _distance(logits: Tensor, wanted: Tensor) -> Tensor:
 class _Rounded(nn.Module):
     """A network that computes in floats what its INT8 file will compute in integers."""
 
-    def __init__(self, linears: Sequence[Linear], activation_maxima: Sequence[float], scheme: Scheme) -> None:
+    def __init__(self, layers: Sequence[Layer], activation_maxima: Sequence[float], scheme: Scheme) -> None:
         super().__init__()
+        self.layers = layers
+        linears = [layer for layer in layers if isinstance(layer, Linear)]
         self.levels = scheme.weight_levels
         self.rounds = scheme.rounds(len(linears))
         self.weights = nn.ParameterList(torch.from_numpy(linear.weight.copy()) for linear in linears)
@@ -132,24 +136,43 @@ class _Rounded(nn.Module):
         self.activation_ranges = nn.ParameterList(_logarithm(np.float32(maximum)) for maximum in activation_maxima)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `[n, outputs]` of what the first product takes `[n, inputs]`: levels between 0 and 1, where it is rounded."""
-        last = len(self.weights) - 1
-        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if self.rounds[index]:
-                step = self.weight_ranges[index].exp().reshape(-1, 1) / self.levels
-                weight = _round(weight, step, -self.levels, self.levels)
-            x = functional.linear(x, weight, bias)
-            if index < last:
-                x = functional.relu(x)
-                if self.rounds[index + 1]:
-                    x = _round(x, self.activation_ranges[index].exp() / ACTIVATION_LEVELS, 0, ACTIVATION_LEVELS)
+        """Logits `[n, outputs]` of what the first product takes: levels between 0 and 1, where it is rounded."""
+        product = 0
+        for layer in self.layers:
+            match layer:
+                case Linear():
+                    weight, bias = self._weight(product), self.biases[product]
+                    is_convolution = isinstance(layer, Convolution)
+                    x = (
+                        functional.conv2d(x, weight, bias, padding=1)
+                        if is_convolution
+                        else functional.linear(x, weight, bias)
+                    )
+                    product += 1
+                case Relu():
+                    x = functional.relu(x)
+                    if self.rounds[product]:
+                        x = _round(
+                            x, self.activation_ranges[product - 1].exp() / ACTIVATION_LEVELS, 0, ACTIVATION_LEVELS
+                        )
+                case MaxPool():
+                    x = functional.max_pool2d(x, 2)
+                case Flatten():
+                    x = x.flatten(1)
         return x
+
+    def _weight(self, product: int) -> Tensor:
+        weight: Tensor = self.weights[product]
+        if not self.rounds[product]:
+            return weight
+        step = self.weight_ranges[product].exp().reshape(-1, *[1] * (weight.ndim - 1)) / self.levels
+        return _round(weight, step, -self.levels, self.levels)
 
     def finished(self, layers: Sequence[Layer], steps: int) -> Finished:
         """The layers with what was learned."""
         learned = zip(self.weights, self.biases, strict=True)
         finished = tuple(
-            Linear(*(parameter.detach().numpy().copy() for parameter in next(learned)))
+            type(layer)(*(parameter.detach().numpy().copy() for parameter in next(learned)))
             if isinstance(layer, Linear)
             else layer
             for layer in layers

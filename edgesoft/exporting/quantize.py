@@ -20,8 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.model.card import Scheme
-from edgesoft.model.layers import Layer, Linear, Quantize, QuantizedLinear
-from edgesoft.model.scaling import GreyLevels, Scale
+from edgesoft.model.layers import (
+    Convolution,
+    Dequantize,
+    Flatten,
+    Layer,
+    Linear,
+    MaxPool,
+    Quantize,
+    QuantizedConvolution,
+    QuantizedLinear,
+)
+from edgesoft.model.scaling import GreyLevels, Planes, Scale
 from edgesoft.model.values import ACTIVATION_LEVELS, UNIT_SCALE, Value, to_float
 
 TAIL = 0.001
@@ -49,7 +59,7 @@ def over_unit_range(layers: Sequence[Layer], inputs: NDArray[Any]) -> tuple[Laye
     """
     start = first_product(layers)
     linear = layers[start]
-    if isinstance(layers[0], GreyLevels) or not isinstance(linear, Linear):
+    if isinstance(layers[0], GreyLevels | Planes) or not isinstance(linear, Linear):
         return tuple(layers)
     x: Value = inputs
     for layer in layers[:start]:
@@ -99,8 +109,13 @@ def quantize(
         if not next(rounds):
             quantized.append(layer)
             continue
-        if not isinstance(quantized[-1], GreyLevels):  # which are whole numbers already
-            quantized.append(Quantize(np.asarray(scale)))
+        if not isinstance(quantized[-1], GreyLevels | Planes):  # which are whole numbers already
+            # Rounded before they are pooled, because ONNX Runtime then fuses the rounding into the product, and pools bytes.
+            place = len(quantized)
+            while isinstance(quantized[place - 1], MaxPool | Flatten):
+                place -= 1
+            quantized.insert(place, Quantize(np.asarray(scale)))
+            quantized.append(Dequantize())
         largest = largest_weights(layer, scheme) if weight_maxima is None else next(maxima)
         quantized.append(_quantize_linear(layer, scale, largest, scheme))
     return tuple(quantized)
@@ -108,7 +123,7 @@ def quantize(
 
 def largest_weights(layer: Linear, scheme: Scheme) -> NDArray[np.float32]:
     """Largest magnitude of the weights that share one scale: float32 `[]`, or `[outputs]` per channel."""
-    return np.asarray(np.abs(layer.weight).max(axis=1 if scheme.per_channel else None))
+    return np.asarray(np.abs(layer.weight).max(axis=tuple(range(1, layer.weight.ndim)) if scheme.per_channel else None))
 
 
 def _quantize_linear(
@@ -118,10 +133,12 @@ def _quantize_linear(
     # A unit whose weights are nothing, or almost, keeps its bias: one that left int32 would be cut off, or overflow.
     bias = np.abs(layer.bias) if scheme.per_channel else np.abs(layer.bias).max()
     weight_scale = _divisible(np.maximum(largest / np.float32(levels), bias / (input_scale * LARGEST_BIAS)))
-    weight = np.rint(layer.weight / weight_scale.reshape(-1, 1)).clip(-levels, levels).astype(np.int8)
+    steps = weight_scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
+    weight = np.rint(layer.weight / steps).clip(-levels, levels).astype(np.int8)
     bias_scale = np.asarray(input_scale * weight_scale, np.float32)
     whole_bias = np.rint(layer.bias.astype(np.float64) / bias_scale).astype(np.int32)
-    return QuantizedLinear(weight, np.asarray(weight_scale), whole_bias, bias_scale)
+    kind = QuantizedConvolution if isinstance(layer, Convolution) else QuantizedLinear
+    return kind(weight, np.asarray(weight_scale), whole_bias, bias_scale)
 
 
 def _divisible(scales: NDArray[np.float32] | np.float32) -> NDArray[np.float32]:

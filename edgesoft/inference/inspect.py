@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from edgesoft.model.card import ModelCard
 from edgesoft.model.file import GOLDEN_KEY, read_model
 from edgesoft.model.golden import Golden
 from edgesoft.model.graph import TensorSpec
-from edgesoft.model.network import read_network
+from edgesoft.model.layers import Linear, QuantizedLinear
+from edgesoft.model.network import Network, read_network
 
 OLDEST_RUNTIME: Mapping[tuple[int, int], str] = {(13, 8): "1.15"}
 """(opset, IR version) -> the oldest ONNX Runtime that the tests have loaded such a file with."""
@@ -57,20 +59,19 @@ def inspect(path: Path) -> Inspection:
     model = read_model(path)
     changed = model.changed_parts()
     try:
-        products = read_network(model).products
+        network = read_network(model)
     except EdgesoftError:
         if not changed:
             raise
-        products = ()
-    widths = [layer.weight.shape[1] for layer in products] + [model.card.outputs]
-    unit = 1 if model.card.precision == "int8" else 4
+        network = None
+    products = () if network is None else network.products
     return Inspection(
         path=path,
         card=model.card,
         file_bytes=len(model.content),
         weight_bytes=sum(len(tensor.data) for tensor in model.initializers),
         parameters=sum(layer.weight.size + layer.bias.size for layer in products) or None,
-        activation_bytes=unit * max(map(sum, pairwise(widths))) if products else None,
+        activation_bytes=None if network is None else _activation_bytes(network, model.card),
         golden_examples=len(Golden.decode(model.metadata[GOLDEN_KEY], path)) if GOLDEN_KEY in model.metadata else 0,
         inputs=model.inputs,
         outputs=model.outputs,
@@ -81,3 +82,14 @@ def inspect(path: Path) -> Inspection:
         oldest_runtime=OLDEST_RUNTIME.get((model.opset, model.ir_version)),
         changed_parts=changed,
     )
+
+
+def _activation_bytes(network: Network, card: ModelCard) -> int:
+    """The largest pair of what a product reads and what the next one does, pooled in the same breath."""
+    shapes = network.shapes(card.input.shape)
+    read = [
+        math.prod(shape)
+        for layer, shape in zip(network.layers, shapes, strict=False)
+        if isinstance(layer, Linear | QuantizedLinear)
+    ]
+    return (1 if card.precision == "int8" else 4) * max(map(sum, pairwise([*read, card.outputs])))

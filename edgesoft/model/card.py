@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from edgesoft.errors import EdgesoftError
+from edgesoft.model.architecture import Architecture, Stages
 from edgesoft.model.heads import Head, Softmax, head_from_json
 from edgesoft.model.inputs import INPUTS, InputKind
 from edgesoft.model.read_only import read_only
@@ -24,6 +25,7 @@ SCHEMA_VERSION = 1
 CARD_LIMIT = 4 * 2**20
 """Longest card that is read, in bytes: parsed JSON takes many times the memory of its text."""
 Precision = Literal["float32", "int8"]
+_CHANNELS = "channels must be lists of positive integers, of pictures only"
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,9 @@ class ModelCard:
     input: InputKind
     """What the model takes, and how a picture or a row of a table becomes it."""
     hidden: tuple[int, ...]
-    """Widths of the hidden layers, in units; empty for plain softmax regression."""
+    """Widths of the hidden linear layers, in units."""
+    channels: Stages = ()
+    """Of the convolutions before them, stage by stage; empty for an MLP."""
     head: Head = field(default_factory=Softmax)
     """How logits become probabilities and an answer."""
     rejection: Rejection = field(default_factory=Rejection)
@@ -198,6 +202,9 @@ class ModelCard:
         _demand(wrong_label is None, wrong_label or "")
         widths = all(type(width) is int and width > 0 for width in self.hidden)
         _demand(widths, "hidden must be a list of positive integers")
+        counts = [count for stage in self.channels for count in stage]
+        whole = all(self.channels) and all(type(count) is int and count > 0 for count in counts)
+        _demand(whole and (self.input.is_picture or not counts), _CHANNELS)
         _demand(isinstance(self.metrics, Mapping), "metrics must be an object")
         object.__setattr__(self, "metrics", read_only(self.metrics))
         self.head.outputs(len(self.labels))
@@ -209,6 +216,11 @@ class ModelCard:
     def outputs(self) -> int:
         """How many logits the model gives."""
         return self.head.outputs(len(self.labels))
+
+    @property
+    def architecture(self) -> Architecture:
+        """How large the parts of the network are."""
+        return Architecture(self.input.shape, self.channels, self.hidden, self.outputs)
 
     @property
     def precision(self) -> Precision:
@@ -285,6 +297,7 @@ def _card(document: dict[str, Any]) -> ModelCard:
         "labels": _tuple(document["labels"], "labels must be a list of at least two"),
         "input": INPUTS[kind].from_card(taken),
         "hidden": _tuple(document["hidden"], "hidden must be a list of positive integers"),
+        "channels": tuple(_tuple(stage, _CHANNELS) for stage in _tuple(document.get("channels", []), _CHANNELS)),
         "head": head_from_json(document["head"]),
         "rejection": _part(Rejection, document["rejection"], "rejection"),
         "training": None if training is None else _part(Training, training, "training"),

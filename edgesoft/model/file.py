@@ -20,7 +20,7 @@ from edgesoft.model.card import CARD_LIMIT, ModelCard
 from edgesoft.model.golden import TEXT_LIMIT
 from edgesoft.model.graph import Node, TensorSpec
 from edgesoft.model.heads import HEADS
-from edgesoft.model.layers import LAYERS
+from edgesoft.model.layers import FIRST, LAYERS
 from edgesoft.model.protobuf import ForeignError, Message
 from edgesoft.transaction import settle
 
@@ -32,9 +32,11 @@ GOLDEN_KEY = "edgesoft.golden"
 DIGEST_KEY = "edgesoft.digest"
 METADATA_LIMITS = MappingProxyType({CARD_KEY: CARD_LIMIT, GOLDEN_KEY: TEXT_LIMIT, DIGEST_KEY: 4096})
 """Key -> most bytes of its text. edgesoft writes no other metadata, so there is none that no digest covers."""
-OPERATORS = frozenset(operator for kind in (*LAYERS, *HEADS.values()) for operator in kind.operators)
+OPERATORS = frozenset(operator for kind in (*FIRST, *LAYERS, *HEADS.values()) for operator in kind.operators)
 """Every operator that edgesoft writes; all of them allocate no more than their inputs promise."""
 
+INT, INTS = 2, 7
+"""ONNX's types of attributes that edgesoft writes."""
 ELEMENT_TYPES = MappingProxyType({1: ("float32", 4), 2: ("uint8", 1), 3: ("int8", 1), 6: ("int32", 4), 7: ("int64", 8)})
 """ONNX element type -> name and size in bytes, for the types that edgesoft writes."""
 
@@ -210,14 +212,21 @@ def _node(proto: Message) -> Node:
     operator = proto.text(4)
     if operator not in OPERATORS:
         raise ForeignError(f"it has operator {operator[:40]!r}, which edgesoft never writes")
-    # Attributes are whole numbers (name, i, type): no tensors, no subgraphs.
-    attributes = proto.messages(5, "AttributeProto", singles={1, 3, 20})
+    # Attributes are whole numbers, or lists of them (name, i, ints, type): no tensors, no subgraphs.
+    attributes = proto.messages(5, "AttributeProto", singles={1, 3, 20}, repeated={8})
     return Node(
         operator=operator,
         inputs=proto.texts(1),
         outputs=proto.texts(2),
-        attributes=MappingProxyType({attribute.text(1): attribute.number(3) for attribute in attributes}),
+        attributes=MappingProxyType({attribute.text(1): _value(attribute) for attribute in attributes}),
     )
+
+
+def _value(attribute: Message) -> int | tuple[int, ...]:
+    number, numbers = attribute.numbers(3), attribute.numbers(8)
+    if attribute.number(20) != (INTS if numbers else INT) or (number and numbers):
+        raise ForeignError(f"attribute {attribute.text(1)[:40]!r} is neither a whole number nor a list of them")
+    return tuple(numbers) or attribute.number(3)
 
 
 def _tensor_spec(view: memoryview) -> TensorSpec:

@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 """Sizes without the batch."""
+PRODUCTS: Mapping[str, tuple[Mapping[str, int | tuple[int, ...]], str]] = {
+    "Gemm": ({"transB": 1}, "linear"),
+    "Conv": ({"pads": (1, 1, 1, 1)}, "convolution"),
+}
+"""Operator of a product with weights -> its attributes, and what its output is called."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Node:
     operator: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: Mapping[str, int]
+    attributes: Mapping[str, int | tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class GraphWriter:
     Parameters
     ----------
     products
-        How many matrix products the network has: the output of the last one is called "logits".
+        How many products with weights the network has: the output of the last one is called "logits".
     """
 
     def __init__(self, products: int) -> None:
@@ -48,7 +53,7 @@ class GraphWriter:
         self.constants: dict[str, Array] = {}
         self._products = products
         self.index = 0
-        """Matrix products written so far: the parameters of the next one carry this number."""
+        """Products written so far: the parameters of the next one carry this number."""
 
     @property
     def stage(self) -> str:
@@ -60,17 +65,18 @@ class GraphWriter:
         self.constants[name] = np.asarray(value)
         return name
 
-    def node(self, operator: str, inputs: Sequence[str], output: str, **attributes: int) -> str:
+    def node(self, operator: str, inputs: Sequence[str], output: str, **attributes: int | tuple[int, ...]) -> str:
         """Add a node; returns the name of its output."""
         self.nodes.append(Node(operator, tuple(inputs), (output,), attributes))
         return output
 
-    def product(self, x: str, weight: str, bias: str) -> str:
-        """Add `x @ weight.T + bias`; returns the name of its output."""
+    def product(self, operator: str, x: str, weight: str, bias: str) -> str:
+        """Add the product of x with weights, and a bias, by a Gemm or a Conv; returns the name of its output."""
         self.index += 1
-        output = "logits" if self.index == self._products else f"linear{self.index - 1}"
         # Gemm, not MatMul + Add: only Gemm becomes one QGemm.
-        return self.node("Gemm", [x, weight, bias], output, transB=1)
+        attributes, name = PRODUCTS[operator]
+        output = "logits" if self.index == self._products else f"{name}{self.index - 1}"
+        return self.node(operator, [x, weight, bias], output, **attributes)
 
     def dequantized(self, name: str, values: Array, scale: Array) -> str:
         """Add a constant in integers that stand for themselves times `scale`; returns the name of the float value."""

@@ -13,7 +13,7 @@ from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile
 from edgesoft.model.graph import Array, GraphWriter, Node, Shape, TensorSpec
 from edgesoft.model.heads import Head, Logits
-from edgesoft.model.layers import LAYERS, Layer, Linear, QuantizedLinear
+from edgesoft.model.layers import FIRST, LAYERS, Layer, Linear, QuantizedLinear
 from edgesoft.model.values import MisfitError, Value, to_float
 
 BATCH_SIZE = 256
@@ -82,7 +82,7 @@ class Network:
         with np.errstate(all="ignore"):  # infinity and NaN are the answer
             for layer in self.layers:
                 sizes = layer.largest(sizes)
-                is_safe &= (sizes < limit).all(axis=1)
+                is_safe &= (sizes < limit).reshape(len(sizes), -1).all(axis=1)
             is_safe &= (sizes < limit * min(1.0, self.head.temperature)).all(axis=1)
         return float(powers[is_safe].max(initial=0))
 
@@ -123,7 +123,7 @@ def read_network(model: ModelFile) -> Network:
     place = 0
     while place < len(model.nodes) and not (place and model.nodes[place - 1].outputs == ("logits",)):
         rest = model.nodes[place:]
-        kind = next((kind for kind in LAYERS if _begins(rest, kind.operators)), None)
+        kind = next((kind for kind in (LAYERS if place else (*FIRST, *LAYERS)) if _begins(rest, kind.operators)), None)
         if kind is None:
             raise _misfit(model, rest[0])
         try:

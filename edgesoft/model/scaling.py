@@ -49,6 +49,52 @@ class GreyLevels:
         return cls()
 
 
+@dataclass(frozen=True)
+class Planes:
+    """Raw pixels uint8 as planes, one for each colour: 0 to 255 become 0 to 1. What a convolution takes."""
+
+    shape: Shape
+    """Height, width, and colours: 1 or 3."""
+
+    operators: ClassVar[tuple[str, ...]] = ("Reshape", "Transpose", "DequantizeLinear")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """`(colours, height, width)` of `(height, width)` or `(height, width, 3)`."""
+        check(
+            len(self.shape) == 3
+            and self.shape in ((*shape, 1), (*shape[:2], 3))
+            and shape in (self.shape, self.shape[:2])
+        )
+        return (self.shape[2], *self.shape[:2])
+
+    def apply(self, x: Value) -> Value:
+        """uint8 `[n, height, width, ...]` -> `[n, colours, height, width]`."""
+        pixels = to_float(x)
+        planes = pixels.reshape(len(pixels), *self.shape).transpose(0, 3, 1, 2)
+        return Integers(planes.astype(np.float64), np.asarray(UNIT_SCALE))
+
+    def largest(self, sizes: Sizes) -> Sizes:
+        """1, whatever the pixels."""
+        return np.ones((len(sizes), self.shape[2], *self.shape[:2]), np.float32)
+
+    def write(self, graph: GraphWriter, x: str) -> str:
+        """Reshape, which gives grey pictures their one colour, Transpose and DequantizeLinear."""
+        shape = graph.constant("pixels_shape", np.array([0, *self.shape], np.int64))  # 0: as many as there are
+        planes = graph.node(
+            "Transpose", [graph.node("Reshape", [x, shape], "pixels_coloured")], "pixels_planes", perm=(0, 3, 1, 2)
+        )
+        scale = graph.constant("pixel_scale", UNIT_SCALE)
+        return graph.node(
+            "DequantizeLinear", [planes, scale, graph.constant("pixel_zero_point", np.uint8(0))], "pixels_scaled"
+        )
+
+    @classmethod
+    def read(cls, nodes: Sequence[Node], constants: Constants) -> Self:
+        """The shape stands behind the 0 for the batch."""
+        shape = constants[nodes[0].inputs[1]]
+        return cls(tuple(int(side) for side in shape.reshape(-1)[1:]))
+
+
 SMALLEST_WIDTH = 1e-30
 """Of a feature, so that what it is multiplied by stays in float32."""
 REACH = np.float32(1e9)

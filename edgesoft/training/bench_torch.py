@@ -17,7 +17,7 @@ from edgesoft.inference.bench import Call, Candidate
 from edgesoft.inference.memory import own_peak, peak_of
 from edgesoft.model.heads import Sigmoid
 from edgesoft.training.checkpoint import Checkpoint
-from edgesoft.training.network import SoftmaxMLP
+from edgesoft.training.network import SoftmaxNetwork
 
 
 def torch_candidates(
@@ -82,7 +82,7 @@ def _where(device: str, threads: int) -> str:
 
 
 def _open(checkpoint: Checkpoint, device: str, *, compiled: bool) -> Call:
-    network = SoftmaxMLP.from_layers(checkpoint.layers).to(device)
+    network = SoftmaxNetwork(checkpoint.layers).to(device)
     head = checkpoint.card.head
 
     def answer(raw: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

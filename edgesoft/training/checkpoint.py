@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,9 @@ from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.files import read_bytes
+from edgesoft.model.architecture import Architecture
 from edgesoft.model.card import ModelCard
-from edgesoft.model.layers import Layer, Linear, Relu
+from edgesoft.model.layers import Convolution, Layer, Linear
 from edgesoft.model.scaling import GreyLevels, Scale, SmoothClip
 from edgesoft.npz import Arrays, parse_npz, read_npz, write_npz
 from edgesoft.transaction import settle
@@ -85,8 +84,8 @@ class Checkpoint:
             first = [Scale(floats(arrays, "offset", shape, path), floats(arrays, "factor", shape, path))]
             if "limit" in arrays:  # an older edgesoft clipped nothing
                 first.append(SmoothClip(floats(arrays, "limit", (), path)))
-        linears = read_linears(arrays, (math.prod(shape), *card.hidden, card.outputs), path)
-        return cls(card, stacked(first, linears), path, hashlib.sha256(content).hexdigest())
+        layers = read_layers(arrays, card.architecture, first, path)
+        return cls(card, layers, path, hashlib.sha256(content).hexdigest())
 
 
 def read_arrays(path: Path) -> Arrays:
@@ -95,23 +94,19 @@ def read_arrays(path: Path) -> Arrays:
     return read_npz(path, limit=SIZE_LIMIT, what=_WHAT, advice=_ADVICE)
 
 
-def stacked(first: Sequence[Layer], linears: Sequence[Linear]) -> tuple[Layer, ...]:
-    """A network of linear layers with ReLU between them, behind the layers that bring inputs into its range."""
-    layers = list(first)
-    for linear in linears:
-        layers += [linear, Relu()]
-    return tuple(layers[:-1])
-
-
-def read_linears(arrays: Arrays, widths: Sequence[int], origin: Path, prefix: str = "") -> list[Linear]:
-    """The layers with weights, as `to_arrays` names them.
+def read_layers(
+    arrays: Arrays, architecture: Architecture, first: Sequence[Layer], origin: Path, prefix: str = ""
+) -> tuple[Layer, ...]:
+    """The network whose weights `to_arrays` has named.
 
     Parameters
     ----------
     arrays
         A checkpoint's.
-    widths
-        What the card promises: inputs, hidden layers, and outputs, in units.
+    architecture
+        What the card promises.
+    first
+        What brings raw inputs into the network's range.
     origin
         Where they came from, for the messages.
     prefix
@@ -122,13 +117,14 @@ def read_linears(arrays: Arrays, widths: Sequence[int], origin: Path, prefix: st
     EdgesoftError
         An array is missing, or is not what the card promises.
     """
-    return [
-        Linear(
-            floats(arrays, f"{prefix}weight{index}", (after, before), origin),
-            floats(arrays, f"{prefix}bias{index}", (after,), origin),
+    products = [
+        (Convolution if len(shape) == 4 else Linear)(
+            floats(arrays, f"{prefix}weight{index}", shape, origin),
+            floats(arrays, f"{prefix}bias{index}", shape[:1], origin),
         )
-        for index, (before, after) in enumerate(pairwise(widths))
+        for index, shape in enumerate(architecture.weight_shapes)
     ]
+    return architecture.layers(architecture.first(first), products)
 
 
 def floats(arrays: Arrays, name: str, shape: tuple[int, ...], origin: Path) -> NDArray[np.float32]:

@@ -73,12 +73,12 @@ def cpu_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def threads_for(batch_size: int, parameters: int) -> int:
+def threads_for(batch_size: int, multiplications: int) -> int:
     """How many threads a step keeps busy, at most one a core: a small one is over before a second thread has woken up.
 
     By the size of the work alone, so that the same training on the same machine gives the same bits, however busy it is.
     """
-    return max(1, min(usable_cores(), batch_size * parameters // WORK_OF_A_THREAD))
+    return max(1, min(usable_cores(), batch_size * multiplications // WORK_OF_A_THREAD))
 
 
 def takes_outliers(config: TrainSettings, kind: InputKind) -> bool:
@@ -86,7 +86,7 @@ def takes_outliers(config: TrainSettings, kind: InputKind) -> bool:
     return kind.has_outliers and config.head == Softmax.kind
 
 
-def resolve(config: TrainSettings, kind: InputKind, parameters: int) -> TrainSettings:
+def resolve(config: TrainSettings, kind: InputKind, multiplications: int) -> TrainSettings:
     """The settings with the choices of this machine and these data written out: threads, arithmetic, whether there are outliers."""
     # With these instructions, training takes half the time in bfloat16 and ends equally well; without them, it takes longer.
     native = config.device == "cpu" and not features().isdisjoint(("avx512_bf16", "amx_bf16"))
@@ -94,6 +94,6 @@ def resolve(config: TrainSettings, kind: InputKind, parameters: int) -> TrainSet
     return replace(
         config,
         precision=precision,
-        threads=config.threads or threads_for(config.batch_size, parameters),
+        threads=config.threads or threads_for(config.batch_size, multiplications),
         outliers=config.outliers if takes_outliers(config, kind) else 0.0,
     )

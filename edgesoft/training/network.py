@@ -1,92 +1,93 @@
-"""The softmax MLP in PyTorch: the reference that every exported model is held to."""
+"""A classifier in PyTorch: the reference that every exported model is held to."""
 
 from __future__ import annotations
 
 import copy
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_linear_bn_eval
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from edgesoft.errors import UsageError
-from edgesoft.model.layers import Layer, Linear, Relu
-from edgesoft.model.scaling import GreyLevels, Scale, SmoothClip
-from edgesoft.training.checkpoint import stacked
+from edgesoft.model.architecture import Architecture
+from edgesoft.model.layers import Convolution, Flatten, Layer, Linear, MaxPool, Relu
+from edgesoft.model.products import KERNEL
+from edgesoft.model.scaling import GreyLevels, Planes, Scale, SmoothClip
 
 MOST_PARAMETERS = 60_000_000
 """Their float32 values fill the largest model file that is read."""
 
+Product = nn.Conv2d | nn.Linear
 
-class SoftmaxMLP(nn.Module):
-    """Linear layers with ReLU between them; the head makes probabilities of what the last one gives.
+
+class SoftmaxNetwork(nn.Module):
+    """Convolutions, or none, then linear layers, with ReLU between them; the head makes probabilities of what the last one gives.
 
     `forward` returns the logits, because cross entropy and every comparison work on those.
 
     Parameters
     ----------
-    first
-        What brings raw inputs into the network's range.
-    widths
-        Inputs, hidden layers, and outputs, in units.
+    layers
+        Float layers, from the raw inputs to the logits; their weights are copied.
     """
 
     offset: Tensor | None
     factor: Tensor | None
     limit: Tensor | None
 
-    def __init__(self, first: Sequence[Layer], widths: Sequence[int]) -> None:
+    def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):  # new layers draw from the global generator, which is the caller's
-            self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
-        scale = next((layer for layer in first if isinstance(layer, Scale)), None)
-        clip = next((layer for layer in first if isinstance(layer, SmoothClip)), None)
+        self.plan = tuple(layers)
+        self.products = nn.ModuleList(_product(layer) for layer in layers if isinstance(layer, Linear))
+        scale = next((layer for layer in layers if isinstance(layer, Scale)), None)
+        clip = next((layer for layer in layers if isinstance(layer, SmoothClip)), None)
         # Buffers, so that they follow the network to another device.
         self.register_buffer("offset", None if scale is None else torch.from_numpy(scale.offset))
         self.register_buffer("factor", None if scale is None else torch.from_numpy(scale.factor))
         self.register_buffer("limit", None if clip is None else torch.from_numpy(clip.limit))
+        self.eval()
 
     @classmethod
-    def from_layers(cls, layers: Sequence[Layer]) -> Self:
-        """A network with the weights of float layers, on the CPU, in evaluation mode."""
-        linears = [layer for layer in layers if isinstance(layer, Linear)]
-        first = [layer for layer in layers if not isinstance(layer, Linear | Relu)]
-        network = cls(first, [linears[0].weight.shape[1], *(len(linear.bias) for linear in linears)])
-        with torch.no_grad():
-            for module, linear in zip(network.linears(), linears, strict=True):
-                module.weight.copy_(torch.from_numpy(linear.weight))
-                module.bias.copy_(torch.from_numpy(linear.bias))
-        return network.eval()
+    def untrained(cls, architecture: Architecture, first: Sequence[Layer], generator: torch.Generator) -> Self:
+        """Weights drawn from `generator`: normal, scaled for ReLU; biases are 0.
+
+        Source: He, Zhang, Ren and Sun, "Delving Deep into Rectifiers" (ICCV 2015).
+
+        Parameters
+        ----------
+        architecture
+            How large its parts are.
+        first
+            What brings raw inputs into the network's range.
+        generator
+            Of the CPU.
+        """
+        shapes = architecture.weight_shapes
+        products = []
+        for place, shape in enumerate(shapes, start=1):
+            gain = 1 if place == len(shapes) else 2
+            weight = torch.empty(shape).normal_(0, math.sqrt(gain / math.prod(shape[1:])), generator=generator)
+            kind = Convolution if len(shape) == 4 else Linear
+            products.append(kind(weight.numpy(), np.zeros(shape[0], np.float32)))
+        return cls(architecture.layers(architecture.first(first), products))
 
     def to_layers(self) -> tuple[Layer, ...]:
         """Copies of the weights as float layers, from the raw inputs to the logits."""
-        first: list[Layer] = [GreyLevels()]
-        if self.offset is not None and self.factor is not None:
-            first = [Scale(_array(self.offset), _array(self.factor))]
-            if self.limit is not None:
-                first.append(SmoothClip(_array(self.limit)))
-        return stacked(first, [Linear(_array(module.weight), _array(module.bias)) for module in self.linears()])
-
-    def initialise(self, generator: torch.Generator) -> None:
-        """Draw the first weights from `generator`: normal, scaled for ReLU; biases are 0.
-
-        Source: He, Zhang, Ren and Sun, "Delving Deep into Rectifiers" (ICCV 2015).
-        """
-        linears = self.linears()
-        with torch.no_grad():
-            for linear in linears:
-                gain = 1 if linear is linears[-1] else 2
-                linear.weight.normal_(0, math.sqrt(gain / linear.in_features), generator=generator)
-                linear.bias.zero_()
-
-    def linears(self) -> list[nn.Linear]:
-        """The linear layers, first to last."""
-        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+        products = iter(self.products)
+        layers: list[Layer] = []
+        for layer in self.plan:
+            if isinstance(layer, Linear):
+                product = next(products)
+                layers.append(type(layer)(_array(product.weight), _array(product.bias)))  # type: ignore[arg-type]
+            else:
+                layers.append(layer)
+        return tuple(layers)
 
     def prepare(self, inputs: Tensor) -> Tensor:
         """Raw inputs -> what `forward` takes: grey levels uint8 become float32 0..1, features float32 are scaled and clipped."""
@@ -95,66 +96,79 @@ class SoftmaxMLP(nn.Module):
         scaled = (inputs - self.offset) * self.factor
         return scaled if self.limit is None else scaled / torch.hypot(scaled / self.limit, torch.ones_like(scaled))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits float32 `[n, outputs]` of prepared inputs float32 `[n, ...]`, which are flattened."""
-        x = x.flatten(1)  # (n, d)
-        for layer in self.layers[:-1]:
-            x = torch.relu(layer(x))
-        return self.layers[-1](x)  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, norms: Sequence[nn.Module] = ()) -> Tensor:
+        """Logits float32 `[n, outputs]` of prepared inputs float32 `[n, ...]`; `norms` follow the first products."""
+        product = 0
+        for place, layer in enumerate(self.plan):
+            match layer:
+                case Linear():
+                    x = self.products[product](x)
+                    # Pooled first, what follows has a quarter of the work; neither a ReLU nor a factor above 0 changes which is largest.
+                    if isinstance(layer, Convolution) and isinstance(self.plan[place + 2], MaxPool):
+                        x = functional.max_pool2d(x, 2)
+                    x = norms[product](x) if product < len(norms) else x
+                    product += 1
+                case Relu():
+                    x = functional.relu(x)
+                case GreyLevels() | Flatten():
+                    x = x.flatten(1)
+                case Planes():  # the colours of each place side by side, as in a file: what the CPU's convolutions are quickest with
+                    x = (
+                        x.reshape(len(x), *layer.shape)
+                        .permute(0, 3, 1, 2)
+                        .contiguous(memory_format=torch.channels_last)
+                    )
+        return x
 
 
-class LearningMLP(nn.Module):
-    """A `SoftmaxMLP` while it learns, with batch normalisation between each hidden linear layer and its ReLU.
+class LearningNetwork(nn.Module):
+    """A `SoftmaxNetwork` while it learns, with batch normalisation between each hidden product and its ReLU.
 
-    Normalised layers take larger steps and end better; afterwards the normalisation is multiplied into the linear layers, so that
-    what is judged, kept and exported is a plain `SoftmaxMLP`. Source: Ioffe and Szegedy, "Batch Normalization" (ICML 2015).
+    Normalised layers take larger steps and end better; afterwards the normalisation is multiplied into the products, so that
+    what is judged, kept and exported is a plain `SoftmaxNetwork`. Source: Ioffe and Szegedy, "Batch Normalization" (ICML 2015).
     """
 
-    def __init__(self, network: SoftmaxMLP, *, batch_norm: bool) -> None:
+    def __init__(self, network: SoftmaxNetwork, *, batch_norm: bool) -> None:
         super().__init__()
         self.network = network
-        hidden = network.linears()[:-1] if batch_norm else []
-        self.norms = nn.ModuleList(nn.BatchNorm1d(linear.out_features) for linear in hidden)
+        hidden = list(network.products)[:-1] if batch_norm else []
+        self.norms = nn.ModuleList(_norm(product) for product in hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `[n, outputs]` of prepared inputs float32 `[n, ...]`; in training mode the batch is its own reference."""
-        *hidden, last = self.network.linears()
-        x = x.flatten(1)
-        for index, linear in enumerate(hidden):
-            x = linear(x)
-            x = torch.relu(self.norms[index](x) if self.norms else x)
-        return last(x)  # type: ignore[no-any-return]
+        return self.network(x, list(self.norms))  # type: ignore[no-any-return]
 
-    def fold(self) -> SoftmaxMLP:
+    def fold(self) -> SoftmaxNetwork:
         """The plain network that gives the same logits as this one in evaluation mode; it shares no memory with it."""
         learnt = copy.deepcopy(self).eval()
         plain = learnt.network
-        for index, (linear, norm) in enumerate(
-            zip(plain.linears(), learnt.norms, strict=False)
-        ):  # the last one has none
-            if isinstance(norm, nn.BatchNorm1d):
-                plain.layers[index] = fuse_linear_bn_eval(linear, norm)
+        for index, norm in enumerate(learnt.norms):
+            product = plain.products[index]
+            if isinstance(product, nn.Conv2d):
+                plain.products[index] = fuse_conv_bn_eval(product, norm)  # type: ignore[arg-type]
+            else:
+                plain.products[index] = fuse_linear_bn_eval(product, norm)  # type: ignore[arg-type,type-var]
         return plain
 
 
-def count_parameters(inputs: int, hidden: Sequence[int], outputs: int) -> int:
-    """How many parameters a network has; refuses one that no model file could hold.
+def check_size(architecture: Architecture) -> None:
+    """Refuse a network that no model file could hold.
 
     Raises
     ------
     UsageError
         It has too many parameters.
     """
-    parameters = sum((before + 1) * after for before, after in pairwise([inputs, *hidden, outputs]))
-    if parameters > MOST_PARAMETERS:
+    if architecture.parameters > MOST_PARAMETERS:
+        smaller = "--channels" if architecture.stages else "--hidden"
         raise UsageError(
-            f"hidden layers {'-'.join(map(str, hidden)) or 'none'} on {inputs:,} inputs have {parameters / 1e6:.0f} million parameters, "
-            f"expected at most {MOST_PARAMETERS / 1e6:.0f} million. Choose a smaller --size or --hidden"
+            f"hidden layers {architecture.describe()} on {math.prod(architecture.input):,} inputs have "
+            f"{architecture.parameters / 1e6:.0f} million parameters, expected at most {MOST_PARAMETERS / 1e6:.0f} million. "
+            f"Choose a smaller --size or {smaller}"
         )
-    return parameters
 
 
-def reference_logits(network: SoftmaxMLP, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:
+def reference_logits(network: SoftmaxNetwork, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:
     """PyTorch's answer: logits float32 `[n, outputs]` of raw inputs `[n, ...]`, in evaluation mode."""
     device = next(network.parameters()).device
     network.eval()
@@ -168,3 +182,24 @@ def reference_logits(network: SoftmaxMLP, inputs: NDArray[Any], *, batch_size: i
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:
     return tensor.detach().cpu().numpy().copy()
+
+
+def _norm(product: nn.Module) -> nn.Module:
+    if not isinstance(product, nn.Conv2d):
+        return nn.BatchNorm1d(product.out_features)  # type: ignore[arg-type]
+    norm = nn.BatchNorm2d(product.out_channels)
+    norm.weight.requires_grad_(False)  # stays 1, and so above 0; the next product's weights make up for it
+    return norm
+
+
+def _product(layer: Linear) -> Product:
+    module: Product
+    outputs, inputs = layer.weight.shape[:2]
+    with torch.device("meta"):  # nothing is drawn from the global generator, which is the caller's
+        module = (
+            nn.Conv2d(inputs, outputs, KERNEL, padding=1)
+            if isinstance(layer, Convolution)
+            else nn.Linear(inputs, outputs)
+        )
+    module.weight, module.bias = (nn.Parameter(torch.from_numpy(array.copy())) for array in (layer.weight, layer.bias))
+    return module

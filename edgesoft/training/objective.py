@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from edgesoft.data.dataset import Split
 from edgesoft.model.heads import Head, Sigmoid, cross_entropy
-from edgesoft.training.network import SoftmaxMLP, reference_logits
+from edgesoft.training.network import SoftmaxNetwork, reference_logits
 
 
 def balanced_weights(targets: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
@@ -87,7 +87,7 @@ def with_none_of_them(logits: Tensor, targets: Tensor, weights: Tensor | None) -
 
 
 def evaluate(
-    network: SoftmaxMLP, head: Head, split: Split, *, weights: NDArray[np.float32] | None = None
+    network: SoftmaxNetwork, head: Head, split: Split, *, weights: NDArray[np.float32] | None = None
 ) -> tuple[float, float]:
     """Mean cross entropy in nats, and accuracy as a fraction, of a network on a split.
 

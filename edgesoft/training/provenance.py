@@ -34,6 +34,7 @@ def card_of(dataset: Dataset, config: TrainSettings) -> ModelCard:
             labels=dataset.labels,
             input=dataset.input,
             hidden=config.hidden,
+            channels=config.channels,
             head=Sigmoid(threshold=config.threshold) if config.head == Sigmoid.kind else Softmax(),
             training=Training(
                 data=dataset.name,

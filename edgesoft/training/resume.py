@@ -59,7 +59,7 @@ def pack(network: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.
     arrays: Arrays = {"generator": generator.get_state().numpy()}
     for name, tensor in network.state_dict().items():
         arrays[f"learning.{name}"] = tensor.cpu().numpy().copy()
-    for name, parameter in network.named_parameters():
+    for name, parameter in _learned(network):
         for kind, value in optimizer.state[parameter].items():
             arrays[f"{kind}.{name}"] = value.cpu().numpy().copy()
     return arrays
@@ -70,11 +70,15 @@ def unpack(arrays: Arrays, network: nn.Module, optimizer: torch.optim.Optimizer,
     generator.set_state(torch.from_numpy(arrays["generator"]))
     state = network.state_dict()
     network.load_state_dict({name: _like(value, arrays, f"learning.{name}") for name, value in state.items()})
-    for name, parameter in network.named_parameters():
+    for name, parameter in _learned(network):
         # The optimizer trusts them, and would read beyond the end of a smaller one.
         wanted = {kind: torch.zeros(()) if kind == "step" else parameter for kind in _MOMENTS}
         moments = {kind: _like(value, arrays, f"{kind}.{name}") for kind, value in wanted.items()}
         optimizer.state[parameter] = {kind: value.to(parameter.device) for kind, value in moments.items()}
+
+
+def _learned(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    return [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
 
 
 def _like(wanted: torch.Tensor, arrays: Arrays, name: str) -> torch.Tensor:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgesoft.errors import UsageError
+from edgesoft.model.architecture import Stages, stages_text
+from edgesoft.model.inputs import InputKind
 from edgesoft.settings import MOST_THREADS, check, count, read_settings, setting, whole_number
 
 WIDEST = 65_536
@@ -18,6 +20,18 @@ SCARCE = 2500
 """Up to so many rows of a table, the whole weight decay is needed; beyond, the rows themselves leave ever less to chance."""
 FEWEST_STEPS = 2000
 """Steps that a small data set is trained for."""
+
+PRESETS: Mapping[str, Stages] = {
+    "tiny": ((8,), (16,), (24,)),
+    "small": ((16,), (32,), (48,)),
+    "base": ((16, 16), (32, 32), (64, 64)),
+}
+"""Name -> stages for pictures of about 28 x 28 pixels."""
+LARGEST_LAST = 7
+"""Height or width, in places, of what the last stage of a preset may leave."""
+USUAL_SIDES = (28, 28)
+CONVOLUTIONAL: Mapping[str, Any] = {"weight_decay": 0.05}
+"""What suits convolutional networks."""
 
 _BY_SIZE = "by the size of the data"
 
@@ -35,6 +49,25 @@ def _widths(hidden: list[int] | tuple[int, ...]) -> bool:
     return len(hidden) <= MOST_LAYERS and all(1 <= width <= WIDEST for width in hidden)
 
 
+def _stages(given: str | list[Any] | tuple[Any, ...]) -> Stages | str:
+    """Channels: of "16,32,32" or "16+16,32+32", or as they are; the name of a preset stays one until the pictures are known."""
+    if isinstance(given, str):
+        if given.strip().lower() in PRESETS:
+            return given.strip().lower()
+        given = [[whole_number(count.strip()) for count in stage.split("+")] for stage in given.split(",")]
+    stages = tuple((stage,) if type(stage) is int else tuple(stage) for stage in given)
+    if not all(type(count) is int for stage in stages for count in stage):
+        raise ValueError
+    return stages
+
+
+def _channels(stages: Stages | str) -> bool:
+    if isinstance(stages, str):
+        return stages in PRESETS
+    counts = [count for stage in stages for count in stage]
+    return all(stages) and len(counts) <= MOST_LAYERS and all(1 <= count <= WIDEST for count in counts)
+
+
 def _one_of(*words: str) -> dict[str, Any]:
     return {"takes": str, "holds": words.__contains__, "expected": f"{', '.join(words[:-1])} or {words[-1]}"}
 
@@ -49,6 +82,22 @@ class TrainSettings:
         A value is out of its range, or two do not go together.
     """
 
+    network: str = setting(
+        "mlp",
+        "mlp, or conv for a convolutional network, which takes pictures only and needs fewer weights; auto tries both and keeps what "
+        "the validation split likes better",
+        **_one_of("mlp", "conv", "auto"),
+    )
+    channels: tuple[tuple[int, ...], ...] = setting(
+        (),
+        'Of the 3x3 convolutions of --network conv: "16,32,32", "16+16,32+32" for two in each stage, or tiny, small or base; each stage '
+        "halves the picture",
+        takes=(str, list, tuple),
+        expected=f'channels from 1 to {WIDEST} such as "16,32,32" or "16+16,32+32", or one of {", ".join(PRESETS)}',
+        holds=_channels,
+        convert=_stages,
+        shown="small",
+    )
     hidden: tuple[int, ...] = setting(
         (520, 320, 240, 120),
         'Widths of the hidden layers, "520,320", or "none" for plain regression',
@@ -140,6 +189,8 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.channels and self.network == "mlp":
+            raise UsageError(f"--channels {stages_text(self.channels)}: an MLP has no convolutions; add --network conv")
         if self.batch_norm and self.batch_size == 1:
             raise UsageError("--batch-size 1: batch normalisation needs at least 2 examples a step")
         if self.threshold != 0.5 and self.head != "sigmoid":
@@ -156,7 +207,12 @@ class TrainSettings:
         return cls(**{name: read[name] for name in cls.__dataclass_fields__})
 
 
-def suited(examples: int, kind: str) -> dict[str, Any]:
+def check_early(given: Mapping[str, Any]) -> None:
+    """Refuse a wrong setting before the data are read; raises UsageError."""
+    TrainSettings(**{"batch_norm": False, **given, "channels": stages_for(given.get("channels", ()), USUAL_SIDES)})
+
+
+def suited(examples: int, kind: str, network: str = "mlp") -> dict[str, Any]:
     """Settings that suit a data set, where they differ from `TrainSettings`'s, which suit MNIST.
 
     Parameters
@@ -165,6 +221,8 @@ def suited(examples: int, kind: str) -> dict[str, Any]:
         Size of the training split.
     kind
         What the model takes: "pixels" or "features".
+    network
+        "mlp" or "conv".
     """
     # Few examples need small steps, and many passes to make enough of them.
     batch_size = max(8, min(256, 2 ** round(math.log2(max(1, examples) / 16))))
@@ -174,6 +232,9 @@ def suited(examples: int, kind: str) -> dict[str, Any]:
     settings: dict[str, Any] = {"batch_size": batch_size, "epochs": epochs, "batch_norm": batch_norm}
     if kind == "pixels" and examples < FEW:
         settings["hidden"] = (256, 128)
+    if network == "conv":
+        # Each channel has many places in each picture, so a few pictures are enough to normalise by.
+        settings |= {"hidden": (), "channels": "small", "batch_norm": True, **CONVOLUTIONAL}
     if kind == "features":
         settings |= {
             "hidden": (64, 32) if examples < FEW else (128, 64),
@@ -183,3 +244,44 @@ def suited(examples: int, kind: str) -> dict[str, Any]:
             "precision": "float32",
         }
     return settings
+
+
+def settings_for(examples: int, kind: InputKind, given: Mapping[str, Any]) -> TrainSettings:
+    """The settings that were given, and for the others those that suit the data.
+
+    Parameters
+    ----------
+    examples
+        Size of the training split.
+    kind
+        What the model takes.
+    given
+        Name -> value, as `read_settings` returns them.
+
+    Raises
+    ------
+    UsageError
+        A convolutional network was asked for, and the data are no pictures; or two settings do not go together.
+    """
+    network = given.get("network", "mlp")
+    if network != "mlp" and not kind.is_picture:
+        raise UsageError(
+            f"--network {network}: convolutions take pictures, and these are rows of a table. Use --network mlp"
+        )
+    settings = {**suited(examples, kind.kind, network), **given}
+    return TrainSettings(**{**settings, "channels": stages_for(settings.get("channels", ()), kind.shape)})
+
+
+def stages_for(channels: Stages | str, shape: tuple[int, ...]) -> Stages:
+    """The stages that a preset has for pictures of `shape`, or those that were given.
+
+    A preset's last stage is repeated until the picture is small enough for the linear layer.
+    """
+    if not isinstance(channels, str):
+        return channels
+    stages, side = PRESETS[channels], max(shape[:2])
+    for _ in stages:
+        side //= 2
+    while side > LARGEST_LAST:
+        stages, side = (*stages, stages[-1]), side // 2
+    return stages

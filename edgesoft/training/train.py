@@ -1,4 +1,4 @@
-"""Trains an MLP: the whole data set as one tensor, AdamW, a one-cycle learning rate, distortions batch by batch."""
+"""Trains a network: the whole data set as one tensor, AdamW, a one-cycle learning rate, distortions batch by batch."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.escape import json_text, printable
 from edgesoft.inference.scores import ClassScore, class_scores, count_confusion, macro_f1
+from edgesoft.model.architecture import Architecture
 from edgesoft.model.inputs import PictureInput
 from edgesoft.npz import Arrays, npz_bytes
 from edgesoft.training import charts
-from edgesoft.training.checkpoint import SCALING, Checkpoint, read_arrays, read_linears, stacked
+from edgesoft.training.checkpoint import SCALING, Checkpoint, read_arrays, read_layers
 from edgesoft.training.compute import compiler_folder, cpu_threads, require_device, resident, resolve
 from edgesoft.training.distort import distorted
-from edgesoft.training.network import LearningMLP, SoftmaxMLP, count_parameters, reference_logits
+from edgesoft.training.network import LearningNetwork, SoftmaxNetwork, check_size, reference_logits
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of, with_none_of_them
 from edgesoft.training.outliers import draw_outliers
 from edgesoft.training.provenance import card_of
@@ -87,9 +88,10 @@ def train(
         raise UsageError(
             f"--head sigmoid: one logit tells two classes apart, but {dataset.name} has {len(dataset.labels)}. Use --head softmax"
         )
-    parameters = count_parameters(math.prod(dataset.input.shape), config.hidden, len(dataset.labels))
+    architecture = Architecture(dataset.input.shape, config.channels, config.hidden, len(dataset.labels))
+    check_size(architecture)
     require_device(config.device)
-    config = resolve(config, dataset.input, parameters)
+    config = resolve(config, dataset.input, architecture.multiplications)
     with ExitStack() as stack:
         stack.enter_context(cpu_threads(config.threads))
         if folder is None:
@@ -134,11 +136,10 @@ class _Run:
             self.outliers = torch.from_numpy(draw_outliers(dataset.input, dataset.labels, config.seed)).to(self.device)
         self.drawing_seconds = time.perf_counter() - started
         self.card = card_of(dataset, config)
-        widths = [math.prod(dataset.input.shape), *config.hidden, self.card.outputs]
-        plain = SoftmaxMLP(dataset.first_layers, widths)
-        plain.initialise(torch.Generator().manual_seed(config.seed))
-        self.network = LearningMLP(plain, batch_norm=config.batch_norm).to(self.device)
-        parameters = list(self.network.parameters())
+        generator = torch.Generator().manual_seed(config.seed)
+        plain = SoftmaxNetwork.untrained(self.card.architecture, dataset.first_layers, generator)
+        self.network = LearningNetwork(plain, batch_norm=config.batch_norm).to(self.device)
+        parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
@@ -199,7 +200,7 @@ class _Run:
         peak = max(self.epochs, key=lambda epoch: epoch.rank)
         return len(self.epochs) - peak.number >= self.config.patience
 
-    def _run_epoch(self, on_batch: Callable[[int, float], object]) -> tuple[Epoch, SoftmaxMLP]:
+    def _run_epoch(self, on_batch: Callable[[int, float], object]) -> tuple[Epoch, SoftmaxNetwork]:
         started = time.perf_counter()
         size, examples = self.config.batch_size, len(self.dataset.train)
         # A last batch of one has nothing to be normalised by; its example comes earlier in another epoch.
@@ -244,7 +245,7 @@ class _Run:
         self.optimizer.step()
         return loss.item()
 
-    def resume_state(self, plain: SoftmaxMLP) -> Arrays:
+    def resume_state(self, plain: SoftmaxNetwork) -> Arrays:
         """Everything that the next epoch depends on, and the best weights so far."""
         best_epoch, best = self._require_best()
         document = {
@@ -276,10 +277,9 @@ class _Run:
             raise EdgesoftError(
                 f"{origin}: the training state is damaged ({detail}). Start a new run: edgesoft train"
             ) from error
-        widths = (math.prod(self.dataset.input.shape), *self.config.hidden, self.card.outputs)
-        best = read_linears(arrays, widths, origin, "best_")
+        best = read_layers(arrays, self.card.architecture, self.dataset.first_layers, origin, "best_")
         self.epochs = document["epochs"]
-        checkpoint = Checkpoint(self.card, stacked(self.dataset.first_layers, best))
+        checkpoint = Checkpoint(self.card, best)
         current = checkpoint.to_arrays()
         if any(not np.array_equal(current[name], arrays.get(name, ())) for name in SCALING if name in current):
             raise EdgesoftError(
@@ -307,7 +307,7 @@ class _Run:
         files: dict[str, bytes] = {}
         if not interrupted:
             test, labels = self.dataset.test, self.dataset.labels
-            predicted = self.card.head.predict(reference_logits(SoftmaxMLP.from_layers(checkpoint.layers), test.inputs))
+            predicted = self.card.head.predict(reference_logits(SoftmaxNetwork(checkpoint.layers), test.inputs))
             matrix = count_confusion(test.targets, predicted, len(labels))
             scores = class_scores(matrix, labels)
             metrics["test"] = {

@@ -8,7 +8,7 @@ from edgesoft.exporting import activation_ranges
 from edgesoft.exporting.activation_ranges import activation_maxima
 from edgesoft.model.layers import Linear, Relu
 from edgesoft.model.scaling import GreyLevels
-from edgesoft.training.network import SoftmaxMLP
+from edgesoft.training.network import SoftmaxNetwork
 
 
 def linear(weight, bias=0.0):
@@ -32,15 +32,15 @@ def test_what_relu_cuts_off_is_0():
 
 
 def test_pytorch_finds_the_same(small):
-    network = SoftmaxMLP([GreyLevels()], (784, 40, 20, 10))
+    network = SoftmaxNetwork([GreyLevels()], (784, 40, 20, 10))
     network.initialise(torch.Generator().manual_seed(1))
     x, expected = torch.from_numpy(small.train.inputs).float().flatten(1) / 255, []
     with torch.no_grad():
-        for module in network.linears()[:-1]:
+        for module in list(network.products)[:-1]:
             x = torch.relu(module(x))
             expected.append(x.max().item())
     assert activation_maxima(network.to_layers(), small.train.inputs) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_network_without_hidden_layers_has_none(small):
-    assert activation_maxima(SoftmaxMLP([GreyLevels()], (784, 10)).to_layers(), small.train.inputs) == []
+    assert activation_maxima(SoftmaxNetwork([GreyLevels()], (784, 10)).to_layers(), small.train.inputs) == []

@@ -24,7 +24,7 @@ from edgesoft.model.network import Network, read_network
 from edgesoft.model.scaling import GreyLevels, Scale
 from edgesoft.model.values import UNIT_SCALE
 from edgesoft.training.checkpoint import Checkpoint
-from edgesoft.training.network import SoftmaxMLP, reference_logits
+from edgesoft.training.network import SoftmaxNetwork, reference_logits
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
 from edgesoft.training.train import train
@@ -126,7 +126,7 @@ def test_it_comes_closer_whatever_the_scheme(trained, heavy_tailed, scheme):
     layers, maxima = over_unit_range(trained.layers, inputs), activation_maxima(trained.layers, inputs)
     finished = finish(trained.layers, layers, scheme, inputs)
     assert len(finished.activation_maxima) == 2
-    reference = reference_logits(SoftmaxMLP.from_layers(trained.layers), test)
+    reference = reference_logits(SoftmaxNetwork(trained.layers), test)
     plain, better = (
         divergence(reference, Network(rounded, Softmax()).logits(test), Softmax())
         for rounded in (
@@ -186,12 +186,12 @@ def test_one_that_the_validation_split_does_not_see_misses_the_gate(trained, hea
 def test_one_logit_for_two_classes(rng):
     """A sigmoid's logit stands for two."""
     features = rng.normal(size=(400, 4)).astype(np.float32)
-    network = SoftmaxMLP([Scale.to_unit_range(features)], (4, 8, 1))
+    network = SoftmaxNetwork([Scale.to_unit_range(features)], (4, 8, 1))
     network.initialise(torch.Generator().manual_seed(0))
     layers = network.to_layers()
     finished = finish(layers, over_unit_range(layers, features), Scheme(), features)
     rounded = quantize(finished.layers, finished.activation_maxima, Scheme(), finished.weight_maxima)
-    reference = reference_logits(SoftmaxMLP.from_layers(layers), features)
+    reference = reference_logits(SoftmaxNetwork(layers), features)
     assert divergence(reference, Network(rounded, Sigmoid()).logits(features), Sigmoid()) < 1e-3
 
 

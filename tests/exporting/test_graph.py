@@ -10,7 +10,7 @@ import torch
 
 from edgesoft.exporting.graph import IR_VERSION, OPSET
 from edgesoft.training.checkpoint import Checkpoint
-from edgesoft.training.network import SoftmaxMLP, reference_logits
+from edgesoft.training.network import SoftmaxNetwork, reference_logits
 
 
 def operators_after_fusion(content, tmp_path):
@@ -38,7 +38,7 @@ def test_pytorchs_own_exporter_gives_the_same_logits(deep, tmp_path, capfd):
     class Whole(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.network = SoftmaxMLP.from_layers(Checkpoint.load(path).layers)
+            self.network = SoftmaxNetwork(Checkpoint.load(path).layers)
 
         def forward(self, pixels):
             logits = self.network(pixels.float() / 255)
@@ -65,7 +65,7 @@ def test_pytorchs_own_exporter_gives_the_same_logits(deep, tmp_path, capfd):
 
 def test_the_reference_is_pytorch_itself(deep):
     path, dataset, result = deep
-    network = SoftmaxMLP.from_layers(Checkpoint.load(path).layers)
+    network = SoftmaxNetwork(Checkpoint.load(path).layers)
     with torch.no_grad():
         logits = network(torch.from_numpy(dataset.test.inputs[:100]).float() / 255).numpy()
     np.testing.assert_allclose(result.reference[:100], logits, atol=1e-5)

@@ -16,7 +16,7 @@ from edgesoft.model.inputs import PictureInput
 from edgesoft.model.scaling import GreyLevels
 from edgesoft.training.bench_torch import torch_candidates
 from edgesoft.training.checkpoint import Checkpoint
-from edgesoft.training.network import SoftmaxMLP, reference_logits
+from edgesoft.training.network import SoftmaxNetwork, reference_logits
 
 ROOT = Path(__file__).resolve().parents[2]
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 28, 28), dtype=np.uint8)
@@ -25,7 +25,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (9, 28, 28), dtype=np.uint8)
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """A network with random weights."""
-    network = SoftmaxMLP([GreyLevels()], (784, 16, 3))
+    network = SoftmaxNetwork([GreyLevels()], (784, 16, 3))
     network.initialise(torch.Generator().manual_seed(0))
     path = tmp_path_factory.mktemp("run") / "checkpoint.npz"
     card = ModelCard("tiny", ("a", "b", "c"), PictureInput(), (16,), head=Softmax(2.0))
@@ -37,7 +37,7 @@ def test_eager_does_what_a_model_file_does(checkpoint):
     (candidate,) = torch_candidates(checkpoint, PIXELS, threads=[1])
     assert candidate.name == "PyTorch eager, 1 thread"
     logits, probabilities, labels = candidate.open()(PIXELS)
-    assert np.array_equal(logits, reference_logits(SoftmaxMLP.from_layers(Checkpoint.load(checkpoint).layers), PIXELS))
+    assert np.array_equal(logits, reference_logits(SoftmaxNetwork(Checkpoint.load(checkpoint).layers), PIXELS))
     assert probabilities == pytest.approx(torch.softmax(torch.from_numpy(logits) / 2, dim=1).numpy())
     assert np.array_equal(labels, logits.argmax(axis=1))
 

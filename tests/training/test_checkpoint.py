@@ -10,7 +10,7 @@ import torch
 from edgesoft.errors import EdgesoftError
 from edgesoft.npz import write_npz
 from edgesoft.training.checkpoint import Checkpoint, read_arrays
-from edgesoft.training.network import SoftmaxMLP
+from edgesoft.training.network import SoftmaxNetwork
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_there_and_back(tiny_checkpoint, path):
     for one, other in zip(trained.linears, again.linears, strict=True):
         np.testing.assert_array_equal(one.weight, other.weight)
         np.testing.assert_array_equal(one.bias, other.bias)
-    back = Checkpoint(again.card, SoftmaxMLP.from_layers(again.layers).to_layers())
+    back = Checkpoint(again.card, SoftmaxNetwork(again.layers).to_layers())
     np.testing.assert_array_equal(back.linears[1].weight, trained.linears[1].weight)
 
 
@@ -42,7 +42,7 @@ def test_the_same_checkpoint_gives_the_same_arrays_and_no_pickle(tiny_checkpoint
 
 
 def test_its_network_is_on_the_cpu_and_evaluates(tiny_checkpoint):
-    network = SoftmaxMLP.from_layers(Checkpoint.load(tiny_checkpoint).layers)
+    network = SoftmaxNetwork(Checkpoint.load(tiny_checkpoint).layers)
     assert not network.training
     assert all(parameter.device == torch.device("cpu") for parameter in network.parameters())
 

@@ -14,7 +14,7 @@ from edgesoft.model.heads import Softmax
 from edgesoft.model.inputs import PictureInput
 from edgesoft.training import train as training
 from edgesoft.training.compute import resolve
-from edgesoft.training.network import SoftmaxMLP, reference_logits
+from edgesoft.training.network import SoftmaxNetwork, reference_logits
 from edgesoft.training.objective import loss_of, with_none_of_them
 from edgesoft.training.outliers import _other_characters, draw_outliers
 from edgesoft.training.runs import RunFolder
@@ -78,7 +78,7 @@ def test_a_network_that_saw_outliers_knows_what_it_does_not_know(mnist, tmp_path
     told_apart = {}
     for share in (0.0, 0.3):
         result = train(mnist, dataclasses.replace(config, outliers=share), RunFolder(tmp_path / str(share)))
-        network = SoftmaxMLP.from_layers(result.checkpoint.layers)
+        network = SoftmaxNetwork(result.checkpoint.layers)
         known = energy_score(reference_logits(network, mnist.test.inputs[:1000]))
         foreign = energy_score(reference_logits(network, unseen))
         told_apart[share] = (known[:, None] > foreign).mean()

@@ -9,7 +9,7 @@ from PIL import Image
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 from edgesoft.npz import write_npz
 from edgesoft.training.checkpoint import Checkpoint, read_arrays
-from edgesoft.training.network import SoftmaxMLP, reference_logits
+from edgesoft.training.network import SoftmaxNetwork, reference_logits
 from edgesoft.training.resume import stored_settings
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.schedule import one_cycle
@@ -51,7 +51,7 @@ def test_it_learns(tiny_run, mnist):
     assert metrics["test"]["examples"] == 10_000
     assert metrics["validation"]["examples"] == 5_000
     trained = Checkpoint.load(tiny_run.checkpoint)
-    predicted = reference_logits(SoftmaxMLP.from_layers(trained.layers), mnist.test.inputs).argmax(axis=1)
+    predicted = reference_logits(SoftmaxNetwork(trained.layers), mnist.test.inputs).argmax(axis=1)
     assert (predicted == mnist.test.targets).mean() == metrics["test"]["accuracy"]
     assert trained.card.training.data_sha256 == mnist.digest
     assert "seconds" not in json.dumps(trained.card.metrics)

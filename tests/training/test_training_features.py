@@ -17,7 +17,7 @@ from edgesoft.model.heads import Sigmoid, Softmax
 from edgesoft.npz import write_npz
 from edgesoft.training import train as training
 from edgesoft.training.checkpoint import Checkpoint, read_arrays
-from edgesoft.training.network import SoftmaxMLP
+from edgesoft.training.network import SoftmaxNetwork
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings, suited
@@ -181,7 +181,7 @@ def test_losses_are_torchs():
 
 def test_weighted_validation_is_the_mean_over_classes(dataset, tmp_path):
     result = train(dataset, TrainSettings(epochs=3, **SMALL), RunFolder(tmp_path))
-    network = SoftmaxMLP.from_layers(result.checkpoint.layers)
+    network = SoftmaxNetwork(result.checkpoint.layers)
     weight = balanced_weights(dataset.validation.targets, 2)
     _, accuracy = evaluate(network, Softmax(), dataset.validation, weights=weight)
     x = network(network.prepare(torch.from_numpy(dataset.validation.inputs))).argmax(dim=1).numpy()
