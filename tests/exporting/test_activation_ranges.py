@@ -6,6 +6,7 @@ import torch
 
 from edgesoft.exporting import activation_ranges
 from edgesoft.exporting.activation_ranges import activation_maxima
+from edgesoft.model.architecture import Architecture
 from edgesoft.model.layers import Linear, Relu
 from edgesoft.model.scaling import GreyLevels
 from edgesoft.training.network import SoftmaxNetwork
@@ -32,8 +33,8 @@ def test_what_relu_cuts_off_is_0():
 
 
 def test_pytorch_finds_the_same(small):
-    network = SoftmaxNetwork([GreyLevels()], (784, 40, 20, 10))
-    network.initialise(torch.Generator().manual_seed(1))
+    architecture = Architecture((28, 28), (), (40, 20), 10)
+    network = SoftmaxNetwork.untrained(architecture, [GreyLevels()], torch.Generator().manual_seed(1))
     x, expected = torch.from_numpy(small.train.inputs).float().flatten(1) / 255, []
     with torch.no_grad():
         for module in list(network.products)[:-1]:
@@ -43,4 +44,4 @@ def test_pytorch_finds_the_same(small):
 
 
 def test_a_network_without_hidden_layers_has_none(small):
-    assert activation_maxima(SoftmaxNetwork([GreyLevels()], (784, 10)).to_layers(), small.train.inputs) == []
+    assert activation_maxima((GreyLevels(), linear(1)), small.train.inputs[:, :1, :1]) == []

@@ -16,6 +16,7 @@ from edgesoft.exporting.finishing import _Rounded, finish
 from edgesoft.exporting.quantize import over_unit_range, quantize
 from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.inference.parity import divergence
+from edgesoft.model.architecture import Architecture
 from edgesoft.model.card import Scheme
 from edgesoft.model.file import read_model
 from edgesoft.model.heads import Sigmoid, Softmax
@@ -148,7 +149,7 @@ def test_what_it_learns_on_is_what_the_integers_compute(rng):
         expected = Network(quantize(layers, maxima, scheme), Softmax()).logits(pixels)
         levels = torch.from_numpy(pixels.astype(np.float32) * UNIT_SCALE)
         with torch.no_grad():
-            simulated = _Rounded(linears, maxima, scheme)(levels).numpy()
+            simulated = _Rounded(layers[1:], maxima, scheme)(levels).numpy()
         # float32 falls to the other side of a rounding now and then, no more.
         assert np.isclose(simulated, expected, atol=1e-3 * np.abs(expected).max()).mean() > 0.9
 
@@ -186,9 +187,8 @@ def test_one_that_the_validation_split_does_not_see_misses_the_gate(trained, hea
 def test_one_logit_for_two_classes(rng):
     """A sigmoid's logit stands for two."""
     features = rng.normal(size=(400, 4)).astype(np.float32)
-    network = SoftmaxNetwork([Scale.to_unit_range(features)], (4, 8, 1))
-    network.initialise(torch.Generator().manual_seed(0))
-    layers = network.to_layers()
+    architecture, first = Architecture((4,), (), (8,), 1), [Scale.to_unit_range(features)]
+    layers = SoftmaxNetwork.untrained(architecture, first, torch.Generator().manual_seed(0)).to_layers()
     finished = finish(layers, over_unit_range(layers, features), Scheme(), features)
     rounded = quantize(finished.layers, finished.activation_maxima, Scheme(), finished.weight_maxima)
     reference = reference_logits(SoftmaxNetwork(layers), features)

@@ -13,7 +13,7 @@ from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.quantize import over_unit_range, quantize
 from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.model.card import Scheme
-from edgesoft.model.layers import Linear, Quantize, QuantizedLinear, Relu
+from edgesoft.model.layers import Dequantize, Linear, Quantize, QuantizedLinear, Relu
 from edgesoft.model.scaling import GreyLevels, Scale, SmoothClip
 from edgesoft.model.values import UNIT_SCALE
 from edgesoft.training.checkpoint import Checkpoint
@@ -188,11 +188,12 @@ def test_a_layer_of_zeros():
 def test_what_each_layer_takes_is_rounded_once(rng):
     layers = [GreyLevels(), layer(rng), Relu(), layer(rng, inputs=6)]
     pictures = quantize(layers, [51.0], Scheme())
-    assert [type(item) for item in pictures] == [GreyLevels, QuantizedLinear, Relu, Quantize, QuantizedLinear]
+    rounded = [GreyLevels, QuantizedLinear, Relu, Quantize, Dequantize, QuantizedLinear]
+    assert [type(item) for item in pictures] == rounded
     assert pictures[3].scale == pytest.approx(51 / 255)
-    assert pictures[4].bias_scale == pytest.approx(pictures[3].scale * pictures[4].weight_scale)
+    assert pictures[5].bias_scale == pytest.approx(pictures[3].scale * pictures[5].weight_scale)
     table = quantize([Scale(np.zeros(5, np.float32), np.ones(5, np.float32)), *layers[1:]], [51.0], Scheme())
-    assert [type(item) for item in table] == [Scale, Quantize, QuantizedLinear, Relu, Quantize, QuantizedLinear]
+    assert [type(item) for item in table] == [Scale, Quantize, Dequantize, *rounded[1:]]
     assert table[1].scale == UNIT_SCALE
 
 

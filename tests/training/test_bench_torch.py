@@ -25,10 +25,9 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (9, 28, 28), dtype=np.uint8)
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """A network with random weights."""
-    network = SoftmaxNetwork([GreyLevels()], (784, 16, 3))
-    network.initialise(torch.Generator().manual_seed(0))
     path = tmp_path_factory.mktemp("run") / "checkpoint.npz"
     card = ModelCard("tiny", ("a", "b", "c"), PictureInput(), (16,), head=Softmax(2.0))
+    network = SoftmaxNetwork.untrained(card.architecture, [GreyLevels()], torch.Generator().manual_seed(0))
     Checkpoint(card, network.to_layers()).save(path)
     return path
 

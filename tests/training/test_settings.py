@@ -84,7 +84,7 @@ def test_what_stands_in_a_description_holds():
     ("given", "message"),
     [
         ({"epoch": 3}, "unknown setting 'epoch'. Did you mean 'epochs'"),
-        ({"zzz": 3}, "unknown setting 'zzz'. There are hidden, "),
+        ({"zzz": 3}, "unknown setting 'zzz'. There are network, channels, hidden, "),
         ({"epochs": "3"}, "epochs '3': expected a whole number from 1 to 1,000,000, not text"),
         ({"epochs": True}, "epochs True: expected a whole number"),
         ({"epochs": 3.0}, r"epochs 3\.0: expected a whole number"),

@@ -9,7 +9,7 @@ from PIL import Image
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 from edgesoft.npz import write_npz
 from edgesoft.training.checkpoint import Checkpoint, read_arrays
-from edgesoft.training.network import SoftmaxNetwork, reference_logits
+from edgesoft.training.network import LearningNetwork, SoftmaxNetwork, reference_logits
 from edgesoft.training.resume import stored_settings
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.schedule import one_cycle
@@ -139,13 +139,14 @@ def test_a_loss_that_is_no_number_later_keeps_the_last_good_weights(small, folde
 
     def poison(epoch):
         if epoch.number == 2:
-            small_network["value"].network.layers[0].weight.data.fill_(float("inf"))
+            small_network["value"].network.products[0].weight.data.fill_(float("inf"))
 
     small_network = {}
     original = torch.nn.Module.train
 
     def remember(self, mode=True):
-        small_network.setdefault("value", self)
+        if isinstance(self, LearningNetwork):
+            small_network.setdefault("value", self)
         return original(self, mode)
 
     torch.nn.Module.train = remember
