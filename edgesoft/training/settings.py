@@ -55,6 +55,8 @@ def _stages(given: str | list[Any] | tuple[Any, ...]) -> Stages | str:
         if given.strip().lower() in PRESETS:
             return given.strip().lower()
         given = [[whole_number(count.strip()) for count in stage.split("+")] for stage in given.split(",")]
+    if not all(type(stage) in (int, list, tuple) for stage in given):
+        raise ValueError
     stages = tuple((stage,) if type(stage) is int else tuple(stage) for stage in given)
     if not all(type(count) is int for stage in stages for count in stage):
         raise ValueError

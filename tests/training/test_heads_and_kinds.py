@@ -61,6 +61,16 @@ CASES = {
         TrainSettings(hidden=(8,), epochs=6, batch_size=16, threads=1, head="sigmoid", threshold=0.7),
     ),
     "colour pictures, softmax": (pictures(3), TrainSettings(hidden=(8,), epochs=6, batch_size=16, threads=1)),
+    "grey pictures, convolutions": (
+        pictures(1),
+        TrainSettings(network="conv", channels=((4,), (5, 6)), hidden=(), epochs=6, batch_size=16, threads=1),
+    ),
+    "colour pictures, convolutions, sigmoid": (
+        pictures(3),
+        TrainSettings(
+            network="conv", channels=((4,),), hidden=(8,), epochs=6, batch_size=16, threads=1, head="sigmoid"
+        ),
+    ),
 }
 
 
@@ -78,12 +88,24 @@ def published(request, tmp_path_factory) -> tuple[TrainResult, Path, Path]:
 def by_hand(result: TrainResult, inputs: np.ndarray) -> np.ndarray:
     """Logits in float64 from the checkpoint's arrays: ten lines that share nothing with torch or the graph."""
     checkpoint = result.checkpoint
-    x = inputs.reshape(len(inputs), -1).astype(np.float64)
-    arrays = checkpoint.to_arrays()
+    arrays, stages = checkpoint.to_arrays(), checkpoint.card.channels
+    convolutions = sum(map(len, stages))
+    x = inputs.astype(np.float64) if convolutions else inputs.reshape(len(inputs), -1).astype(np.float64)
     x = (x - arrays["offset"].astype(np.float64)) * arrays["factor"] if "offset" in arrays else x / 255
     x = x / np.sqrt(1 + (x / 3) ** 2) if "limit" in arrays else x
-    last = len(checkpoint.card.hidden)
-    for index in range(last + 1):
+    ends = np.cumsum([len(stage) for stage in stages]) - 1
+    x = x.reshape(*x.shape[:3], -1).transpose(0, 3, 1, 2) if convolutions else x
+    for index in range(convolutions):
+        padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+        x = np.einsum("nchwij,ocij->nohw", windows, arrays[f"weight{index}"]) + arrays[f"bias{index}"][:, None, None]
+        x = np.maximum(x, 0)
+        if index in ends and min(x.shape[2:]) >= 4:
+            height, width = x.shape[2] // 2 * 2, x.shape[3] // 2 * 2
+            x = np.stack([x[:, :, i:height:2, j:width:2] for i in (0, 1) for j in (0, 1)]).max(axis=0)
+    x = x.reshape(len(x), -1)
+    last = convolutions + len(checkpoint.card.hidden)
+    for index in range(convolutions, last + 1):
         x = x @ arrays[f"weight{index}"].T.astype(np.float64) + arrays[f"bias{index}"]
         x = x if index == last else np.maximum(x, 0)
     return x
