@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
 from edgesoft.model.graph import Array
+from edgesoft.model.products import KERNEL
 from edgesoft.targets.steps import Kind, Step
 
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "float32": "float"}
 _NUMBERS = ("level", "limit", "reach")
 """Constants of one number, which are handed over as such."""
+_BY_INPUTS = ("dense", "convolve")
+"""Functions whose weights lie by inputs, so that compilers can compute several outputs at once without adding in another order."""
 _SIZES: dict[Kind, int] = {"bytes": 1, "floats": 4}
 
 
@@ -36,6 +40,10 @@ class Plan:
     constants: tuple[Constant, ...]
     buffer_bytes: int
     """Memory for what flows between the steps."""
+    gathered: tuple[int, int]
+    """Lines of a picture that a product of bytes takes at once, and how many numbers each has with those above and below it."""
+    others: int
+    """Floats that a convolution holds while it looks for the largest."""
 
     @property
     def functions(self) -> frozenset[str]:
@@ -46,6 +54,11 @@ class Plan:
     def constant_bytes(self) -> int:
         """Flash that the constants take."""
         return sum(constant.values.nbytes for constant in self.constants)
+
+    @property
+    def ram_bytes(self) -> int:
+        """Static memory in all."""
+        return self.buffer_bytes + prod(self.gathered) + 4 * self.others
 
     @property
     def widest(self) -> int:
@@ -75,19 +88,26 @@ def plan(steps: Sequence[Step], argument: str) -> Plan:
         if step.function == "relu":
             calls.append(f"relu({source}, {step.inputs});")
             continue
-        arguments = [source, str(step.inputs)]
+        picture = step.picture
+        sizes = [step.inputs] if picture is None else [picture.height, picture.width, picture.channels, picture.side]
+        arguments = [source, *map(str, sizes)]
         for name, values in step.constants.items():
-            # Float weights lie by inputs, so that compilers can compute several outputs at once without adding in another order.
-            stored = np.ascontiguousarray(values.T if step.function == "dense" else values)
+            stored = np.ascontiguousarray(values.T if step.function in _BY_INPUTS else values)
             named = f"{name}{1 + sum(constant.name.rstrip('0123456789') == name for constant in constants)}"
             constants.append(Constant(_TYPES[stored.dtype.name], named, stored))
             arguments.append(f"&{named}[0][0]" if stored.ndim == 2 else f"{named}[0]" if name in _NUMBERS else named)
         if "factors" in step.constants:
             arguments.append(str(int(len(step.constants["factors"]) > 1)))
         if "weights" in step.constants:
-            arguments.append(str(step.outputs))
+            arguments.append(str(len(step.constants["weights"])))
         calls.append(f"{step.function}({', '.join([*arguments, target])});")
-    return Plan(tuple(steps), tuple(calls), tuple(constants), _room(steps))
+    bytewise = [step.picture for step in steps if step.picture is not None and step.function != "convolve"]
+    gathered = (
+        max((picture.side for picture in bytewise), default=0),
+        max((KERNEL * (picture.width + KERNEL - 1) * picture.channels for picture in bytewise), default=0),
+    )
+    others = max((len(step.constants["bias"]) for step in steps if step.function == "convolve"), default=0)
+    return Plan(tuple(steps), tuple(calls), tuple(constants), _room(steps), gathered, others)
 
 
 def _rooms(steps: Sequence[Step]) -> list[int]:

@@ -30,15 +30,21 @@ COLUMNS = 110
 
 # Function -> those that it calls, in the order in which they are written.
 _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
-    "dense_bytes": ("products", "to_byte"),
-    "dense_bytes_to_floats": ("products",),
-    "dense": (),
+    "convolve_bytes": ("input", "products", "gather", "pooled_products", "to_byte"),
+    "convolve_bytes_to_floats": ("input", "products", "gather", "pooled_products"),
+    "convolve": ("add_products", "convolve_place"),
+    "dense_bytes": ("input", "widened", "products", "to_byte"),
+    "dense_bytes_to_floats": ("input", "widened", "products"),
+    "dense": ("add_products",),
     "relu": (),
     "scale_features": (),
     "smooth_clip": (),
     "bytes_of_floats": ("to_byte",),
     "floats_of_bytes": (),
 }
+
+
+_TO_FLOATS = "_to_floats"
 
 
 class _Template(Template):
@@ -63,7 +69,7 @@ def write_program(model: ModelFile) -> dict[str, bytes]:
     proof = read_proof(model)
     network, card = read_network(model), model.card
     try:
-        body = plan(steps(network, math.prod(card.input.shape)), card.input.kind)
+        body = plan(steps(network, card.input.shape), card.input.kind)
     except InexpressibleError as error:
         raise EdgesoftError(
             f"{model.path}: cannot be written in C: it holds {error}. Export it again: edgesoft export"
@@ -119,9 +125,8 @@ def _sizes(card: ModelCard, body: Plan, golden: Golden) -> dict[str, str]:
         "logits": str(card.outputs),
         "classes": str(len(card.labels)),
         "flash": str(body.constant_bytes),
-        "ram": str(body.buffer_bytes),
+        "ram": str(body.ram_bytes),
         "multiplications": str(body.multiplications),
-        "widest": str(body.widest),
         "count": str(len(golden)),
     }
 
@@ -160,9 +165,7 @@ def _calls(card: ModelCard, body: Plan, largest: str) -> dict[str, str]:
         "labels": ",\n".join(f"    {text(label)}" for label in card.labels),
         "math": "\n#include <math.h>" if "smooth_clip" in body.functions else "",
         "buffer": buffer if room else "",
-        "functions": "\n".join(
-            _template(f"functions/{function}.c").substitute(widest=str(body.widest)) for function in wanted
-        ),
+        "functions": "\n".join(_function(function, body) for function in wanted),
         "declarations": ("    int label = 0, other;\n" if not is_sigmoid else "") + ("    int i;\n" if largest else ""),
         "guard": _GUARD.format(len(card.input.names), largest) if largest else "",
         "calls": "\n".join(f"    {call}" for call in body.calls),
@@ -172,6 +175,22 @@ def _calls(card: ModelCard, body: Plan, largest: str) -> dict[str, str]:
             else _ARGMAX.format(card.outputs)
         ),
     }
+
+
+def _function(function: str, body: Plan) -> str:
+    """One function of the network's file; the two that a product of bytes ends in differ in what they give."""
+    base = function.removesuffix(_TO_FLOATS)
+    rounds = base == function
+    lines, line = body.gathered
+    return _template(f"functions/{base}.c").substitute(
+        suffix="" if rounds else _TO_FLOATS,
+        number="uint8_t" if rounds else "float",
+        value="to_byte(value)" if rounds else "value",
+        widest=body.widest,
+        lines=lines,
+        line=line,
+        others=body.others,
+    )
 
 
 def _judgement(card: ModelCard) -> dict[str, str]:

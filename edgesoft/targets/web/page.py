@@ -52,7 +52,7 @@ def write_page(model: ModelFile) -> dict[str, bytes]:
     proof = read_proof(model)
     network, card = read_network(model), model.card
     try:
-        row = steps(network, math.prod(card.input.shape))
+        row = steps(network, card.input.shape)
         strange = next((step.function for step in row if step.function not in FUNCTIONS), None)
         if strange is not None:
             raise InexpressibleError(f"a step {strange}")

@@ -1,5 +1,5 @@
-static void dense_bytes(const uint8_t *x, size_t inputs, const int8_t *weights, const int32_t *bias, const float *factors,
-                        size_t step, size_t outputs, uint8_t *y)
+static void dense_bytes@suffix(const uint8_t *x, size_t inputs, const int8_t *weights, const int32_t *bias, const float *factors,
+                        size_t step, size_t outputs, @number *y)
 {
     const input_t *const from = widened(x, inputs);
     int32_t sums[4];
@@ -7,7 +7,8 @@ static void dense_bytes(const uint8_t *x, size_t inputs, const int8_t *weights, 
     while (done < outputs) {
         count = products(from, inputs, weights + done * inputs, outputs - done, sums);
         for (i = 0; i < count; i++, done++) {
-            y[done] = to_byte((float)(sums[i] + bias[done]) * factors[step * done]);
+            const float value = (float)(sums[i] + bias[done]) * factors[step * done];
+            y[done] = @value;
         }
     }
 }
