@@ -150,6 +150,7 @@ class Talk:
         if not self._quiet:
             counts = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
             self._say(f"{dataset.name}: {len(dataset.labels)} classes, {counts} examples")
+            self._say(_network_line(dataset, settings))
         for warning in dataset.warnings:
             self._say(f"warning: {warning}")
         for line in dataset.skipped[:SHOWN_FILES]:
@@ -180,3 +181,13 @@ def _both(first: Callable[..., object], second: Callable[..., object]) -> Callab
 
 def _percent(fraction: float) -> str:
     return f"{100 * fraction:.2f} %"
+
+
+def _network_line(dataset: Dataset, settings: TrainSettings) -> str:
+    """What is about to be trained, and what it will take on a device."""
+    from edgesoft.exporting.budget import architecture_of, int8_cost
+
+    architecture = architecture_of(settings, dataset)
+    flash, ram, multiplications = int8_cost(architecture, dataset.first_layers)
+    size = f"{flash / 1000:,.1f} KB of flash, {ram / 1000:,.1f} KB of RAM, {multiplications:,} multiplications"
+    return f"network: hidden layers {architecture.describe()}; as INT8 in C {size}"

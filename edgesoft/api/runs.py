@@ -125,6 +125,10 @@ def train(
     else:
         dataset = load_given(data, _data_settings(chosen), name=name, **given)
     resolved = settings_for(len(dataset.train), dataset.input, learning)
+    if resolved.flash or resolved.ram:
+        from edgesoft.exporting.budget import fitted
+
+        resolved = fitted(resolved, dataset, is_chosen=not {"channels", "hidden"}.isdisjoint(learning))
     from edgesoft.training import train as training  # only now: importing torch takes longer than all of the above
 
     watcher.on_start(dataset, resolved)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgesoft.cli.console import percent, say
+from edgesoft.cli.console import percent, say, table
 from edgesoft.cli.render import show
 from edgesoft.tables.spec import TableSpec
 
@@ -22,13 +23,18 @@ SHOWN_COLUMNS = 30
 
 def command(
     model: Annotated[Path, typer.Argument(help="Model file.", show_default=False)],
+    boards: Annotated[
+        bool, typer.Option("--boards", help="Tell which of a few well-known boards its C form has room on.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Show what a model file says about itself; nothing is run."""
     from edgesoft.inference.inspect import inspect
 
     inspection = inspect(model)
-    lines = (f"{name:<16}{text}" for name, text in _lines(inspection))
+    lines = [f"{name:<16}{text}" for name, text in _lines(inspection)]
+    if boards:
+        lines += _boards(inspection)
     show(_document(inspection), lines, as_json=as_json)
     if inspection.changed_parts:
         say(
@@ -45,6 +51,8 @@ def _document(inspection: Inspection) -> dict[str, Any]:
         "weight_bytes": inspection.weight_bytes,
         "parameters": inspection.parameters,
         "activation_bytes": inspection.activation_bytes,
+        "cost": None if inspection.cost is None else inspection.cost._asdict(),
+        "boards": [name for name, has_room in _rooms(inspection) if has_room],
         "golden_examples": inspection.golden_examples,
         "inputs": inspection.inputs,
         "outputs": inspection.outputs,
@@ -84,9 +92,48 @@ def _lines(inspection: Inspection) -> list[tuple[str, str]]:
             "size",
             f"{inspection.file_bytes:,} bytes; weights {inspection.weight_bytes:,}; activations {_number(inspection.activation_bytes)}",
         ),
+        ("in C", _in_c(inspection)),
         ("golden examples", str(inspection.golden_examples)),
         *_provenance(card),
     ]
+
+
+def _in_c(inspection: Inspection) -> str:
+    if inspection.cost is None:
+        return "no such form"
+    flash, ram, multiplications = inspection.cost
+    return f"{flash:,} bytes of flash for constants, {ram:,} of RAM; {multiplications:,} multiplications an answer"
+
+
+def _rooms(inspection: Inspection) -> list[tuple[str, bool]]:
+    """Each board's name, and whether the model fits; none where it has no C form."""
+    from edgesoft.inference.boards import BOARDS
+
+    cost = inspection.cost
+    if cost is None:
+        return []
+    kind = inspection.card.input
+    size = math.prod(kind.shape) * (1 if kind.is_picture else 4)
+    return [(board.name, board.has_room(cost, size)) for board in BOARDS]
+
+
+def _boards(inspection: Inspection) -> list[str]:
+    """A table of the boards; their figures are their makers'."""
+    from edgesoft.inference.boards import BOARDS, CODE_BYTES, STACK_BYTES
+
+    rooms = dict(_rooms(inspection))
+    rows = [
+        [
+            board.name,
+            board.processor,
+            f"{board.flash // 1024:,} KB",
+            f"{board.ram // 1024:,} KB",
+            "yes" if rooms.get(board.name) else "no",
+        ]
+        for board in BOARDS
+    ]
+    beside = f"{CODE_BYTES // 1024} KB of flash for code, {STACK_BYTES // 1024} KB of RAM and the input beside it"
+    return ["", *table([["board", "processor", "flash", "RAM", "fits"], *rows]), f"fits: with {beside}"]
 
 
 def _columns(card: ModelCard) -> list[tuple[str, str]]:

@@ -16,6 +16,8 @@ from edgesoft.model.golden import Golden
 from edgesoft.model.graph import TensorSpec
 from edgesoft.model.layers import Linear, QuantizedLinear
 from edgesoft.model.network import Network, read_network
+from edgesoft.targets.cost import Cost, cost
+from edgesoft.targets.steps import InexpressibleError
 
 OLDEST_RUNTIME: Mapping[tuple[int, int], str] = {(13, 8): "1.15"}
 """(opset, IR version) -> the oldest ONNX Runtime that the tests have loaded such a file with."""
@@ -34,6 +36,8 @@ class Inspection:
     """Weights and biases; None for a file that was changed so that its layers cannot be told."""
     activation_bytes: int | None
     """The largest pair of a layer's input and output at batch 1: what a device must hold at once; None as above."""
+    cost: Cost | None
+    """What it takes in C (`edgesoft convert --to c`); None as above, or where it has no such form."""
     golden_examples: int
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -72,6 +76,7 @@ def inspect(path: Path) -> Inspection:
         weight_bytes=sum(len(tensor.data) for tensor in model.initializers),
         parameters=sum(layer.weight.size + layer.bias.size for layer in products) or None,
         activation_bytes=None if network is None else _activation_bytes(network, model.card),
+        cost=None if network is None else _cost(network, model.card),
         golden_examples=len(Golden.decode(model.metadata[GOLDEN_KEY], path)) if GOLDEN_KEY in model.metadata else 0,
         inputs=model.inputs,
         outputs=model.outputs,
@@ -82,6 +87,13 @@ def inspect(path: Path) -> Inspection:
         oldest_runtime=OLDEST_RUNTIME.get((model.opset, model.ir_version)),
         changed_parts=changed,
     )
+
+
+def _cost(network: Network, card: ModelCard) -> Cost | None:
+    try:
+        return cost(network, card.input.shape)
+    except InexpressibleError:
+        return None
 
 
 def _activation_bytes(network: Network, card: ModelCard) -> int:

@@ -50,6 +50,11 @@ class Augmentation:
     background: float = 0.1
     """Largest standard deviation of the grey clouds behind the ink, from 0 to 1; two thirds of the pictures stay black."""
 
+    def scaled(self, factor: float) -> Augmentation:
+        """Every strength times `factor`."""
+        strengths = {name: value * factor for name, value in vars(self).items() if name != "elastic_knots"}
+        return Augmentation(**strengths, elastic_knots=self.elastic_knots)
+
 
 def augment(images: Tensor, strengths: Augmentation, generator: torch.Generator) -> Tensor:
     """Distort every picture of a batch on its own.

@@ -25,12 +25,12 @@ SMALLEST_DISTORTED = 8
 """Side in pixels below which a picture has nothing to bend."""
 
 
-def distorted(x: torch.Tensor, kind: InputKind, generator: torch.Generator) -> torch.Tensor:
+def distorted(x: torch.Tensor, kind: InputKind, generator: torch.Generator, strength: float = 1.0) -> torch.Tensor:
     """Distort prepared inputs `[n, ...]` as their kind likes it: strokes more than photographs and icons, and rows not at all."""
     if kind.augmentation is None or min(kind.shape[:2]) < SMALLEST_DISTORTED:
         return x
     if kind.augmentation == "handwriting":
-        return augment(x, Augmentation(), generator)
+        return augment(x, Augmentation().scaled(strength), generator)
     # What lies outside of a drawing is black, but a photograph goes on: its edge is drawn out, and cut away again.
     in_colour = len(kind.shape) == 3
     planes = x.permute(0, 3, 1, 2) if in_colour else x[:, None]

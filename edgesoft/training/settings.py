@@ -23,14 +23,22 @@ FEWEST_STEPS = 2000
 
 PRESETS: Mapping[str, Stages] = {
     "tiny": ((8,), (16,), (24,)),
-    "small": ((16,), (32,), (48,)),
-    "base": ((16, 16), (32, 32), (64, 64)),
+    "small": ((16,), (32,), (64,)),
+    "base": ((32,), (64,), (128,)),
 }
 """Name -> stages for pictures of about 28 x 28 pixels."""
 LARGEST_LAST = 7
 """Height or width, in places, of what the last stage of a preset may leave."""
+MOST_BYTES = 2**30
 USUAL_SIDES = (28, 28)
-CONVOLUTIONAL: Mapping[str, Any] = {"weight_decay": 0.05}
+CONVOLUTIONAL: Mapping[str, Any] = {
+    "hidden": (),
+    "channels": "small",
+    "batch_norm": True,
+    "lr": 0.015,
+    "weight_decay": 0.05,
+    "distortion": 0.5,
+}
 """What suits convolutional networks."""
 
 _BY_SIZE = "by the size of the data"
@@ -74,6 +82,27 @@ def _one_of(*words: str) -> dict[str, Any]:
     return {"takes": str, "holds": words.__contains__, "expected": f"{', '.join(words[:-1])} or {words[-1]}"}
 
 
+def _bytes(given: str | int) -> int:
+    """Bytes: of "64k" or "65536", or as they are; k and M are powers of 1,024."""
+    if isinstance(given, int):
+        return given
+    text = given.strip().lower().removesuffix("b")
+    factor = {"k": 2**10, "m": 2**20}.get(text[-1:], 1)
+    return whole_number(text.rstrip("km") if factor > 1 else text) * factor
+
+
+def _size(where: str, what: str) -> Any:
+    return setting(
+        0,
+        f"Take the widest network whose INT8 form has room in so much {where} of a device: {what}",
+        takes=(str, int),
+        expected='a number of bytes such as 65536 or "64k"',
+        holds=lambda size: 0 <= size <= MOST_BYTES,
+        convert=_bytes,
+        shown="any",
+    )
+
+
 @dataclass(frozen=True)
 class TrainSettings:
     """Settings of one training run; the defaults suit MNIST, `suited` says what suits other data.
@@ -109,6 +138,8 @@ class TrainSettings:
         convert=_hidden,
         shown=_BY_SIZE,
     )
+    flash: int = _size("flash", "its weights and other constants")
+    ram: int = _size("RAM", "its activations")
     head: str = setting("softmax", "softmax, or sigmoid for two classes", **_one_of("softmax", "sigmoid"))
     threshold: float = setting(
         0.5,
@@ -153,6 +184,14 @@ class TrainSettings:
     )
     augment: bool = setting(
         True, "Distort training pictures", takes=bool, shown="augment", flags="--augment/--no-augment"
+    )
+    distortion: float = setting(
+        1.0,
+        "How strongly handwriting is distorted, next to what suits an MLP",
+        takes=float,
+        expected="a number from 0 to 2",
+        holds=lambda value: 0 <= value <= 2,
+        is_option=False,
     )
     outliers: float = setting(
         0.1,
@@ -236,7 +275,7 @@ def suited(examples: int, kind: str, network: str = "mlp") -> dict[str, Any]:
         settings["hidden"] = (256, 128)
     if network == "conv":
         # Each channel has many places in each picture, so a few pictures are enough to normalise by.
-        settings |= {"hidden": (), "channels": "small", "batch_norm": True, **CONVOLUTIONAL}
+        settings |= {**CONVOLUTIONAL, "batch_size": min(batch_size, 128)}
     if kind == "features":
         settings |= {
             "hidden": (64, 32) if examples < FEW else (128, 64),

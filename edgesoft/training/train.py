@@ -233,7 +233,7 @@ class _Run:
             inputs = torch.cat((inputs, self.outliers[drawn]))
         x = self.network.network.prepare(inputs)
         if self.config.augment:
-            x = distorted(x, self.dataset.input, self.generator)
+            x = distorted(x, self.dataset.input, self.generator, self.config.distortion)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             logits = self.network(x).float()
         weights = self.loss_weights

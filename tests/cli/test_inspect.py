@@ -10,8 +10,8 @@ def test_the_json_contract(cli, model):
     assert (ended.code, ended.err) == (0, "")
     document = json.loads(ended.out)
     assert list(document) == [
-        "schema_version", "path", "card", "precision", "file_bytes", "weight_bytes", "parameters", "activation_bytes", "golden_examples",
-        "inputs",
+        "schema_version", "path", "card", "precision", "file_bytes", "weight_bytes", "parameters", "activation_bytes", "cost",
+        "boards", "golden_examples", "inputs",
         "outputs", "operators", "opset", "ir_version", "producer", "oldest_runtime", "changed_parts",
     ]  # fmt: skip
     assert set(document["card"]) >= {
@@ -19,6 +19,20 @@ def test_the_json_contract(cli, model):
     }  # fmt: skip
     assert document["inputs"] == [{"name": "pixels", "dtype": "uint8", "shape": ["batch", 28, 28]}]
     assert document["changed_parts"] == []
+
+
+def test_boards(cli, model):
+    """The MLP of the tests is small, but a float one is not small enough for every board."""
+    document = json.loads(cli("inspect", model, "--json").out)
+    flash = document["cost"]["constant_bytes"]
+    assert flash > document["parameters"] * (1 if "int8" in model.name else 4)
+    ended = cli("inspect", model, "--boards")
+    lines = ended.out.splitlines()
+    rows = lines[lines.index("") + 3 : -1]
+    assert [row.split("  ")[0] for row in rows if row.endswith("yes")] == document["boards"]
+    assert {row.rsplit(maxsplit=1)[1] for row in rows} <= {"yes", "no"}
+    assert ("STM32 Blue Pill" in document["boards"]) == (flash + 8192 <= 65536)
+    assert f"in C            {flash:,} bytes of flash" in ended.out
 
 
 def test_text_for_people(cli, model):
