@@ -134,6 +134,7 @@ class Talk:
         other = Watcher() if other is None else other
         return Watcher(
             on_picture=_both(self._reading.on_picture, other.on_picture),
+            on_probe=_both(self._on_probe, other.on_probe),
             on_start=_both(self._on_start, other.on_start),
             on_batch=_both(lambda step, loss: self._training.on_batch(step, loss), other.on_batch),
             on_epoch=_both(lambda epoch: self._training.on_epoch(epoch), other.on_epoch),
@@ -142,6 +143,10 @@ class Talk:
     def _say(self, line: str) -> None:
         self._stream.write(f"{printable(line)}\n")
         self._stream.flush()
+
+    def _on_probe(self, settings: TrainSettings, accuracy: float) -> None:
+        if not self._quiet:
+            self._say(f"{settings.network}: {100 * accuracy:.2f} % of the validation split after a short training")
 
     def _on_start(self, dataset: Dataset, settings: TrainSettings) -> None:
         from edgesoft.training.compute import takes_outliers

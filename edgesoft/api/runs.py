@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from edgesoft.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgesoft.data.dataset import Dataset
     from edgesoft.data.settings import DataSettings
     from edgesoft.training.results import Epoch, TrainResult, Watcher
+    from edgesoft.training.settings import TrainSettings
 
 
 def train(
@@ -90,7 +92,7 @@ def train(
     from edgesoft.data.load import load_dataset
     from edgesoft.training.results import Watcher
     from edgesoft.training.runs import RUNS, RunFolder
-    from edgesoft.training.settings import TrainSettings, check_early, settings_for
+    from edgesoft.training.settings import TrainSettings, alternatives, check_early
     from edgesoft.transaction import check_writable
 
     if data is None:
@@ -124,15 +126,16 @@ def train(
         dataset = load_dataset(wanted, on_picture=watcher.on_picture)
     else:
         dataset = load_given(data, _data_settings(chosen), name=name, **given)
-    resolved = settings_for(len(dataset.train), dataset.input, learning)
-    if resolved.flash or resolved.ram:
-        from edgesoft.exporting.budget import fitted
-
-        resolved = fitted(resolved, dataset, is_chosen=not {"channels", "hidden"}.isdisjoint(learning))
+    candidates = [_resolved(dataset, given) for given in alternatives(learning)]
     from edgesoft.training import train as training  # only now: importing torch takes longer than all of the above
 
-    watcher.on_start(dataset, resolved)
-    return training.train(dataset, resolved, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
+    if len(candidates) > 1:
+        from edgesoft.training.probe import choose
+
+        candidates = [choose(dataset, candidates, watcher.on_probe)]
+    (chosen_settings,) = candidates
+    watcher.on_start(dataset, chosen_settings)
+    return training.train(dataset, chosen_settings, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 
 
 def resume(folder: str | Path, *, verbose: bool = False, watcher: Watcher | None = None) -> TrainResult:
@@ -172,6 +175,18 @@ def resume(folder: str | Path, *, verbose: bool = False, watcher: Watcher | None
     dataset = load_dataset(stored_data_settings(run), on_picture=watcher.on_picture)
     watcher.on_start(dataset, settings)
     return training.train(dataset, settings, run, resume=True, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
+
+
+def _resolved(dataset: Dataset, learning: Mapping[str, Any]) -> TrainSettings:
+    """The settings of the training, with what suits the data and what fits into the device."""
+    from edgesoft.training.settings import settings_for
+
+    settings = settings_for(len(dataset.train), dataset.input, learning)
+    if not settings.flash and not settings.ram:
+        return settings
+    from edgesoft.exporting.budget import fitted
+
+    return fitted(settings, dataset, is_chosen=not {"channels", "hidden"}.isdisjoint(learning))
 
 
 def _settings(settings: Mapping[str, Any], config: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from edgesoft.errors import UsageError
@@ -201,6 +203,14 @@ class TrainSettings:
         expected="a share from 0 to 1 of a step's examples",
         holds=lambda value: 0 <= value <= 1,
     )
+    teacher: str = setting(
+        "",
+        "A run, or its checkpoint, whose larger network this one learns to answer like",
+        takes=(str, Path),
+        expected="the folder of a run, or a checkpoint",
+        convert=os.fspath,
+        shown="none",
+    )
     seed: int = setting(
         0,
         "The same seed on the same machine gives the same weights",
@@ -267,7 +277,8 @@ def suited(examples: int, kind: str, network: str = "mlp") -> dict[str, Any]:
     """
     # Few examples need small steps, and many passes to make enough of them.
     batch_size = max(8, min(256, 2 ** round(math.log2(max(1, examples) / 16))))
-    epochs = max(30, min(300, math.ceil(FEWEST_STEPS * batch_size / examples)))
+    fewest_epochs = 16 if network == "conv" else 30
+    epochs = max(fewest_epochs, min(300, math.ceil(FEWEST_STEPS * batch_size / examples)))
     # In batches of a few examples, their mean and spread are mostly noise.
     batch_norm = kind == "pixels" and batch_size >= 32
     settings: dict[str, Any] = {"batch_size": batch_size, "epochs": epochs, "batch_norm": batch_norm}
@@ -307,10 +318,20 @@ def settings_for(examples: int, kind: InputKind, given: Mapping[str, Any]) -> Tr
     network = given.get("network", "mlp")
     if network != "mlp" and not kind.is_picture:
         raise UsageError(
-            f"--network {network}: convolutions take pictures, and these are rows of a table. Use --network mlp"
+            "--network: convolutional networks take pictures, and these are rows of a table. Use --network mlp"
         )
     settings = {**suited(examples, kind.kind, network), **given}
     return TrainSettings(**{**settings, "channels": stages_for(settings.get("channels", ()), kind.shape)})
+
+
+def alternatives(given: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Of `network="auto"` the settings of both kinds of network, each without what only the other has; else those that were given."""
+    if given.get("network") != "auto":
+        return [given]
+    return [
+        {name: value for name, value in given.items() if name != other} | {"network": network}
+        for network, other in (("mlp", "channels"), ("conv", "hidden"))
+    ]
 
 
 def stages_for(channels: Stages | str, shape: tuple[int, ...]) -> Stages:

@@ -36,6 +36,7 @@ from edgesoft.training.runs import RunFolder, new_run
 from edgesoft.training.schedule import one_cycle
 from edgesoft.training.settings import TrainSettings
 from edgesoft.training.settings_file import settings_file
+from edgesoft.training.teacher import load_teacher, taught
 from edgesoft.transaction import locked, replace_together
 
 SAVE_SECONDS = 30
@@ -136,6 +137,7 @@ class _Run:
             self.outliers = torch.from_numpy(draw_outliers(dataset.input, dataset.labels, config.seed)).to(self.device)
         self.drawing_seconds = time.perf_counter() - started
         self.card = card_of(dataset, config)
+        self.teacher = load_teacher(config.teacher, dataset, self.card.outputs, self.device) if config.teacher else None
         generator = torch.Generator().manual_seed(config.seed)
         plain = SoftmaxNetwork.untrained(self.card.architecture, dataset.first_layers, generator)
         self.network = LearningNetwork(plain, batch_norm=config.batch_norm).to(self.device)
@@ -227,6 +229,7 @@ class _Run:
         return Epoch(len(self.epochs) + 1, total / batches, validation_loss, accuracy, seconds), plain
 
     def _step(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
+        examples = len(inputs)
         if self.outliers is not None:
             count = max(1, round(self.config.outliers * len(inputs)))
             drawn = torch.randint(len(self.outliers), (count,), generator=self.generator, device=self.device)
@@ -235,11 +238,15 @@ class _Run:
         if self.config.augment:
             x = distorted(x, self.dataset.input, self.generator, self.config.distortion)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            logits = self.network(x).float()
+            logits = own = self.network(x).float()
         weights = self.loss_weights
         if self.outliers is not None:
             logits, targets, weights = with_none_of_them(logits, targets, weights)
         loss = loss_of(self.card.head, logits, targets, label_smoothing=self.config.label_smoothing, weights=weights)
+        if self.teacher is not None:
+            with torch.no_grad():
+                wanted = self.teacher.network(x[:examples])
+            loss = taught(loss, own[:examples], wanted)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -251,6 +258,7 @@ class _Run:
         document = {
             "config": self.config.to_json(),
             "data": self.dataset.digest,
+            "teacher": self._teacher_digest,
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "best": best_epoch.number,
         }
@@ -263,12 +271,17 @@ class _Run:
                 arrays[f"best_{name}"] = array
         return arrays
 
+    @property
+    def _teacher_digest(self) -> str | None:
+        return None if self.teacher is None else self.teacher.sha256
+
     def restore(self, arrays: Arrays, origin: Path) -> None:
         """Continue from a `resume_state` of this very run."""
         document = read_run_document(arrays, origin)
-        if TrainSettings.from_json(document["config"]) != self.config or document["data"] != self.dataset.digest:
+        same = TrainSettings.from_json(document["config"]) == self.config and document["data"] == self.dataset.digest
+        if not same or document.get("teacher") != self._teacher_digest:
             raise EdgesoftError(
-                f"{origin}: holds a run with other settings or other data. Start a new one: edgesoft train"
+                f"{origin}: holds a run with other settings, other data or another teacher. Start a new one: edgesoft train"
             )
         try:
             unpack(arrays, self.network, self.optimizer, self.generator)

@@ -11,6 +11,7 @@ from edgesoft.model.architecture import Architecture, stages_text
 from edgesoft.settings import read_settings
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.network import check_size
+from edgesoft.training.results import Watcher
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import PRESETS, TrainSettings, stages_for
 from edgesoft.training.train import train
@@ -65,7 +66,7 @@ def test_what_does_not_go_together(tmp_path):
     pixels = np.zeros((60, 8, 8), np.uint8)
     output = tmp_path / "run"
     for arguments, message in (
-        ((rows, rows[:, 0] > 0, {"network": "conv"}), "--network conv: convolutions take pictures"),
+        ((rows, rows[:, 0] > 0, {"network": "conv"}), "--network: convolutional networks take pictures"),
         ((pixels, rows[:, 0] > 0, {"channels": "8"}), "--channels 8: an MLP has no convolutions; add --network conv"),
         ((pixels, rows[:, 0] > 0, {"network": "cnn"}), "--network 'cnn': expected mlp, conv or auto"),
     ):
@@ -137,3 +138,22 @@ def test_what_is_judged_is_what_learned(tmp_path):
 def test_stages_are_written_as_they_are_read():
     for text in ("16", "16,32,32", "16+16,32+32,64"):
         assert stages_text(read_settings([TrainSettings], {"channels": text})["channels"]) == text
+
+
+def test_auto_takes_what_the_validation_split_likes_better(tmp_path):
+    """A mark anywhere in the picture: convolutions find it after one epoch, an MLP has to learn each place."""
+    generator = np.random.default_rng(0)
+    x, y = generator.integers(0, 100, (500, 12, 12), dtype=np.uint8), np.arange(500) % 2
+    for place in range(500):
+        row, column = generator.integers(0, 9, 2)
+        x[place, row : row + (3 if y[place] else 1), column : column + (1 if y[place] else 3)] = 255
+    probes = []
+    watcher = Watcher(on_probe=lambda settings, accuracy: probes.append((settings.network, accuracy)))
+    settings = {"epochs": 15, "hidden": "16", "channels": "6,6", "augment": False, "threads": 1}
+    run = edgesoft.train(x, y, network="auto", output=tmp_path / "run", watcher=watcher, **settings)
+    assert [network for network, _ in probes] == ["mlp", "conv"]
+    best = max(probes, key=lambda probe: probe[1])[0]
+    assert run.settings.network == best == "conv"
+    assert (run.settings.channels, run.settings.hidden, len(run.epochs)) == (((6,), (6,)), (), 15)
+    with pytest.raises(UsageError, match="convolutional networks take pictures"):
+        edgesoft.train(x.reshape(500, -1)[:, :5].astype(float), y, network="auto", output=tmp_path / "other")

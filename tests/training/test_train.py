@@ -247,7 +247,7 @@ def test_a_damaged_training_state_is_one_clear_error(small, interrupted, change,
 
 def test_a_training_state_of_other_data_or_settings_is_refused(small, mnist, interrupted):
     for dataset, config in ((small, TrainSettings()), (dataclasses.replace(small, test=mnist.validation), CONFIG)):
-        with pytest.raises(EdgesoftError, match="other settings or other data"):
+        with pytest.raises(EdgesoftError, match="other settings, other data or another teacher"):
             train(dataset, config, interrupted, resume=True)
 
 
