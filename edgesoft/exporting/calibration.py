@@ -19,6 +19,8 @@ TEMPERATURES = (0.05, 20.0)
 
 RARE = 0.001
 """Share of right answers on the validation split that may fall below each limit."""
+RARE_DISTORTED = 0.003
+"""Share of right answers on distorted validation pictures that may fall below the energy of a network that learned from outliers."""
 EVEN_CONFIDENCE = 0.5
 """Where an answer is as often wrong as right."""
 EVEN_ENERGY_SCORE = 0.0
@@ -80,7 +82,7 @@ def fit_temperature(logits: Logits, targets: NDArray[np.int64]) -> float:
 
 
 def rejection_limits(
-    logits: Logits, targets: NDArray[np.int64], temperature: float, *, learned_outliers: bool = False
+    logits: Logits, targets: NDArray[np.int64], temperature: float, *, distorted: Logits | None = None
 ) -> Rejection:
     """The limits below which an answer is given as unknown, for the model card.
 
@@ -92,21 +94,27 @@ def rejection_limits(
         int64 `[n]`, the right classes.
     temperature
         What the logits are divided by.
-    learned_outliers
-        Whether the network learned from outliers, so that its energy score means something by itself.
+    distorted
+        float32 `[n, classes]` on distorted pictures of the same split, of a network that learned from outliers, so that its energy
+        score means something by itself; None of any other.
     """
     right = logits.argmax(axis=1) == targets
-    if np.count_nonzero(right) * RARE < 1:  # so few answers hold no such share: their smallest would reject far more
-        return Rejection(EVEN_CONFIDENCE, EVEN_ENERGY_SCORE) if learned_outliers else Rejection()
-    confidence = softmax((logits / np.float32(temperature)).astype(np.float32)).max(axis=1)
-    energy: float | None = None
-    if logits.shape[1] > 2 or learned_outliers:  # of two classes, only the difference was learned
-        energy = _rarest(energy_score(logits[right]))
-        energy = min(energy, EVEN_ENERGY_SCORE) if learned_outliers else energy
+    if distorted is None:
+        # Of two classes, only the difference was learned.
+        energy = _rarest(energy_score(logits[right]), RARE) if logits.shape[1] > 2 else None
+    else:
+        # Other people's pictures are as far from the training data as distorted ones. What loses few of those is below even odds, and
+        # by how much depends on the run: what an unusual digit's energy is, and the lowest that can be trusted, move together.
+        rarest = _rarest(energy_score(distorted[distorted.argmax(axis=1) == targets]), RARE_DISTORTED)
+        energy = EVEN_ENERGY_SCORE if rarest is None else min(rarest, EVEN_ENERGY_SCORE)
+    confidence = _rarest(softmax((logits / np.float32(temperature)).astype(np.float32)).max(axis=1)[right], RARE)
+    if confidence is None:
+        return Rejection(None if distorted is None else EVEN_CONFIDENCE, energy)
     # Confidence is calibrated: below one half, an answer is more often wrong than right. Nor is the limit higher for a model that is
     # hardly ever unsure of its own data, because other people's pictures leave it less sure, and it still reads them rightly.
-    return Rejection(min(_rarest(confidence[right]), EVEN_CONFIDENCE), energy)
+    return Rejection(min(confidence, EVEN_CONFIDENCE), energy)
 
 
-def _rarest(values: NDArray[np.floating]) -> float:
-    return round(float(np.quantile(values, RARE)), 4)
+def _rarest(values: NDArray[np.floating], share: float) -> float | None:
+    """What this share of the values falls below; None of so few that they hold no such share: their smallest would reject far more."""
+    return None if len(values) * share < 1 else round(float(np.quantile(values, share)), 4)

@@ -38,6 +38,7 @@ from edgesoft.model.network import Network
 from edgesoft.names import quoted, stem_flaw
 from edgesoft.pictures import encode_png
 from edgesoft.training.checkpoint import Checkpoint
+from edgesoft.training.distort import distorted_inputs
 from edgesoft.training.network import SoftmaxNetwork, reference_logits
 
 GOLDEN_BYTES = 2**23
@@ -58,6 +59,9 @@ class _Stage:
         affordable = max(1, GOLDEN_BYTES // dataset.test.inputs[0].nbytes)
         self.golden = golden[np.linspace(0, len(golden) - 1, min(affordable, len(golden))).astype(int)]
         self.page, self.page_seen = _page(dataset, self.golden)
+        training, validation = checkpoint.card.training, dataset.validation
+        learned_outliers = training is not None and training.outliers
+        self.distorted = distorted_inputs(validation.inputs, dataset.input, seed=0) if learned_outliers else None
 
     def measure(
         self, layers: tuple[Layer, ...], arithmetic: str, quantization: Quantization | None = None
@@ -105,8 +109,8 @@ class _Stage:
         draft = self._open(with_digests(build_graph(layers, card), card))
         logits = self.head.class_logits(draft.logits(validation.inputs))
         temperature = fit_temperature(logits, validation.targets)
-        learned_outliers = card.training is not None and card.training.outliers
-        rejection = rejection_limits(logits, validation.targets, temperature, learned_outliers=learned_outliers)
+        distorted = None if self.distorted is None else self.head.class_logits(draft.logits(self.distorted))
+        rejection = rejection_limits(logits, validation.targets, temperature, distorted=distorted)
         if not card.head.is_even:  # whoever chose another threshold has said already how sure an answer must be
             rejection = dataclasses.replace(rejection, min_confidence=None)
         return dataclasses.replace(card, head=card.head.at(temperature), rejection=rejection)

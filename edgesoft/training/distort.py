@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from edgesoft.model.inputs import InputKind
@@ -38,3 +40,9 @@ def distorted(x: torch.Tensor, kind: InputKind, generator: torch.Generator, stre
     wide = augment(functional.pad(planes, (rim, rim, rim, rim), mode="replicate"), MILD, generator)
     planes = wide[:, :, rim:-rim, rim:-rim]
     return planes.permute(0, 2, 3, 1) if in_colour else planes[:, 0]
+
+
+def distorted_inputs(inputs: NDArray[np.uint8], kind: InputKind, seed: int) -> NDArray[np.uint8]:
+    """Distort pictures uint8 `[n, ...]` as in training, into grey levels again: what a model file takes."""
+    generator = torch.Generator().manual_seed(seed)
+    return (distorted(torch.from_numpy(inputs).float() / 255, kind, generator) * 255).round().to(torch.uint8).numpy()

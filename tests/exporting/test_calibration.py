@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesoft.exporting.calibration import TEMPERATURES, fit_temperature, rejection_limits, reliability
+from edgesoft.exporting.calibration import (
+    RARE_DISTORTED,
+    TEMPERATURES,
+    fit_temperature,
+    rejection_limits,
+    reliability,
+)
+from edgesoft.inference.rejection import energy_score
 from edgesoft.model.card import Rejection
 
 
@@ -101,20 +108,41 @@ def test_limits_let_nearly_all_right_answers_pass(rng):
     assert rejection_limits(logits + 7, targets, 1.0).min_energy_score == pytest.approx(7, abs=1e-3)
 
 
-def test_limits_are_at_most_even_odds():
-    logits, targets = answered(np.full(2000, 0.97))
-    assert rejection_limits(logits + 7, targets, 1.0, learned_outliers=True) == Rejection(0.5, 0.0)
-    assert rejection_limits(logits - 7, targets, 1.0, learned_outliers=True).min_energy_score == pytest.approx(
-        -7, abs=1e-3
+def energies(values):
+    """Logits over three classes, the first of which is answered, with these energies."""
+    logits = np.stack([values, values - 3, values - 4], axis=1)
+    return (logits - np.logaddexp.reduce(logits - values[:, None], axis=1)[:, None]).astype(np.float32)
+
+
+@pytest.mark.parametrize("level", [-6.0, -2.0, 1.0])
+def test_the_energy_loses_a_stated_share_of_right_answers_on_distorted_pictures(rng, level):
+    # The same share whatever the level, on which runs differ; but never what is more likely to be of a class than of none.
+    logits, targets = answered(np.full(4000, 0.97))
+    distorted = energies(level + rng.exponential(3, 4000))
+    limit = rejection_limits(logits + 7, targets, 1.0, distorted=distorted).min_energy_score
+    lost = (energy_score(distorted) < limit).mean()
+    assert limit == 0 and lost == 0 if level > 0 else lost == pytest.approx(RARE_DISTORTED, abs=2 / 4000)
+
+
+def test_wrong_answers_on_distorted_pictures_do_not_lower_the_limit(rng):
+    logits, targets = answered(np.full(4000, 0.97))
+    distorted = energies(rng.uniform(-1, 5, 4000))
+    limits = rejection_limits(logits, targets, 1.0, distorted=distorted)
+    distorted[:400] -= 20
+    targets[:400] = 1
+    assert rejection_limits(logits, targets, 1.0, distorted=distorted).min_energy_score == pytest.approx(
+        limits.min_energy_score, abs=0.02
     )
 
 
-def test_few_right_answers_set_no_limit():
-    assert rejection_limits(*answered(np.full(999, 0.9)), 1.0) == Rejection()
+def test_few_right_answers_set_no_limit(rng):
+    logits, targets = answered(np.full(999, 0.9))
+    assert rejection_limits(logits, targets, 1.0) == Rejection()
     assert rejection_limits(*answered(np.full(2000, 0.9), right=False), 1.0) == Rejection()
     # Even odds need no data: outliers have shown the network what is foreign.
-    even = Rejection(0.5, 0.0)
-    assert rejection_limits(*answered(np.full(999, 0.9)), 1.0, learned_outliers=True) == even
+    few = energies(rng.uniform(-9, -8, 999))[: int(1 / RARE_DISTORTED)]
+    targets = targets[: len(few)]
+    assert rejection_limits(logits[: len(few)], targets, 1.0, distorted=few) == Rejection(0.5, 0.0)
 
 
 def test_two_classes_have_no_energy_score():

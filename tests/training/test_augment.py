@@ -10,7 +10,7 @@ import torch
 
 from edgesoft.model.inputs import PictureInput
 from edgesoft.training.augment import Augmentation, augment
-from edgesoft.training.distort import distorted
+from edgesoft.training.distort import distorted, distorted_inputs
 
 NONE = Augmentation(**{field.name: 0 for field in fields(Augmentation) if field.name != "elastic_knots"})
 STRENGTHS = [field.name for field in fields(Augmentation) if field.name != "elastic_knots"]
@@ -90,3 +90,11 @@ def test_a_photograph_goes_on_beyond_its_edge():
 def test_what_is_too_small_to_bend_stays():
     tiny = torch.rand(4, 6, 6)
     assert torch.equal(distorted(tiny, PictureInput(height=6, width=6, normaliser="resize"), torch.Generator()), tiny)
+
+
+def test_distorted_inputs_are_what_training_sees_in_grey_levels(mnist):
+    inputs = mnist.validation.inputs[:50]
+    grey = distorted_inputs(inputs, PictureInput(), seed=3)
+    floats = distorted(torch.from_numpy(inputs).float() / 255, PictureInput(), torch.Generator().manual_seed(3)).numpy()
+    assert grey.dtype == np.uint8 and grey.shape == inputs.shape and (grey != inputs).any()
+    np.testing.assert_allclose(grey, 255 * floats, atol=0.501)
