@@ -28,12 +28,52 @@ function toByte(x) {
 // Whole numbers of 32 bits: any order of summation gives the same.
 function product(step, x, unit) {
   const { weights, bias, factors } = step.constants;
-  const start = unit * step.inputs;
+  const start = unit * x.length;
   let sum = bias[unit];
-  for (let i = 0; i < step.inputs; i++) {
+  for (let i = 0; i < x.length; i++) {
     sum = (sum + Math.imul(weights[start + i], x[i])) | 0;
   }
   return Math.fround(Math.fround(sum) * factors[factors.length > 1 ? unit : 0]);
+}
+
+function floatProduct(step, x, unit) {
+  const { weights, bias } = step.constants;
+  const start = unit * x.length;
+  let sum = bias[unit];
+  for (let i = 0; i < x.length; i++) {
+    sum += weights[start + i] * x[i];
+  }
+  return sum;
+}
+
+// The 3x3 surroundings of a place as one row, column by column; beyond the edge all is 0.
+function surroundings({ height, width, channels }, x, line, column) {
+  const row = new x.constructor(9 * channels);
+  for (let across = 0; across < 3; across++) {
+    for (let down = 0; down < 3; down++) {
+      const [v, u] = [line + down - 1, column + across - 1];
+      if (v >= 0 && v < height && u >= 0 && u < width) {
+        const start = (v * width + u) * channels;
+        row.set(x.subarray(start, start + channels), (3 * across + down) * channels);
+      }
+    }
+  }
+  return row;
+}
+
+// At each place the products of its surroundings; if it pools, the largest in each block of 2x2 places.
+function convolve(step, x, y, productOf) {
+  const { height, width, side } = step.picture;
+  const units = step.constants.bias.length;
+  let next = 0;
+  for (let line = 0; line + side <= height; line += side) {
+    for (let column = 0; column + side <= width; column += side) {
+      const rows = Array.from({ length: side * side }, (_, i) => surroundings(step.picture, x, line + (i >> 1), column + (i & 1)));
+      for (let unit = 0; unit < units; unit++) {
+        y[next++] = rows.reduce((most, row) => Math.max(most, productOf(step, row, unit)), -Infinity);
+      }
+    }
+  }
 }
 
 const STEPS = {
@@ -48,15 +88,18 @@ const STEPS = {
     }
   },
   dense(step, x, y) {
-    const { weights, bias } = step.constants;
     for (let unit = 0; unit < step.outputs; unit++) {
-      const start = unit * step.inputs;
-      let sum = bias[unit];
-      for (let i = 0; i < step.inputs; i++) {
-        sum += weights[start + i] * x[i];
-      }
-      y[unit] = sum;
+      y[unit] = floatProduct(step, x, unit);
     }
+  },
+  convolve_bytes(step, x, y) {
+    convolve(step, x, y, (...given) => toByte(product(...given)));
+  },
+  convolve_bytes_to_floats(step, x, y) {
+    convolve(step, x, y, product);
+  },
+  convolve(step, x, y) {
+    convolve(step, x, y, floatProduct);
   },
   relu(step, x, y) {
     for (let i = 0; i < step.outputs; i++) {
