@@ -36,6 +36,10 @@ function product(step, x, unit) {
   return Math.fround(Math.fround(sum) * factors[factors.length > 1 ? unit : 0]);
 }
 
+function byteProduct(step, x, unit) {
+  return toByte(product(step, x, unit));
+}
+
 function floatProduct(step, x, unit) {
   const { weights, bias } = step.constants;
   const start = unit * x.length;
@@ -46,31 +50,33 @@ function floatProduct(step, x, unit) {
   return sum;
 }
 
-// The 3x3 surroundings of a place as one row, column by column; beyond the edge all is 0.
-function surroundings({ height, width, channels }, x, line, column) {
-  const row = new x.constructor(9 * channels);
-  for (let across = 0; across < 3; across++) {
-    for (let down = 0; down < 3; down++) {
-      const [v, u] = [line + down - 1, column + across - 1];
-      if (v >= 0 && v < height && u >= 0 && u < width) {
-        const start = (v * width + u) * channels;
-        row.set(x.subarray(start, start + channels), (3 * across + down) * channels);
-      }
+// The 3x3 surroundings of a place become one row, column by column; beyond the edge all is 0.
+function gather({ height, width, channels }, x, line, column, row) {
+  for (let place = 0; place < 9; place++) {
+    const [v, u] = [line + (place % 3) - 1, column + Math.floor(place / 3) - 1];
+    const isInside = v >= 0 && v < height && u >= 0 && u < width;
+    const start = (v * width + u) * channels;
+    for (let i = 0; i < channels; i++) {
+      row[place * channels + i] = isInside ? x[start + i] : 0;
     }
   }
-  return row;
 }
 
 // At each place the products of its surroundings; if it pools, the largest in each block of 2x2 places.
 function convolve(step, x, y, productOf) {
-  const { height, width, side } = step.picture;
+  const { height, width, channels, side } = step.picture;
   const units = step.constants.bias.length;
+  const rows = Array.from({ length: side * side }, () => new x.constructor(9 * channels));
   let next = 0;
   for (let line = 0; line + side <= height; line += side) {
     for (let column = 0; column + side <= width; column += side) {
-      const rows = Array.from({ length: side * side }, (_, i) => surroundings(step.picture, x, line + (i >> 1), column + (i & 1)));
+      rows.forEach((row, i) => gather(step.picture, x, line + (i >> 1), column + (i & 1), row));
       for (let unit = 0; unit < units; unit++) {
-        y[next++] = rows.reduce((most, row) => Math.max(most, productOf(step, row, unit)), -Infinity);
+        let largest = -Infinity;
+        for (const row of rows) {
+          largest = Math.max(largest, productOf(step, row, unit));
+        }
+        y[next++] = largest;
       }
     }
   }
@@ -79,7 +85,7 @@ function convolve(step, x, y, productOf) {
 const STEPS = {
   dense_bytes(step, x, y) {
     for (let unit = 0; unit < step.outputs; unit++) {
-      y[unit] = toByte(product(step, x, unit));
+      y[unit] = byteProduct(step, x, unit);
     }
   },
   dense_bytes_to_floats(step, x, y) {
@@ -93,7 +99,7 @@ const STEPS = {
     }
   },
   convolve_bytes(step, x, y) {
-    convolve(step, x, y, (...given) => toByte(product(...given)));
+    convolve(step, x, y, byteProduct);
   },
   convolve_bytes_to_floats(step, x, y) {
     convolve(step, x, y, product);
