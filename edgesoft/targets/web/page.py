@@ -103,7 +103,8 @@ def _array(values: Array) -> dict[str, str]:
 def _step(step: Step) -> dict[str, Any]:
     constants = {name: _array(values) for name, values in step.constants.items()}
     sizes = {"inputs": step.inputs, "outputs": step.outputs, "gives": step.gives}
-    return {"function": step.function, **sizes, "constants": constants}
+    picture = {} if step.picture is None else {"picture": {**step.picture._asdict(), "side": step.picture.side}}
+    return {"function": step.function, **sizes, **picture, "constants": constants}
 
 
 def _golden(proof: Proof) -> dict[str, Any]:

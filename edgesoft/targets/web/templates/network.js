@@ -28,18 +28,64 @@ function toByte(x) {
 // Whole numbers of 32 bits: any order of summation gives the same.
 function product(step, x, unit) {
   const { weights, bias, factors } = step.constants;
-  const start = unit * step.inputs;
+  const start = unit * x.length;
   let sum = bias[unit];
-  for (let i = 0; i < step.inputs; i++) {
+  for (let i = 0; i < x.length; i++) {
     sum = (sum + Math.imul(weights[start + i], x[i])) | 0;
   }
   return Math.fround(Math.fround(sum) * factors[factors.length > 1 ? unit : 0]);
 }
 
+function byteProduct(step, x, unit) {
+  return toByte(product(step, x, unit));
+}
+
+function floatProduct(step, x, unit) {
+  const { weights, bias } = step.constants;
+  const start = unit * x.length;
+  let sum = bias[unit];
+  for (let i = 0; i < x.length; i++) {
+    sum += weights[start + i] * x[i];
+  }
+  return sum;
+}
+
+// The 3x3 surroundings of a place become one row, column by column; beyond the edge all is 0.
+function gather({ height, width, channels }, x, line, column, row) {
+  for (let place = 0; place < 9; place++) {
+    const [v, u] = [line + (place % 3) - 1, column + Math.floor(place / 3) - 1];
+    const isInside = v >= 0 && v < height && u >= 0 && u < width;
+    const start = (v * width + u) * channels;
+    for (let i = 0; i < channels; i++) {
+      row[place * channels + i] = isInside ? x[start + i] : 0;
+    }
+  }
+}
+
+// At each place the products of its surroundings; if it pools, the largest in each block of 2x2 places.
+function convolve(step, x, y, productOf) {
+  const { height, width, channels, side } = step.picture;
+  const units = step.constants.bias.length;
+  const rows = Array.from({ length: side * side }, () => new x.constructor(9 * channels));
+  let next = 0;
+  for (let line = 0; line + side <= height; line += side) {
+    for (let column = 0; column + side <= width; column += side) {
+      rows.forEach((row, i) => gather(step.picture, x, line + (i >> 1), column + (i & 1), row));
+      for (let unit = 0; unit < units; unit++) {
+        let largest = -Infinity;
+        for (const row of rows) {
+          largest = Math.max(largest, productOf(step, row, unit));
+        }
+        y[next++] = largest;
+      }
+    }
+  }
+}
+
 const STEPS = {
   dense_bytes(step, x, y) {
     for (let unit = 0; unit < step.outputs; unit++) {
-      y[unit] = toByte(product(step, x, unit));
+      y[unit] = byteProduct(step, x, unit);
     }
   },
   dense_bytes_to_floats(step, x, y) {
@@ -48,15 +94,18 @@ const STEPS = {
     }
   },
   dense(step, x, y) {
-    const { weights, bias } = step.constants;
     for (let unit = 0; unit < step.outputs; unit++) {
-      const start = unit * step.inputs;
-      let sum = bias[unit];
-      for (let i = 0; i < step.inputs; i++) {
-        sum += weights[start + i] * x[i];
-      }
-      y[unit] = sum;
+      y[unit] = floatProduct(step, x, unit);
     }
+  },
+  convolve_bytes(step, x, y) {
+    convolve(step, x, y, byteProduct);
+  },
+  convolve_bytes_to_floats(step, x, y) {
+    convolve(step, x, y, product);
+  },
+  convolve(step, x, y) {
+    convolve(step, x, y, floatProduct);
   },
   relu(step, x, y) {
     for (let i = 0; i < step.outputs; i++) {
