@@ -43,6 +43,8 @@ from edgesoft.training.network import SoftmaxNetwork, reference_logits
 
 GOLDEN_BYTES = 2**23
 """Most bytes of golden inputs, and of the page with them, in a model file."""
+CALIBRATION_WORK = 50_000_000_000
+"""Most multiplications in plain numpy, some ten seconds, for which ranges are measured on all training examples: else on a sample of them."""
 NEGLIGIBLE_DROP = 0.001
 """Where the validation split excludes a larger loss of accuracy, as a fraction, plain rounding is good enough."""
 
@@ -212,8 +214,9 @@ def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8]
 def _attempts(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeSettings) -> list[StagedModel]:
     """Try one scheme after the other until one passes."""
     inputs = dataset.train.inputs
-    if config.calibration_samples is not None and config.calibration_samples < len(inputs):
-        inputs = inputs[np.linspace(0, len(inputs) - 1, config.calibration_samples).astype(int)]
+    count = config.calibration_samples or max(1, CALIBRATION_WORK // trained.card.architecture.multiplications)
+    if count < len(inputs):
+        inputs = inputs[np.linspace(0, len(inputs) - 1, count).astype(int)]
     attempts: list[StagedModel] = []
     for scheme in config.schemes():
         if not any(scheme.rounds(len(trained.linears))):
