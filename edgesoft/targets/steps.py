@@ -120,7 +120,7 @@ def steps(network: Network, shape: Shape) -> tuple[Step, ...]:
     layers = list(network.layers)
     while layers:
         layer = layers.pop(0)
-        if isinstance(layer, Linear | QuantizedLinear) and layer.weight.ndim > 2:  # noqa: PLR2004 - a row has two
+        if isinstance(layer, Linear | QuantizedLinear) and layer.weight.ndim > 2:
             row.begin_picture(pools=_pooling(layers))
         if isinstance(layer, QuantizedLinear):
             row.quantized(layer, _rounding(layers))
@@ -145,8 +145,8 @@ def _rounding(layers: list[Layer]) -> Quantize | None:
     rest = layers[1:] if layers and isinstance(layers[0], Relu) else layers
     if not rest or not isinstance(rest[0], Quantize):
         return None
-    layers[:] = rest[1:]
-    return rest[0]
+    rounding, *layers[:] = rest
+    return rounding
 
 
 @dataclass
@@ -165,7 +165,10 @@ class _Row:
         self.steps.append(Step(function, self.size, self.size, gives, constants))
 
     def begin_picture(self, *, pools: bool) -> None:
-        self.picture = Picture(*self.shape, pools)
+        if not self.shape:
+            raise InexpressibleError("a convolution of what is no picture")
+        height, width, channels = self.shape
+        self.picture = Picture(height, width, channels, pools)
 
     def add_product(self, suffix: str, gives: Kind, layer: Linear | QuantizedLinear, **constants: Array) -> None:
         outputs = len(layer.bias)

@@ -1,8 +1,11 @@
 """Models of every kind, which each target is held against."""
 
+import numpy as np
 import pytest
 
+from edgesoft.data.arrays import from_arrays
 from edgesoft.exporting.export import export
+from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
@@ -41,3 +44,17 @@ def kinds(tmp_path_factory):
             files[-1].write_bytes(candidate.content)
         made[name] = dataset, files
     return made
+
+
+@pytest.fixture(scope="session")
+def convolutions(tmp_path_factory):
+    """17,000 parameters on 28x28 pictures, hardly trained, in INT8: file, and pictures that it never saw."""
+    folder = tmp_path_factory.mktemp("convolutions")
+    generator = np.random.default_rng(6)
+    pictures = generator.integers(0, 256, (220, 28, 28), dtype=np.uint8)
+    dataset = from_arrays({"train": (pictures[:120], np.arange(120) % 10)}, name="noise")
+    settings = TrainSettings(network="conv", channels=((16,), (32,), (32,)), hidden=(), epochs=1, threads=1)
+    run = train(dataset, settings, RunFolder(folder / "run"))
+    model = export(run.checkpoint, dataset, gate=Gate(100), int8=QuantizeSettings()).int8_model
+    (folder / "noise.int8.onnx").write_bytes(model.content)
+    return folder / "noise.int8.onnx", pictures[120:]
