@@ -16,8 +16,10 @@ from edgesoft.targets.steps import Kind, Step
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "float32": "float"}
 _NUMBERS = ("level", "limit", "reach")
 """Constants of one number, which are handed over as such."""
-_BY_INPUTS = ("dense", "convolve")
-"""Functions whose weights lie by inputs, so that compilers can compute several outputs at once without adding in another order."""
+_FEW = 3
+"""Channels of pictures in which the surroundings of a place are too short for a vector of them."""
+_SIDE_BY_SIDE = 8
+"""Outputs that are computed at once there."""
 _SIZES: dict[Kind, int] = {"bytes": 1, "floats": 4}
 
 
@@ -48,7 +50,7 @@ class Plan:
     @property
     def functions(self) -> frozenset[str]:
         """What is called."""
-        return frozenset(step.function for step in self.steps)
+        return frozenset(map(_function, self.steps))
 
     @property
     def constant_bytes(self) -> int:
@@ -92,7 +94,7 @@ def plan(steps: Sequence[Step], argument: str) -> Plan:
         sizes = [step.inputs] if picture is None else [picture.height, picture.width, picture.channels, picture.side]
         arguments = [source, *map(str, sizes)]
         for name, values in step.constants.items():
-            stored = np.ascontiguousarray(values.T if step.function in _BY_INPUTS else values)
+            stored = _by_inputs(step, values) if name == "weights" else values
             named = f"{name}{1 + sum(constant.name.rstrip('0123456789') == name for constant in constants)}"
             constants.append(Constant(_TYPES[stored.dtype.name], named, stored))
             arguments.append(f"&{named}[0][0]" if stored.ndim == 2 else f"{named}[0]" if name in _NUMBERS else named)
@@ -100,7 +102,7 @@ def plan(steps: Sequence[Step], argument: str) -> Plan:
             arguments.append(str(int(len(step.constants["factors"]) > 1)))
         if "weights" in step.constants:
             arguments.append(str(len(step.constants["weights"])))
-        calls.append(f"{step.function}({', '.join([*arguments, target])});")
+        calls.append(f"{_function(step)}({', '.join([*arguments, target])});")
     bytewise = [step.picture for step in steps if step.picture is not None and step.function != "convolve"]
     gathered = (
         max((picture.side for picture in bytewise), default=0),
@@ -108,6 +110,21 @@ def plan(steps: Sequence[Step], argument: str) -> Plan:
     )
     others = max((len(step.constants["bias"]) for step in steps if step.function == "convolve"), default=0)
     return Plan(tuple(steps), tuple(calls), tuple(constants), _room(steps), gathered, others)
+
+
+def _function(step: Step) -> str:
+    """What computes it."""
+    is_short = step.picture is not None and step.picture.channels <= _FEW
+    return step.function.replace("convolve_bytes", "convolve_few_bytes") if is_short else step.function
+
+
+def _by_inputs(step: Step, weights: Array) -> Array:
+    """Weights by inputs where compilers are to compute several outputs at once: they cannot add floats in another order."""
+    if weights.dtype == np.float32:
+        return np.ascontiguousarray(weights.T)
+    if _function(step) == step.function:
+        return weights
+    return np.pad(weights.T, ((0, 0), (0, -len(weights) % _SIDE_BY_SIDE)))
 
 
 def _rooms(steps: Sequence[Step]) -> list[int]:

@@ -30,6 +30,8 @@ COLUMNS = 110
 
 # Function -> those that it calls, in the order in which they are written.
 _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
+    "convolve_few_bytes": ("input", "gather", "eight_products", "to_byte"),
+    "convolve_few_bytes_to_floats": ("input", "gather", "eight_products"),
     "convolve_bytes": ("input", "products", "gather", "pooled_products", "to_byte"),
     "convolve_bytes_to_floats": ("input", "products", "gather", "pooled_products"),
     "convolve": ("add_products", "convolve_place"),
