@@ -143,9 +143,10 @@ def _pooling(layers: list[Layer]) -> bool:
 def _rounding(layers: list[Layer]) -> Quantize | None:
     """Take the rounding away that follows a product; a byte cannot be negative, so it does what a Relu before it does."""
     rest = layers[1:] if layers and isinstance(layers[0], Relu) else layers
-    if not rest or not isinstance(rest[0], Quantize):
+    rounding = rest[0] if rest else None
+    if not isinstance(rounding, Quantize):
         return None
-    rounding, *layers[:] = rest
+    layers[:] = rest[1:]
     return rounding
 
 

@@ -43,7 +43,7 @@ class Plan:
     buffer_bytes: int
     """Memory for what flows between the steps."""
     gathered: tuple[int, int]
-    """Lines of a picture that a product of bytes takes at once, and how many numbers each has with those above and below it."""
+    """Lines of a picture that a product of bytes takes at once, and how many bytes each has with those above and below it."""
     others: int
     """Floats that a convolution holds while it looks for the largest."""
 
@@ -66,6 +66,11 @@ class Plan:
     def widest(self) -> int:
         """Largest number of bytes that enter an integer product; 0 where there is none."""
         return max((step.inputs for step in self.steps if step.function.startswith("dense_bytes")), default=0)
+
+    @property
+    def wide_bytes(self) -> int:
+        """More static memory, where a processor multiplies vectors of 16 bits but not of bytes against bytes."""
+        return prod(self.gathered) + 2 * self.widest
 
     @property
     def multiplications(self) -> int:

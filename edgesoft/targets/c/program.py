@@ -128,6 +128,9 @@ def _sizes(card: ModelCard, body: Plan, golden: Golden) -> dict[str, str]:
         "classes": str(len(card.labels)),
         "flash": str(body.constant_bytes),
         "ram": str(body.ram_bytes),
+        "wide": f" x86 and NEON, which multiply in 16 bits, take {body.wide_bytes} bytes more.\n *"
+        if body.wide_bytes
+        else "",
         "multiplications": str(body.multiplications),
         "count": str(len(golden)),
     }
