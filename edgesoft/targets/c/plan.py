@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -42,8 +41,8 @@ class Plan:
     constants: tuple[Constant, ...]
     buffer_bytes: int
     """Memory for what flows between the steps."""
-    gathered: tuple[int, int]
-    """Lines of a picture that a product of bytes takes at once, and how many bytes each has with those above and below it."""
+    gathered: int
+    """Bytes of the lines of a picture that a product takes at once, each with those above and below it."""
     others: int
     """Floats that a convolution holds while it looks for the largest."""
 
@@ -60,7 +59,7 @@ class Plan:
     @property
     def ram_bytes(self) -> int:
         """Static memory in all."""
-        return self.buffer_bytes + prod(self.gathered) + 4 * self.others
+        return self.buffer_bytes + self.gathered + 4 * self.others
 
     @property
     def widest(self) -> int:
@@ -70,7 +69,7 @@ class Plan:
     @property
     def wide_bytes(self) -> int:
         """More static memory, where a processor multiplies vectors of 16 bits but not of bytes against bytes."""
-        return prod(self.gathered) + 2 * self.widest
+        return self.gathered + 2 * self.widest
 
     @property
     def multiplications(self) -> int:
@@ -109,12 +108,9 @@ def plan(steps: Sequence[Step], argument: str) -> Plan:
             arguments.append(str(len(step.constants["weights"])))
         calls.append(f"{_function(step)}({', '.join([*arguments, target])});")
     bytewise = [step.picture for step in steps if step.picture is not None and step.function != "convolve"]
-    gathered = (
-        max((picture.side for picture in bytewise), default=0),
-        max((KERNEL * (picture.width + KERNEL - 1) * picture.channels for picture in bytewise), default=0),
-    )
+    lines = [picture.side * KERNEL * (picture.width + KERNEL - 1) * picture.channels for picture in bytewise]
     others = max((len(step.constants["bias"]) for step in steps if step.function == "convolve"), default=0)
-    return Plan(tuple(steps), tuple(calls), tuple(constants), _room(steps), gathered, others)
+    return Plan(tuple(steps), tuple(calls), tuple(constants), _room(steps), max(lines, default=0), others)
 
 
 def _function(step: Step) -> str:

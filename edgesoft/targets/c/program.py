@@ -186,14 +186,12 @@ def _function(function: str, body: Plan) -> str:
     """One function of the network's file; the two that a product of bytes ends in differ in what they give."""
     base = function.removesuffix(_TO_FLOATS)
     rounds = base == function
-    lines, line = body.gathered
     return _template(f"functions/{base}.c").substitute(
         suffix="" if rounds else _TO_FLOATS,
         number="uint8_t" if rounds else "float",
         value="to_byte(value)" if rounds else "value",
         widest=body.widest,
-        lines=lines,
-        line=line,
+        gathered=body.gathered,
         others=body.others,
     )
 
