@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import edgesoft
+from edgesoft.data.arrays import from_arrays
+from edgesoft.exporting.gate import Gate
 from edgesoft.model.file import open_model
 from edgesoft.model.heads import Softmax
 from edgesoft.model.layers import Convolution, Linear, MaxPool, Quantize, QuantizedConvolution
@@ -16,8 +18,10 @@ from edgesoft.model.scaling import Planes
 from edgesoft.targets.cost import cost
 from edgesoft.targets.steps import InexpressibleError, steps
 from edgesoft.targets.web.page import PAGE, write_page
+from edgesoft.training.settings import TrainSettings
 from tests.targets import boards
-from tests.targets.test_c import COMPILERS, Compiled, compiled, need, replayed, written
+from tests.targets.conftest import quickly_exported
+from tests.targets.test_c import COMPILERS, STRICT, Compiled, compiled, need, replayed, written
 
 SAID = "noise: {} of {} golden examples: the same bits as ONNX Runtime\n"
 USER = """\
@@ -81,6 +85,20 @@ def test_a_microcontroller_of_16_kilobytes(convolutions, tmp_path):
 
 def golden_examples(folder):
     return int(re.search(r"GOLDEN_EXAMPLES (\d+)", (folder / "golden.h").read_text())[1])
+
+
+def test_a_picture_too_small_to_pool(tmp_path, rng):
+    need("gcc", "clang")
+    pictures = rng.integers(0, 256, (60, 1, 3, 3), dtype=np.uint8)
+    dataset = from_arrays({"train": (pictures, np.arange(60) % 2)}, name="small")
+    settings = TrainSettings(network="conv", channels=((3,), (9, 10)), hidden=(), epochs=1, threads=1, augment=False)
+    result = quickly_exported(dataset, settings, tmp_path, Gate(100))
+    for candidate in (result.float_model, *result.attempts):
+        (tmp_path / "small.onnx").write_bytes(candidate.content)
+        expected = edgesoft.load(tmp_path / "small.onnx")(pictures).logits
+        for command in (("gcc", "-O1", "-fsanitize=address,undefined"), ("clang", "-O2", *STRICT)):
+            logits = Compiled(tmp_path / "small.onnx", tmp_path / command[0], command)(pictures)[2]
+            assert np.abs(logits - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 def test_the_page_is_small(convolutions):
