@@ -143,10 +143,11 @@ def _pooling(layers: list[Layer]) -> bool:
 def _rounding(layers: list[Layer]) -> Quantize | None:
     """Take the rounding away that follows a product; a byte cannot be negative, so it does what a Relu before it does."""
     rest = layers[1:] if layers and isinstance(layers[0], Relu) else layers
-    if not rest or not isinstance(rest[0], Quantize):
+    rounding = rest[0] if rest else None
+    if not isinstance(rounding, Quantize):
         return None
     layers[:] = rest[1:]
-    return rest[0]
+    return rounding
 
 
 @dataclass
@@ -165,6 +166,8 @@ class _Row:
         self.steps.append(Step(function, self.size, self.size, gives, constants))
 
     def begin_picture(self, *, pools: bool) -> None:
+        if not self.shape:
+            raise InexpressibleError("a convolution of what is no picture")
         height, width, channels = self.shape
         self.picture = Picture(height, width, channels, pools)
 

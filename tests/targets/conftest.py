@@ -1,8 +1,12 @@
 """Models of every kind, which each target is held against."""
 
+import numpy as np
 import pytest
 
+from edgesoft.data.arrays import from_arrays
+from edgesoft.exporting import export as export_module
 from edgesoft.exporting.export import export
+from edgesoft.exporting.gate import Gate
 from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
@@ -27,17 +31,39 @@ KINDS = {
 }
 
 
+def quickly_exported(dataset, settings, folder, gate):
+    """The result of an export; how quick the files are, which takes longest, is not measured."""
+    run = train(dataset, settings, RunFolder(folder / "run"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export_module._Stage, "time", lambda _, candidates: list(candidates))
+        return export(run.checkpoint, dataset, gate=gate, int8=QuantizeSettings())
+
+
 @pytest.fixture(scope="session")
 def kinds(tmp_path_factory):
     """Name of each kind of model -> its data and its files: float, and INT8 in every scheme."""
     made = {}
     for name, (dataset, settings) in KINDS.items():
         folder = tmp_path_factory.mktemp("kind")
-        run = train(dataset, settings, RunFolder(folder / "run"))
-        result = export(run.checkpoint, dataset, gate=NoInt8(), int8=QuantizeSettings())
+        result = quickly_exported(dataset, settings, folder, NoInt8())
         files = []
         for index, candidate in enumerate([result.float_model, *result.attempts]):
             files.append(folder / f"{index}.onnx")
             files[-1].write_bytes(candidate.content)
         made[name] = dataset, files
     return made
+
+
+@pytest.fixture(scope="session")
+def convolutions(tmp_path_factory):
+    """17,000 parameters on 28x28 pictures, hardly trained, in INT8: file, and pictures that it never saw."""
+    folder = tmp_path_factory.mktemp("convolutions")
+    generator = np.random.default_rng(6)
+    pictures = generator.integers(0, 256, (220, 28, 28), dtype=np.uint8)
+    dataset = from_arrays({"train": (pictures[:120], np.arange(120) % 10)}, name="noise")
+    settings = TrainSettings(
+        network="conv", channels=((16,), (32,), (32,)), hidden=(), epochs=1, threads=1, augment=False
+    )
+    model = quickly_exported(dataset, settings, folder, Gate(100)).int8_model
+    (folder / "noise.int8.onnx").write_bytes(model.content)
+    return folder / "noise.int8.onnx", pictures[120:]

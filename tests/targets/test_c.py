@@ -145,7 +145,7 @@ def test_all_mnist_test_pictures_bit_for_bit(ready, mnist, tmp_path):
     assert np.array_equal(is_known, known(ready.card, expected))
 
 
-@pytest.mark.parametrize(
+COMPILERS = pytest.mark.parametrize(
     ("command", "runner"),
     [
         (("gcc", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"), ()),
@@ -157,6 +157,9 @@ def test_all_mnist_test_pictures_bit_for_bit(ready, mnist, tmp_path):
     ],
     ids=["sanitizers", "gcc contracting", "clang", "clang contracting", "aarch64", "riscv64"],
 )
+
+
+@COMPILERS
 def test_every_compiler_and_processor_gives_the_same_bits(command, runner, exported, mnist, tmp_path):
     need(command[0], *runner)
     file = exported / "mnist.int8.onnx"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +15,10 @@ from edgesoft.targets.steps import Kind, Step
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "float32": "float"}
 _NUMBERS = ("level", "limit", "reach")
 """Constants of one number, which are handed over as such."""
-_BY_INPUTS = ("dense", "convolve")
-"""Functions whose weights lie by inputs, so that compilers can compute several outputs at once without adding in another order."""
+_FEW = 3
+"""Channels of pictures in which the surroundings of a place are too short for a vector of them."""
+_SIDE_BY_SIDE = 8
+"""Outputs that are computed at once there."""
 _SIZES: dict[Kind, int] = {"bytes": 1, "floats": 4}
 
 
@@ -40,15 +41,15 @@ class Plan:
     constants: tuple[Constant, ...]
     buffer_bytes: int
     """Memory for what flows between the steps."""
-    gathered: tuple[int, int]
-    """Lines of a picture that a product of bytes takes at once, and how many numbers each has with those above and below it."""
+    gathered: int
+    """Bytes of the lines of a picture that a product takes at once, each with those above and below it."""
     others: int
     """Floats that a convolution holds while it looks for the largest."""
 
     @property
     def functions(self) -> frozenset[str]:
         """What is called."""
-        return frozenset(step.function for step in self.steps)
+        return frozenset(map(_function, self.steps))
 
     @property
     def constant_bytes(self) -> int:
@@ -58,12 +59,17 @@ class Plan:
     @property
     def ram_bytes(self) -> int:
         """Static memory in all."""
-        return self.buffer_bytes + prod(self.gathered) + 4 * self.others
+        return self.buffer_bytes + self.gathered + 4 * self.others
 
     @property
     def widest(self) -> int:
         """Largest number of bytes that enter an integer product; 0 where there is none."""
         return max((step.inputs for step in self.steps if step.function.startswith("dense_bytes")), default=0)
+
+    @property
+    def wide_bytes(self) -> int:
+        """More static memory, where a processor multiplies vectors of 16 bits but not of bytes against bytes."""
+        return self.gathered + 2 * self.widest
 
     @property
     def multiplications(self) -> int:
@@ -92,7 +98,7 @@ def plan(steps: Sequence[Step], argument: str) -> Plan:
         sizes = [step.inputs] if picture is None else [picture.height, picture.width, picture.channels, picture.side]
         arguments = [source, *map(str, sizes)]
         for name, values in step.constants.items():
-            stored = np.ascontiguousarray(values.T if step.function in _BY_INPUTS else values)
+            stored = _by_inputs(step, values) if name == "weights" else values
             named = f"{name}{1 + sum(constant.name.rstrip('0123456789') == name for constant in constants)}"
             constants.append(Constant(_TYPES[stored.dtype.name], named, stored))
             arguments.append(f"&{named}[0][0]" if stored.ndim == 2 else f"{named}[0]" if name in _NUMBERS else named)
@@ -100,14 +106,26 @@ def plan(steps: Sequence[Step], argument: str) -> Plan:
             arguments.append(str(int(len(step.constants["factors"]) > 1)))
         if "weights" in step.constants:
             arguments.append(str(len(step.constants["weights"])))
-        calls.append(f"{step.function}({', '.join([*arguments, target])});")
+        calls.append(f"{_function(step)}({', '.join([*arguments, target])});")
     bytewise = [step.picture for step in steps if step.picture is not None and step.function != "convolve"]
-    gathered = (
-        max((picture.side for picture in bytewise), default=0),
-        max((KERNEL * (picture.width + KERNEL - 1) * picture.channels for picture in bytewise), default=0),
-    )
+    lines = [picture.side * KERNEL * (picture.width + KERNEL - 1) * picture.channels for picture in bytewise]
     others = max((len(step.constants["bias"]) for step in steps if step.function == "convolve"), default=0)
-    return Plan(tuple(steps), tuple(calls), tuple(constants), _room(steps), gathered, others)
+    return Plan(tuple(steps), tuple(calls), tuple(constants), _room(steps), max(lines, default=0), others)
+
+
+def _function(step: Step) -> str:
+    """What computes it."""
+    is_short = step.picture is not None and step.picture.channels <= _FEW
+    return step.function.replace("convolve_bytes", "convolve_few_bytes") if is_short else step.function
+
+
+def _by_inputs(step: Step, weights: Array) -> Array:
+    """Weights by inputs where compilers are to compute several outputs at once: they cannot add floats in another order."""
+    if weights.dtype == np.float32:
+        return np.ascontiguousarray(weights.T)
+    if _function(step) == step.function:
+        return weights
+    return np.pad(weights.T, ((0, 0), (0, -len(weights) % _SIDE_BY_SIDE)))
 
 
 def _rooms(steps: Sequence[Step]) -> list[int]:

@@ -30,6 +30,8 @@ COLUMNS = 110
 
 # Function -> those that it calls, in the order in which they are written.
 _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
+    "convolve_few_bytes": ("input", "gather", "eight_products", "to_byte"),
+    "convolve_few_bytes_to_floats": ("input", "gather", "eight_products"),
     "convolve_bytes": ("input", "products", "gather", "pooled_products", "to_byte"),
     "convolve_bytes_to_floats": ("input", "products", "gather", "pooled_products"),
     "convolve": ("add_products", "convolve_place"),
@@ -126,6 +128,9 @@ def _sizes(card: ModelCard, body: Plan, golden: Golden) -> dict[str, str]:
         "classes": str(len(card.labels)),
         "flash": str(body.constant_bytes),
         "ram": str(body.ram_bytes),
+        "wide": f" x86 and NEON, which multiply in 16 bits, take {body.wide_bytes} bytes more.\n *"
+        if body.wide_bytes
+        else "",
         "multiplications": str(body.multiplications),
         "count": str(len(golden)),
     }
@@ -181,14 +186,12 @@ def _function(function: str, body: Plan) -> str:
     """One function of the network's file; the two that a product of bytes ends in differ in what they give."""
     base = function.removesuffix(_TO_FLOATS)
     rounds = base == function
-    lines, line = body.gathered
     return _template(f"functions/{base}.c").substitute(
         suffix="" if rounds else _TO_FLOATS,
         number="uint8_t" if rounds else "float",
         value="to_byte(value)" if rounds else "value",
         widest=body.widest,
-        lines=lines,
-        line=line,
+        gathered=body.gathered,
         others=body.others,
     )
 

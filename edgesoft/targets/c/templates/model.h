@@ -6,7 +6,7 @@
  * @promise Check it: make check
  *
  * Flash for the constants: @flash bytes. RAM: @ram bytes, static, besides input and output. @multiplications multiplications.
- * The work lies in one static buffer: call from one thread at a time.
+ *@wide The work lies in static memory: call from one thread at a time.
  */
 #ifndef EDGESOFT_@{NAME}_H
 #define EDGESOFT_@{NAME}_H

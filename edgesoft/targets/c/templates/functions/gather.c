@@ -1,5 +1,5 @@
-/* Two lines of a picture, each with those above and below it, place by place: the surroundings of a place lie in one row. */
-static input_t gathered[@lines][@line];
+/* Lines of a picture, each with those above and below it, place by place: the surroundings of a place lie in one row. */
+static input_t gathered[@gathered];
 
 static void gather(const uint8_t *x, size_t height, size_t width, size_t channels, size_t line, input_t *to)
 {

@@ -1,8 +1,7 @@
 /* One unit's products at the four places of a block, of which the largest counts. */
-static size_t pooled_products(size_t start, size_t channels, const int8_t *weights, int32_t *sum)
+static size_t pooled_products(const input_t *first, size_t channels, size_t lane, const int8_t *weights, int32_t *sum)
 {
-    const input_t *const first = gathered[0] + start, *const second = first + 3 * channels;
-    const input_t *const third = gathered[1] + start, *const fourth = third + 3 * channels;
+    const input_t *const second = first + 3 * channels, *const third = first + lane, *const fourth = third + 3 * channels;
     int32_t a = 0, b = 0, c = 0, d = 0;
     size_t i;
     for (i = 0; i < 9 * channels; i++) {
