@@ -30,8 +30,6 @@ BACKGROUND_SIDE = 128
 UNIFORM = 0.1
 # What counts against a background that varies, be it by light or by strokes that were left in it.
 LEFT = 0.2
-# A hypothesis of a higher cost has found nothing like a character: a mere change of light costs more, hard shadows across thin pencil less.
-COSTLIEST = 2.5
 # Smaller pictures are enlarged to about this side before their marks are traced.
 FINE_SIDE = 128
 # Standard deviation in pixels of the blur that takes the pixel grid out of small pictures.
@@ -139,8 +137,7 @@ def _cost(contrast: Floats, roughness: float, strongest: float) -> float:
     """The cost of a hypothesis: how little the marks that it finds look like a character.
 
     Ink is scarce, lies away from the picture's frame and above all from its corners, hangs
-    together, and differs from its background by much and by the same amount everywhere. A
-    character meets the frame with stroke ends; what lies along it is a shadow or its gap.
+    together, and differs from its background by much and by the same amount everywhere.
 
     Parameters
     ----------
@@ -161,12 +158,8 @@ def _cost(contrast: Floats, roughness: float, strongest: float) -> float:
     separation = share * (1 - share) * step * step / total
     frame = float(ink[_frame_mask(ink.shape)].mean())
     corners = float(ink[[0, 0, -1, -1], [0, -1, 0, -1]].mean())
-    marks = components(ink)
-    main = int(marks.areas().argmax())
-    split = 1 - float(marks.areas()[main]) / float(ink.sum())
-    top, left, bottom, right = marks.boxes()[main]
-    along = float(marks.frame_contact()[main] / (bottom - top + right - left))
-    return share + frame + 0.5 * corners + along + split + 2 * (1 - separation) + (1 - step / strongest) + roughness
+    split = 1 - float(components(ink).areas().max()) / float(ink.sum())
+    return share + frame + 0.5 * corners + split + 2 * (1 - separation) + (1 - step / strongest) + roughness
 
 
 def _roughness(background: Floats, other: Floats, brightness: Floats) -> float:
@@ -187,8 +180,8 @@ def _roughness(background: Floats, other: Floats, brightness: Floats) -> float:
     return float(np.sqrt((left - least) / max(total - least, 1e-12)) + LEFT * np.sqrt(left / total))
 
 
-def _best_hypothesis(brightness: Floats, illumination: Floats) -> _Hypothesis | None:
-    """Choose the hypothesis of the least cost; None if nothing looks like a character under any.
+def _best_hypothesis(brightness: Floats, illumination: Floats) -> _Hypothesis:
+    """Choose the hypothesis of the least cost.
 
     Parameters
     ----------
@@ -206,7 +199,7 @@ def _best_hypothesis(brightness: Floats, illumination: Floats) -> _Hypothesis | 
         roughness += [_roughness(of_dark, of_bright, flat), _roughness(of_bright, of_dark, flat)]
     strongest = max(float(np.quantile(contrast, 0.995)) for contrast in maps) or 1.0
     costs = [_cost(contrast, rough, strongest) for contrast, rough in zip(maps, roughness, strict=True)]
-    return _HYPOTHESES[int(np.argmin(costs))] if min(costs) <= COSTLIEST else None
+    return _HYPOTHESES[int(np.argmin(costs))]
 
 
 def _local_background(brightness: Floats, window: float) -> Floats:
@@ -237,7 +230,9 @@ def _local_background(brightness: Floats, window: float) -> Floats:
     # Where the window holds almost no background (inside a blot), the closing stands.
     share = box_mean(weights, radius)
     mean = box_mean((weights * (small - envelope)).astype(np.float32), radius) / np.maximum(share, np.float32(0.05))
-    return resample(box_mean((envelope + mean).astype(np.float32), max(1, radius // 3)), height, width)
+    # The envelope itself is hardly smoothed: what is lost of a shadow's edge would be left of it beside the strokes.
+    smooth = box_mean(envelope, 1) + box_mean(mean.astype(np.float32), max(1, radius // 3))
+    return resample(smooth.astype(np.float32), height, width)
 
 
 def noise_and_stroke_contrast(contrast: Floats) -> tuple[float, float]:
@@ -290,8 +285,6 @@ def contrast_map(colour: Floats) -> ContrastMap:
         coarse_brightness = blur(coarse_brightness, PIXEL_BLUR)
     illumination = _fit_illumination(coarse_brightness)
     hypothesis = _best_hypothesis(coarse_brightness, illumination)
-    if hypothesis is None:
-        return ContrastMap(np.zeros(planes.shape[1:], np.float32), noise=0.0, stroke_contrast=0.0)
     brightness = np.tensordot(direction, planes, 1)
     illumination = np.zeros_like(brightness) if hypothesis.is_lit_evenly else resample(illumination, *brightness.shape)
     brightness = brightness - illumination if hypothesis.is_ink_dark else illumination - brightness
