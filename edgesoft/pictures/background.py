@@ -28,6 +28,8 @@ COARSE_SIDE = 64
 BACKGROUND_SIDE = 128
 # A background that varies by less than this share of the ink's contrast is taken as one colour.
 UNIFORM = 0.1
+# What counts against a background that varies, be it by light or by strokes that were left in it.
+LEFT = 0.2
 # Smaller pictures are enlarged to about this side before their marks are traced.
 FINE_SIDE = 128
 # Standard deviation in pixels of the blur that takes the pixel grid out of small pictures.
@@ -94,7 +96,7 @@ class _Hypothesis:
 
 _HYPOTHESES = tuple(
     _Hypothesis(is_ink_dark, is_lit_evenly, window)
-    for is_lit_evenly, window in ((True, 0.0), (False, 0.0), (False, 0.2), (False, 0.08))
+    for is_lit_evenly, window in ((True, 0.0), (True, 0.08), (False, 0.0), (False, 0.2), (False, 0.08))
     for is_ink_dark in (True, False)
 )
 
@@ -135,16 +137,14 @@ def _cost(contrast: Floats, roughness: float, strongest: float) -> float:
     """The cost of a hypothesis: how little the marks that it finds look like a character.
 
     Ink is scarce, lies away from the picture's frame and above all from its corners, hangs
-    together, and differs from its background by much and by the same amount everywhere. What
-    is left when it is taken away varies less than the picture did; under the wrong polarity
-    the strokes stay, widened, in the background.
+    together, and differs from its background by much and by the same amount everywhere.
 
     Parameters
     ----------
     contrast
         float32 `[h, w]`, contrast under this hypothesis.
     roughness
-        Deviation of the background under this hypothesis as a share of the picture's.
+        What `_roughness` says of the background under this hypothesis.
     strongest
         Largest contrast step under any hypothesis.
     """
@@ -162,6 +162,24 @@ def _cost(contrast: Floats, roughness: float, strongest: float) -> float:
     return share + frame + 0.5 * corners + split + 2 * (1 - separation) + (1 - step / strongest) + roughness
 
 
+def _roughness(background: Floats, other: Floats, brightness: Floats) -> float:
+    """How much of what ink explains is left in the background, and a little for all that is left there.
+
+    Under the wrong polarity the strokes stay, widened, in the background. Shadows stay there under both, so the other polarity's
+    background is what to compare with: the difference is a share of what the better of both takes away.
+
+    Parameters
+    ----------
+    background, other
+        float32 `[h, w]`, the background under a hypothesis, and under the same one for the other polarity.
+    brightness
+        float32 `[h, w]`, what both were estimated from.
+    """
+    total, left = max(float(brightness.var()), 1e-12), float(background.var())
+    least = min(left, float(other.var()))
+    return float(np.sqrt((left - least) / max(total - least, 1e-12)) + LEFT * np.sqrt(left / total))
+
+
 def _best_hypothesis(brightness: Floats, illumination: Floats) -> _Hypothesis:
     """Choose the hypothesis of the least cost.
 
@@ -172,13 +190,13 @@ def _best_hypothesis(brightness: Floats, illumination: Floats) -> _Hypothesis:
     illumination
         float32 `[h, w]`, what `_fit_illumination` found in it.
     """
-    maps, roughness = [], []
-    for hypothesis in _HYPOTHESES:
-        flat = brightness if hypothesis.is_lit_evenly else brightness - illumination
-        signed = flat if hypothesis.is_ink_dark else -flat
-        background = _envelope(signed, hypothesis.window)
-        maps.append(np.clip(background - signed, 0, None))
-        roughness.append(float(background.std()) / max(float(flat.std()), 1e-6))
+    maps: list[Floats] = []
+    roughness: list[float] = []
+    for dark, bright in zip(_HYPOTHESES[::2], _HYPOTHESES[1::2], strict=True):
+        flat = brightness if dark.is_lit_evenly else brightness - illumination
+        of_dark, of_bright = _envelope(flat, dark.window), -_envelope(-flat, bright.window)
+        maps += [np.clip(of_dark - flat, 0, None), np.clip(flat - of_bright, 0, None)]
+        roughness += [_roughness(of_dark, of_bright, flat), _roughness(of_bright, of_dark, flat)]
     strongest = max(float(np.quantile(contrast, 0.995)) for contrast in maps) or 1.0
     costs = [_cost(contrast, rough, strongest) for contrast, rough in zip(maps, roughness, strict=True)]
     return _HYPOTHESES[int(np.argmin(costs))]
@@ -212,7 +230,9 @@ def _local_background(brightness: Floats, window: float) -> Floats:
     # Where the window holds almost no background (inside a blot), the closing stands.
     share = box_mean(weights, radius)
     mean = box_mean((weights * (small - envelope)).astype(np.float32), radius) / np.maximum(share, np.float32(0.05))
-    return resample(box_mean((envelope + mean).astype(np.float32), max(1, radius // 3)), height, width)
+    # The envelope itself is hardly smoothed: what is lost of a shadow's edge would be left of it beside the strokes.
+    smooth = box_mean(envelope, 1) + box_mean(mean.astype(np.float32), max(1, radius // 3))
+    return resample(smooth.astype(np.float32), height, width)
 
 
 def noise_and_stroke_contrast(contrast: Floats) -> tuple[float, float]:

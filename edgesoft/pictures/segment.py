@@ -16,7 +16,8 @@ HIGH_SHARE = 0.55
 LOW_SHARE = 0.3
 # Marks below this share of the main mark's ink are specks; dots of that size carry no meaning in digits.
 SPECK_SHARE = 0.02
-# Among more marks than this, none of which holds this share of the ink or this many pixels, all are noise.
+# Among more marks than this, none of which holds this share of the ink or this many pixels, all are noise;
+# and so is what would be put together of more marks than this, of which the largest is less than this share.
 CROWD = 20
 CROWD_SHARE = 0.1
 CROWD_PIXELS = 40
@@ -117,6 +118,8 @@ def segment_character(contrast: Floats, stroke_contrast: float, noise: float) ->
             continue
         members[index] = True
         group = np.concatenate([np.minimum(group[:2], boxes[index, :2]), np.maximum(group[2:], boxes[index, 2:])])
+    if members.sum() > CROWD and score[main] < CROWD_SHARE * score[members].sum():
+        return None
     touches_frame = bool(group[0] == 0 or group[1] == 0 or group[2] == height or group[3] == width)
     mask = marks.mask_of(members)
     if _edge_width(contrast, mask, stroke_contrast) > SOFTEST * max(height, width):

@@ -9,7 +9,7 @@ more frequent.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,29 +49,13 @@ def draw_outliers(spec: PictureSpec, labels: tuple[str, ...], seed: int) -> NDAr
     Returns
     -------
     NDArray[np.uint8]
-        uint8 `[n, height, width]`, about twelve thousand.
+        uint8 `[n, height, width]`, one to two thousand.
     """
     rng = np.random.default_rng(seed)
-    characters = _rendered(_printed(_other_characters(labels)), spec)
-    others = _mirrored(_rendered((_scrawl(rng) for _ in range(_SCRAWLS)), spec))
-    others = np.concatenate((others, _mirrored(_rendered((_blot(rng) for _ in range(_BLOTS)), spec))))
-    # A character in the mirror may be a class, so it stands there as often as it is.
-    return np.concatenate((np.tile(characters, (len(others) // (_SCRAWLS + _BLOTS), 1, 1)), others))
-
-
-def _rendered(pages: Iterable[_Page], spec: PictureSpec) -> NDArray[np.uint8]:
+    pages = [*_printed(_other_characters(labels))]
+    pages += [_scrawl(rng) for _ in range(_SCRAWLS)]
+    pages += [_blot(rng) for _ in range(_BLOTS)]
     return np.stack([render_glyph(page, page > 0.1, stroke_contrast=1.0, noise_floor=0.1, spec=spec) for page in pages])
-
-
-def _mirrored(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pictures and their mirror images: to draw eight times as many would take longer than some trainings.
-
-    A network learns few scrawls one by one, and then a class's rarer forms are foreign to it where one of them happens to lie.
-    """
-    for axis in (1, 2):
-        pictures = np.concatenate((pictures, np.flip(pictures, axis)))
-    is_square = pictures.shape[1] == pictures.shape[2]
-    return np.concatenate((pictures, pictures.transpose(0, 2, 1))) if is_square else pictures
 
 
 def _other_characters(labels: tuple[str, ...]) -> str:

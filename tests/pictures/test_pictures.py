@@ -52,6 +52,15 @@ def uneven() -> bytes:
     return encoded(Image.fromarray(np.clip(photo, 0, 255).astype(np.uint8)), "JPEG")
 
 
+def shaded() -> bytes:
+    """The hard shadows of two things, one across the other."""
+    photo = np.asarray(seven().resize((400, 400)), np.float32) * 0.6 + 90
+    y, x = np.mgrid[0:1:400j, 0:1:400j]
+    photo = photo * np.where(x > 0.6 + 0.1 * y, 0.55, 1) * np.where(y > 0.75 + 0.1 * x, 0.6, 1)
+    photo = photo + np.random.default_rng(1).normal(0, 3, photo.shape)
+    return encoded(Image.fromarray(np.clip(photo, 0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(2)), "JPEG")
+
+
 def transparent(colour: tuple[int, int, int]) -> bytes:
     """Strokes on nothing."""
     image = Image.new("RGBA", (200, 200), (*colour, 0))
@@ -101,6 +110,7 @@ DISGUISES: dict[str, Callable[[], bytes]] = {
     "bright strokes on nothing": lambda: transparent((255, 255, 255)),
     "2,000 pixels": lambda: encoded(seven(2000, 140)),
     "uneven light": uneven,
+    "hard shadows": shaded,
     "ruled paper": ruled,
     "EXIF": on_its_side,
     "page": page,
@@ -136,6 +146,8 @@ def test_blank_pictures_are_blank() -> None:
         "noise": rng.uniform(0, 255, (300, 300)),
         "ramp": np.broadcast_to(ramp, (150, 200)),
         "noisy ramp": ramp + rng.normal(0, 3, (200, 200)),
+        "clipped ramp": np.add.outer(np.linspace(100, 355, 28), np.zeros(28)),
+        "grey noise": 128 + rng.normal(0, 30, (200, 200)),
     }
     for name, values in blanks.items():
         result = read_picture(encoded(Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))), SPEC)

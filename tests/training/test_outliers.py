@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -37,18 +36,7 @@ def test_they_look_like_what_the_normaliser_makes(outliers):
     ink = outliers > 127
     sides = np.maximum(ink.any(axis=2).sum(axis=1), ink.any(axis=1).sum(axis=1))
     assert (np.abs(sides - 20) <= 2).mean() > 0.85
-
-
-def test_scrawls_and_blots_come_with_their_mirror_images_and_characters_as_they_are(outliers):
-    flat = [picture.tobytes() for picture in outliers]
-    counts = Counter(flat)
-    characters = [picture for picture, count in zip(outliers, map(counts.__getitem__, flat), strict=True) if count >= 8]
-    assert 0.25 < len(characters) / len(outliers) < 0.4
-    assert len(counts) > 0.98 * (len(characters) / 8 + len(outliers) - len(characters))
-    turned = [
-        variant for picture in outliers[-300:] for variant in (np.rot90(picture), picture[::-1], picture[:, ::-1])
-    ]
-    assert {np.ascontiguousarray(variant).tobytes() for variant in turned} <= set(counts)
+    assert len(np.unique(outliers.reshape(len(outliers), -1), axis=0)) > 0.98 * len(outliers)
 
 
 def test_the_seed_decides(outliers):
@@ -86,7 +74,7 @@ def test_none_of_them_is_a_class_whose_logit_is_0(rng):
 
 def test_a_network_that_saw_outliers_knows_what_it_does_not_know(mnist, tmp_path):
     config = dataclasses.replace(TINY, hidden=(128,), epochs=2)
-    unseen = draw_outliers(PictureInput(), DIGITS, seed=99)[-8000::8]  # scrawls and blots that no training saw
+    unseen = draw_outliers(PictureInput(), DIGITS, seed=99)[-1000:]  # scrawls and blots that no training saw
     told_apart = {}
     for share in (0.0, 0.3):
         result = train(mnist, dataclasses.replace(config, outliers=share), RunFolder(tmp_path / str(share)))
