@@ -19,7 +19,7 @@ TEMPERATURES = (0.05, 20.0)
 
 RARE = 0.001
 """Share of right answers on the validation split that may fall below each limit."""
-RARE_DISTORTED = 0.003
+RARE_DISTORTED = 0.005
 """Share of right answers on distorted validation pictures that may fall below the energy of a network that learned from outliers."""
 EVEN_CONFIDENCE = 0.5
 """Where an answer is as often wrong as right."""

@@ -44,7 +44,7 @@ from edgesoft.training.network import SoftmaxNetwork, reference_logits
 GOLDEN_BYTES = 2**23
 """Most bytes of golden inputs, and of the page with them, in a model file."""
 CALIBRATION_WORK = 50_000_000_000
-"""Most multiplications in plain numpy, some ten seconds, for which ranges are measured on all training examples: else on a sample of them."""
+"""Most multiplications in plain numpy, some ten seconds; where all training examples would take more, ranges are measured on a sample."""
 NEGLIGIBLE_DROP = 0.001
 """Where the validation split excludes a larger loss of accuracy, as a fraction, plain rounding is good enough."""
 

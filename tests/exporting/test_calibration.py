@@ -140,7 +140,7 @@ def test_few_right_answers_set_no_limit(rng):
     assert rejection_limits(logits, targets, 1.0) == Rejection()
     assert rejection_limits(*answered(np.full(2000, 0.9), right=False), 1.0) == Rejection()
     # Even odds need no data: outliers have shown the network what is foreign.
-    few = energies(rng.uniform(-9, -8, 999))[: int(1 / RARE_DISTORTED)]
+    few = energies(rng.uniform(-9, -8, 999))[: int(1 / RARE_DISTORTED) - 1]
     targets = targets[: len(few)]
     assert rejection_limits(logits[: len(few)], targets, 1.0, distorted=few) == Rejection(0.5, 0.0)
 
