@@ -22,7 +22,7 @@ from edgesoft.inference.prediction import Prediction
 from edgesoft.inference.providers import ProviderName, choose, one_line, open_session
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile, open_model
-from edgesoft.model.network import FLOAT32_MAX, read_network
+from edgesoft.model.network import FLOAT32_MAX, examples_at_once, read_network
 from edgesoft.settings import MOST, MOST_THREADS, brief
 from edgesoft.tables.frames import has_names
 from edgesoft.tables.rows import shortened
@@ -88,6 +88,7 @@ class Classifier:
         self._shape: tuple[int, ...] = tuple(size for size in model.inputs[0].shape[1:] if isinstance(size, int))
         self._ndim = 1 + len(self._shape)
         self._names = model.card.labels
+        self._at_once = examples_at_once(network.layers, shape)
         self._model = model
         self._place = model.path.absolute()  # wherever the process goes later
         self._options: dict[str, Any] = {"threads": threads, "device_id": device_id, "tf32": tf32}
@@ -194,9 +195,12 @@ class Classifier:
             self._refuse(held[:count], first=first)
             yield self(held[:count])
 
-    def logits(self, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:
-        """Logits float32 `[n, classes]` of any number of inputs, computed in batches; raises EdgesoftError when there are none."""
-        parts = [prediction.logits for prediction in self.stream(inputs, batch_size=batch_size)]
+    def logits(self, inputs: NDArray[Any], *, batch_size: int | None = None) -> NDArray[np.float32]:
+        """Logits float32 `[n, classes]` of any number of inputs, in batches that fit into memory; raises EdgesoftError for none."""
+        parts = [
+            prediction.logits
+            for prediction in self.stream(inputs, batch_size=self._at_once if batch_size is None else batch_size)
+        ]
         if not parts:
             raise self._other_than_expected("no input at all")
         return np.concatenate(parts)

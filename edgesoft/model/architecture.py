@@ -71,6 +71,11 @@ class Architecture:
         return sum(math.prod(shape) + shape[0] for shape in self.weight_shapes)
 
     @property
+    def activations(self) -> int:
+        """Most of one product, for one input."""
+        return max(part.weight_shape[0] * part.places for part in self._parts())
+
+    @property
     def multiplications(self) -> int:
         """Of inputs with weights, for one answer."""
         return sum(math.prod(part.weight_shape) * part.places for part in self._parts())

@@ -6,8 +6,8 @@ Float and integer layers stand side by side: quantizing replaces the ones by the
 
 Each layer is defined here once:
 
-* `output_shape`: its shape rule, which raises MisfitError. Only one row for each input comes out of a layer, never more, so that no
-  file can make a runtime allocate what it does not hold.
+* `output_shape`: its shape rule, which raises MisfitError. Only one row for each input comes out of a layer, never more, and of no
+  convolution more than MOST_ACTIVATIONS, so that no file can make a runtime allocate what it does not hold.
 * `apply`: its numpy rule. Layers in integers are computed in integers, with the same few roundings as ONNX Runtime's QGemm, so that a
   single changed weight cannot hide behind a tolerance.
 * `largest`: how large its values can get, whatever the signs and the order of summation, if its inputs are no larger than so much: float32
@@ -32,6 +32,9 @@ from edgesoft.model.graph import Array, GraphWriter, Node, Shape
 from edgesoft.model.products import multiply, spread
 from edgesoft.model.scaling import GreyLevels, Planes, Scale, SmoothClip
 from edgesoft.model.values import ACTIVATION_LEVELS, Constants, Integers, Sizes, Value, check, check_dtypes, to_float
+
+MOST_ACTIVATIONS = 2**23
+"""Of a convolution on one picture, 32 MB of floats: a few channels more cost a file nothing, and a device much."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +88,7 @@ class Convolution(Linear):
         """`(outputs, height, width)` of `(channels, height, width)`."""
         check(self.weight.ndim == 4 and len(shape) == 3 and min(shape) > 0)
         check(self.weight.shape == (*self.bias.shape, shape[0], 3, 3))
+        check(len(self.bias) * math.prod(shape[1:]) <= MOST_ACTIVATIONS)
         check_dtypes((self.weight, np.float32), (self.bias, np.float32))
         return (*self.bias.shape, *shape[1:])
 

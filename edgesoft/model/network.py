@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -12,11 +13,13 @@ from edgesoft.errors import EdgesoftError
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile
 from edgesoft.model.graph import Array, GraphWriter, Node, Shape, TensorSpec
-from edgesoft.model.heads import Head, Logits
+from edgesoft.model.heads import Head, Logits, Softmax
 from edgesoft.model.layers import FIRST, LAYERS, Layer, Linear, QuantizedLinear
 from edgesoft.model.values import MisfitError, Value, to_float
 
 BATCH_SIZE = 256
+ACTIVATIONS_AT_ONCE = 2**25
+"""Most numbers in the widest place of a network, for all inputs of a batch: 128 MB of floats."""
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 ROUNDING = 2**-6
 """Share by which sums of float32 products may exceed their exact value: 2^16 additions of half a unit in the last place, and some more."""
@@ -95,10 +98,17 @@ class Network:
         # A hostile file may hold NaN and infinity; they must reach the logits, not the terminal.
         with np.errstate(all="ignore"):
             batches = []
-            for start in range(0, len(inputs), BATCH_SIZE):
-                *_, last = self.values(inputs[start : start + BATCH_SIZE])
+            size = min(BATCH_SIZE, examples_at_once(self.layers, inputs.shape[1:]))
+            for start in range(0, len(inputs), size):
+                *_, last = self.values(inputs[start : start + size])
                 batches.append(to_float(last).astype(np.float32))
         return np.concatenate(batches)
+
+
+def examples_at_once(layers: Sequence[Layer], shape: Shape) -> int:
+    """How many inputs of `shape` a batch may hold so that what lies between its layers fits into memory, 1,000 at most."""
+    widest = max(math.prod(shape) for shape in Network(tuple(layers), Softmax()).shapes(shape))
+    return max(1, min(1000, ACTIVATIONS_AT_ONCE // widest))
 
 
 def read_network(model: ModelFile) -> Network:

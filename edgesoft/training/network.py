@@ -16,7 +16,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from edgesoft.errors import UsageError
 from edgesoft.model.architecture import Architecture
-from edgesoft.model.layers import Convolution, Flatten, Layer, Linear, MaxPool, Relu
+from edgesoft.model.layers import MOST_ACTIVATIONS, Convolution, Flatten, Layer, Linear, MaxPool, Relu
+from edgesoft.model.network import examples_at_once
 from edgesoft.model.products import KERNEL
 from edgesoft.model.scaling import GreyLevels, Planes, Scale, SmoothClip
 
@@ -157,8 +158,13 @@ def check_size(architecture: Architecture) -> None:
     Raises
     ------
     UsageError
-        It has too many parameters.
+        It has too many parameters or activations.
     """
+    if architecture.activations > MOST_ACTIVATIONS:
+        raise UsageError(
+            f"{architecture.describe()} on {math.prod(architecture.input):,} inputs have {architecture.activations:,} activations "
+            f"after one layer, expected at most {MOST_ACTIVATIONS:,}. Choose a smaller --size or fewer --channels"
+        )
     if architecture.parameters > MOST_PARAMETERS:
         smaller = "--channels" if architecture.stages else "--hidden"
         raise UsageError(
@@ -168,10 +174,11 @@ def check_size(architecture: Architecture) -> None:
         )
 
 
-def reference_logits(network: SoftmaxNetwork, inputs: NDArray[Any], *, batch_size: int = 1000) -> NDArray[np.float32]:
+def reference_logits(network: SoftmaxNetwork, inputs: NDArray[Any]) -> NDArray[np.float32]:
     """PyTorch's answer: logits float32 `[n, outputs]` of raw inputs `[n, ...]`, in evaluation mode."""
     device = next(network.parameters()).device
     network.eval()
+    batch_size = examples_at_once(network.plan, inputs.shape[1:])
     with torch.inference_mode():
         batches = [
             network(network.prepare(torch.from_numpy(inputs[start : start + batch_size]).to(device))).cpu().numpy()

@@ -69,7 +69,7 @@ def test_the_reference_is_pytorch_itself(deep):
     with torch.no_grad():
         logits = network(torch.from_numpy(dataset.test.inputs[:100]).float() / 255).numpy()
     np.testing.assert_allclose(result.reference[:100], logits, atol=1e-5)
-    np.testing.assert_array_equal(reference_logits(network, dataset.test.inputs, batch_size=1000), result.reference)
+    np.testing.assert_array_equal(reference_logits(network, dataset.test.inputs), result.reference)
 
 
 def test_onnx_finds_nothing_to_complain_about(deep):

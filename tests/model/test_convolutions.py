@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from edgesoft.errors import UsageError
 from edgesoft.exporting.activation_ranges import activation_maxima
 from edgesoft.exporting.graph import build_graph
 from edgesoft.exporting.quantize import quantize
@@ -17,10 +18,10 @@ from edgesoft.model.graph import GraphWriter
 from edgesoft.model.heads import Softmax
 from edgesoft.model.inputs import PictureInput
 from edgesoft.model.layers import Convolution, Dequantize, Flatten, Linear, MaxPool, QuantizedConvolution
-from edgesoft.model.network import Network
+from edgesoft.model.network import ACTIVATIONS_AT_ONCE, Network, examples_at_once
 from edgesoft.model.scaling import Planes
 from edgesoft.model.values import Integers, MisfitError, to_float
-from edgesoft.training.network import SoftmaxNetwork, reference_logits
+from edgesoft.training.network import SoftmaxNetwork, check_size, reference_logits
 
 
 def convolution(rng, outputs=4, channels=3):
@@ -180,3 +181,21 @@ def test_the_names_in_a_file_stay(rng):
         "hidden0_dequantized", "weight1", "bias1", "convolution1", "hidden1", "hidden1_quantized", "hidden1_pooled", "hidden1_flat",
         "hidden1_dequantized", "weight2", "bias2", "logits",
     ]  # fmt: skip
+
+
+def test_a_few_channels_more_do_not_fill_the_memory():
+    """Nine bytes a channel in the file, a whole picture each on the device."""
+    wide = Convolution(np.zeros((9000, 1, 3, 3), np.float32), np.zeros(9000, np.float32))
+    with pytest.raises(MisfitError):
+        wide.output_shape((1, 32, 32))
+    assert wide.output_shape((1, 28, 28)) == (9000, 28, 28)
+    with pytest.raises(
+        UsageError, match=r"9000,8 on 1,024 inputs have 9,216,000 activations after one layer, expected at most"
+    ):
+        check_size(Architecture((32, 32), ((9000,), (8,)), (), 3))
+
+
+def test_a_batch_fits_into_memory():
+    small, large = layers_of(ARCHITECTURES["grey"]), layers_of(Architecture((256, 256), ((16,), (4,)), (), 2))
+    assert examples_at_once(small, (13, 10)) == 1000
+    assert examples_at_once(large, (256, 256)) == ACTIVATIONS_AT_ONCE // (16 * 256 * 256)
