@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from edgesoft.inference.doctor import processor
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOAT, INT8 = ROOT / "exported" / "mnist.onnx", ROOT / "exported" / "mnist.int8.onnx"
+CONVOLUTIONAL = tuple(ROOT / "exported" / "conv" / f"mnist{suffix}" for suffix in (".onnx", ".int8.onnx"))
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for the bare scripts; edgesoft sets it itself
 
 
@@ -300,6 +302,32 @@ def pictures(rounds: int) -> None:
     )
 
 
+def networks(rounds: int) -> None:
+    """The MLP and the convolutional network that `exported/` ships: size, accuracy on the test set, work and latency."""
+    from edgesoft.data.mnist import load_mnist
+    from edgesoft.inference.bench import interleave
+    from edgesoft.inference.inspect import inspect
+
+    test = load_mnist().test
+    files = {
+        "MLP, float32": FLOAT,
+        "MLP, INT8": INT8,
+        "convolutional, float32": CONVOLUTIONAL[0],
+        "convolutional, INT8": CONVOLUTIONAL[1],
+    }
+    classifiers = {name: edgesoft.load(path) for name, path in files.items()}
+    pixels = np.ascontiguousarray(test.inputs[:1])
+    calls = {name: partial(classifier, pixels) for name, classifier in classifiers.items()}
+    seconds = interleave(calls, rounds=rounds * 40, calls=100)
+    rows = [["network", "test accuracy", "bytes of weights", "multiplications", "batch 1, one thread"]]
+    for name, path in files.items():
+        found = inspect(path)
+        right = float((classifiers[name].logits(test.inputs).argmax(axis=1) == test.targets).mean())
+        work = found.cost.multiplications if found.cost else 0
+        rows.append([name, f"{100 * right:.2f} %", f"{found.weight_bytes:,}", f"{work:,}", microseconds(seconds[name])])
+    table("MNIST, by two kinds of network", rows)
+
+
 def compiled(rounds: int) -> None:
     """The C of `edgesoft convert`: latency against a bare session, and a whole process against `edgesoft infer`."""
     import onnxruntime
@@ -314,7 +342,7 @@ def compiled(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = [["batch 1, one core", "C, gcc -O3 -march=native", "ONNX Runtime, bare `session.run`", "C takes"]]
-        for title, model in (("INT8", INT8), ("float32", FLOAT)):
+        for title, model in (("INT8", INT8), ("float32", FLOAT), ("convolutional, INT8", CONVOLUTIONAL[-1])):
             bare = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
             seconds = interleave(
                 {
@@ -352,6 +380,7 @@ SECTIONS: dict[str, Callable[[int], None]] = {
     "start": start,
     "export": export,
     "pictures": pictures,
+    "networks": networks,
     "compiled": compiled,
 }
 
