@@ -190,9 +190,9 @@ def _percent(fraction: float) -> str:
 
 def _network_line(dataset: Dataset, settings: TrainSettings) -> str:
     """What is about to be trained, and what it will take on a device."""
-    from edgesoft.exporting.budget import architecture_of, int8_cost
+    from edgesoft.exporting.budget import int8_cost
 
-    architecture = architecture_of(settings, dataset)
+    architecture = settings.architecture(dataset.input.shape, len(dataset.labels))
     flash, ram, multiplications = int8_cost(architecture, dataset.first_layers)
     size = f"{flash / 1000:,.1f} KB of flash, {ram / 1000:,.1f} KB of RAM, {multiplications:,} multiplications"
     return f"network: hidden layers {architecture.describe()}; as INT8 in C {size}"

@@ -180,8 +180,10 @@ def resume(folder: str | Path, *, verbose: bool = False, watcher: Watcher | None
 def _resolved(dataset: Dataset, learning: Mapping[str, Any]) -> TrainSettings:
     """The settings of the training, with what suits the data and what fits into the device."""
     from edgesoft.training.settings import settings_for
+    from edgesoft.training.size import check_size
 
     settings = settings_for(len(dataset.train), dataset.input, learning)
+    check_size(settings.architecture(dataset.input.shape, len(dataset.labels)))
     if not settings.flash and not settings.ram:
         return settings
     from edgesoft.exporting.budget import fitted

@@ -61,7 +61,7 @@ def fitted(settings: TrainSettings, dataset: Dataset, *, is_chosen: bool) -> Tra
     UsageError
         The network that was asked for does not fit, or not even the narrowest does.
     """
-    wanted = architecture_of(settings, dataset)
+    wanted = settings.architecture(dataset.input.shape, len(dataset.labels))
     if is_chosen and _fits(wanted, settings, dataset):
         return settings
     widest = _widest(wanted, settings, dataset)
@@ -97,12 +97,6 @@ def _scaled(wanted: Architecture, width: int) -> Architecture:
         return tuple(max(1, round(count * factor)) for count in counts)
 
     return replace(wanted, stages=tuple(map(scaled, wanted.stages)), hidden=scaled(wanted.hidden))
-
-
-def architecture_of(settings: TrainSettings, dataset: Dataset) -> Architecture:
-    """How large the parts of the network will be."""
-    outputs = 1 if settings.head == "sigmoid" else len(dataset.labels)
-    return Architecture(dataset.input.shape, settings.channels, settings.hidden, outputs)
 
 
 def _fits(architecture: Architecture, settings: TrainSettings, dataset: Dataset) -> bool:

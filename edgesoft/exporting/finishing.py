@@ -105,7 +105,10 @@ def _learn(
             x = layer.apply(x)
         if network.rounds[0] and not isinstance(x, Integers):
             x = Quantize(np.asarray(UNIT_SCALE)).apply(x)
-        loss = _distance(network(torch.from_numpy(to_float(x))), wanted)
+        levels = torch.from_numpy(to_float(x))
+        if levels.ndim == 4:
+            levels = levels.contiguous(memory_format=torch.channels_last)
+        loss = _distance(network(levels), wanted)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -138,7 +141,7 @@ class _Rounded(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits `[n, outputs]` of what the first product takes: levels between 0 and 1, where it is rounded."""
         product = 0
-        for layer in self.layers:
+        for place, layer in enumerate(self.layers):
             match layer:
                 case Linear():
                     weight, bias = self._weight(product), self.biases[product]
@@ -149,14 +152,15 @@ class _Rounded(nn.Module):
                         else functional.linear(x, weight, bias)
                     )
                     product += 1
+                    # The largest of what is rounded is the largest, rounded: pooled first, there is less to do.
+                    if is_convolution and isinstance(self.layers[place + 2], MaxPool):
+                        x = functional.max_pool2d(x, 2)
                 case Relu():
                     x = functional.relu(x)
                     if self.rounds[product]:
                         x = _round(
                             x, self.activation_ranges[product - 1].exp() / ACTIVATION_LEVELS, 0, ACTIVATION_LEVELS
                         )
-                case MaxPool():
-                    x = functional.max_pool2d(x, 2)
                 case Flatten():
                     x = x.flatten(1)
         return x

@@ -14,15 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from edgesoft.errors import UsageError
 from edgesoft.model.architecture import Architecture
-from edgesoft.model.layers import MOST_ACTIVATIONS, Convolution, Flatten, Layer, Linear, MaxPool, Relu
+from edgesoft.model.layers import Convolution, Flatten, Layer, Linear, MaxPool, Relu
 from edgesoft.model.network import examples_at_once
 from edgesoft.model.products import KERNEL
 from edgesoft.model.scaling import GreyLevels, Planes, Scale, SmoothClip
-
-MOST_PARAMETERS = 60_000_000
-"""Their float32 values fill the largest model file that is read."""
 
 Product = nn.Conv2d | nn.Linear
 
@@ -150,28 +146,6 @@ class LearningNetwork(nn.Module):
             else:
                 plain.products[index] = fuse_linear_bn_eval(product, norm)  # type: ignore[arg-type,type-var]
         return plain
-
-
-def check_size(architecture: Architecture) -> None:
-    """Refuse a network that no model file could hold.
-
-    Raises
-    ------
-    UsageError
-        It has too many parameters or activations.
-    """
-    if architecture.activations > MOST_ACTIVATIONS:
-        raise UsageError(
-            f"{architecture.describe()} on {math.prod(architecture.input):,} inputs have {architecture.activations:,} activations "
-            f"after one layer, expected at most {MOST_ACTIVATIONS:,}. Choose a smaller --size or fewer --channels"
-        )
-    if architecture.parameters > MOST_PARAMETERS:
-        smaller = "--channels" if architecture.stages else "--hidden"
-        raise UsageError(
-            f"hidden layers {architecture.describe()} on {math.prod(architecture.input):,} inputs have "
-            f"{architecture.parameters / 1e6:.0f} million parameters, expected at most {MOST_PARAMETERS / 1e6:.0f} million. "
-            f"Choose a smaller --size or {smaller}"
-        )
 
 
 def reference_logits(network: SoftmaxNetwork, inputs: NDArray[Any]) -> NDArray[np.float32]:

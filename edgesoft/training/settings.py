@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesoft.errors import UsageError
-from edgesoft.model.architecture import Stages, stages_text
+from edgesoft.model.architecture import Architecture, Stages, stages_text
 from edgesoft.model.inputs import InputKind
 from edgesoft.settings import MOST_THREADS, check, count, read_settings, setting, whole_number
 
@@ -246,6 +246,10 @@ class TrainSettings:
             raise UsageError("--batch-size 1: batch normalisation needs at least 2 examples a step")
         if self.threshold != 0.5 and self.head != "sigmoid":
             raise UsageError(f"--threshold {self.threshold}: softmax takes the largest probability; add --head sigmoid")
+
+    def architecture(self, shape: tuple[int, ...], classes: int) -> Architecture:
+        """How large the parts of the network will be, for inputs of `shape`."""
+        return Architecture(shape, self.channels, self.hidden, 1 if self.head == "sigmoid" else classes)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""

@@ -19,14 +19,13 @@ from edgesoft.data.dataset import Dataset
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.escape import json_text, printable
 from edgesoft.inference.scores import ClassScore, class_scores, count_confusion, macro_f1
-from edgesoft.model.architecture import Architecture
 from edgesoft.model.inputs import PictureInput
 from edgesoft.npz import Arrays, npz_bytes
 from edgesoft.training import charts
 from edgesoft.training.checkpoint import SCALING, Checkpoint, read_arrays, read_layers
 from edgesoft.training.compute import compiler_folder, cpu_threads, require_device, resident, resolve
 from edgesoft.training.distort import distorted
-from edgesoft.training.network import LearningNetwork, SoftmaxNetwork, check_size, reference_logits
+from edgesoft.training.network import LearningNetwork, SoftmaxNetwork, reference_logits
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of, with_none_of_them
 from edgesoft.training.outliers import draw_outliers
 from edgesoft.training.provenance import card_of
@@ -36,6 +35,7 @@ from edgesoft.training.runs import RunFolder, new_run
 from edgesoft.training.schedule import one_cycle
 from edgesoft.training.settings import TrainSettings
 from edgesoft.training.settings_file import settings_file
+from edgesoft.training.size import check_size
 from edgesoft.training.teacher import load_teacher, taught
 from edgesoft.transaction import locked, replace_together
 
@@ -89,7 +89,7 @@ def train(
         raise UsageError(
             f"--head sigmoid: one logit tells two classes apart, but {dataset.name} has {len(dataset.labels)}. Use --head softmax"
         )
-    architecture = Architecture(dataset.input.shape, config.channels, config.hidden, len(dataset.labels))
+    architecture = config.architecture(dataset.input.shape, len(dataset.labels))
     check_size(architecture)
     require_device(config.device)
     config = resolve(config, dataset.input, architecture.multiplications)

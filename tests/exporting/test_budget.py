@@ -5,7 +5,7 @@ import pytest
 
 import edgesoft
 from edgesoft.errors import UsageError
-from edgesoft.exporting.budget import architecture_of, fitted, int8_cost
+from edgesoft.exporting.budget import fitted, int8_cost
 from edgesoft.model.file import open_model
 from edgesoft.model.network import read_network
 from edgesoft.settings import read_settings
@@ -29,7 +29,7 @@ def chosen(dataset, **given):
 def test_the_widest_that_fits(network, given):
     dataset = pictures(3)
     settings = chosen(dataset, network=network, **given)
-    found = int8_cost(architecture_of(settings, dataset), dataset.first_layers)
+    found = int8_cost(settings.architecture(dataset.input.shape, len(dataset.labels)), dataset.first_layers)
     flash, ram = settings.flash or 10**9, settings.ram or 10**9
     assert found.constant_bytes <= flash
     assert found.ram_bytes <= ram
@@ -45,7 +45,13 @@ def test_the_widest_that_fits(network, given):
 def test_a_table_has_its_scaling_counted():
     dataset = table(3)
     settings = chosen(dataset, flash=400)
-    assert 0 < int8_cost(architecture_of(settings, dataset), dataset.first_layers).constant_bytes <= 400
+    assert (
+        0
+        < int8_cost(
+            settings.architecture(dataset.input.shape, len(dataset.labels)), dataset.first_layers
+        ).constant_bytes
+        <= 400
+    )
     assert len(settings.hidden) == 2
 
 
@@ -82,5 +88,5 @@ def test_what_is_promised_is_what_the_file_takes(tmp_path):
     edgesoft.export(run, output=tmp_path / "exported", max_drop=100)
     model = open_model(tmp_path / "exported" / "model.int8.onnx")
     found = cost(read_network(model), model.card.input.shape)
-    assert found == int8_cost(architecture_of(run.settings, run.dataset), run.dataset.first_layers)
+    assert found == int8_cost(run.settings.architecture(run.dataset.input.shape, 3), run.dataset.first_layers)
     assert found.constant_bytes <= 2048

@@ -21,7 +21,8 @@ from edgesoft.model.layers import Convolution, Dequantize, Flatten, Linear, MaxP
 from edgesoft.model.network import ACTIVATIONS_AT_ONCE, Network, examples_at_once
 from edgesoft.model.scaling import Planes
 from edgesoft.model.values import Integers, MisfitError, to_float
-from edgesoft.training.network import SoftmaxNetwork, check_size, reference_logits
+from edgesoft.training.network import SoftmaxNetwork, reference_logits
+from edgesoft.training.size import check_size
 
 
 def convolution(rng, outputs=4, channels=3):

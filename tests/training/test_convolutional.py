@@ -10,10 +10,10 @@ from edgesoft.errors import UsageError
 from edgesoft.model.architecture import Architecture, stages_text
 from edgesoft.settings import read_settings
 from edgesoft.training.checkpoint import Checkpoint
-from edgesoft.training.network import check_size
 from edgesoft.training.results import Watcher
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import PRESETS, TrainSettings, stages_for
+from edgesoft.training.size import check_size
 from edgesoft.training.train import train
 from tests.training.test_heads_and_kinds import pictures
 
