@@ -47,7 +47,8 @@ def test_train_and_what_it_says(cli, tmp_path):
     assert [line.split("  ")[0] for line in lines[12:]] == ["validation accuracy", "test accuracy", "checkpoint"]
     talk = ended.err.splitlines()
     assert talk[0] == "mnist: 10 classes, 55,000 train, 5,000 validation, 10,000 test examples"
-    assert talk[1].startswith("epoch 1/1  loss ")
+    assert talk[1] == "network: hidden layers none; as INT8 in C 7.9 KB of flash, 0.0 KB of RAM, 7,840 multiplications"
+    assert talk[2].startswith("epoch 1/1  loss ")
     assert talk[-1] == "next:  edgesoft export --quantize"
     assert "\x1b" not in ended.err
     assert (tmp_path / "runs" / "mnist" / "checkpoint.npz").exists()
