@@ -1,6 +1,7 @@
 """Convolutions, pooling and planes, against ONNX Runtime and PyTorch; whole numbers bit for bit."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -8,17 +9,20 @@ import pytest
 import torch
 from torch.nn import functional
 
+from edgesoft.data.mnist import load_mnist
 from edgesoft.errors import UsageError
 from edgesoft.exporting.activation_ranges import activation_maxima
 from edgesoft.exporting.graph import build_graph
 from edgesoft.exporting.quantize import quantize
+from edgesoft.inference.classifier import Classifier
 from edgesoft.model.architecture import Architecture
 from edgesoft.model.card import ModelCard, Scheme
+from edgesoft.model.file import open_model
 from edgesoft.model.graph import GraphWriter
 from edgesoft.model.heads import Softmax
 from edgesoft.model.inputs import PictureInput
 from edgesoft.model.layers import Convolution, Dequantize, Flatten, Linear, MaxPool, QuantizedConvolution
-from edgesoft.model.network import ACTIVATIONS_AT_ONCE, Network, examples_at_once
+from edgesoft.model.network import ACTIVATIONS_AT_ONCE, Network, examples_at_once, read_network
 from edgesoft.model.scaling import Planes
 from edgesoft.model.values import Integers, MisfitError, to_float
 from edgesoft.training.network import SoftmaxNetwork, reference_logits
@@ -200,3 +204,13 @@ def test_a_batch_fits_into_memory():
     small, large = layers_of(ARCHITECTURES["grey"]), layers_of(Architecture((256, 256), ((16,), (4,)), (), 2))
     assert examples_at_once(small, (13, 10)) == 1000
     assert examples_at_once(large, (256, 256)) == ACTIVATIONS_AT_ONCE // (16 * 256 * 256)
+
+
+def test_the_shipped_network_has_onnx_runtimes_bits():
+    """On a thousand of MNIST's test pictures; the convolutions in C and on a page are held to it in tests/targets."""
+    model = open_model(Path(__file__).resolve().parents[2] / "exported" / "conv" / "mnist.int8.onnx")
+    test = load_mnist().test
+    found = Classifier(model, "cpu").logits(test.inputs[:1000])
+    assert found.tobytes() == read_network(model).logits(test.inputs[:1000]).tobytes()
+    assert (found.argmax(axis=1) == test.targets[:1000]).mean() > 0.99
+    assert sum(layer.weight.size + 4 * layer.bias.size for layer in read_network(model).products) < 32_768
