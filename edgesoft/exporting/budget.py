@@ -14,7 +14,7 @@ from edgesoft.exporting.quantize import over_unit_range, quantize
 from edgesoft.model.architecture import Architecture, stages_text
 from edgesoft.model.card import Scheme
 from edgesoft.model.heads import Softmax
-from edgesoft.model.layers import Convolution, Layer, Linear
+from edgesoft.model.layers import Layer, product_of
 from edgesoft.model.network import Network
 from edgesoft.targets.cost import Cost, cost
 from edgesoft.training.settings import TrainSettings
@@ -33,10 +33,8 @@ def int8_cost(architecture: Architecture, first: Sequence[Layer]) -> Cost:
     first
         What brings raw inputs into the network's range.
     """
-    products = [
-        (Convolution if len(shape) == 4 else Linear)(np.zeros(shape, np.float32), np.zeros(shape[0], np.float32))
-        for shape in architecture.weight_shapes
-    ]
+    shapes = architecture.weight_shapes
+    products = [product_of(np.zeros(shape, np.float32), np.zeros(shape[0], np.float32)) for shape in shapes]
     layers = architecture.layers(architecture.first(first), products)
     layers = over_unit_range(layers, np.zeros((1, *architecture.input), np.float32))
     return cost(Network(quantize(layers, [1.0] * (len(products) - 1), Scheme()), Softmax()), architecture.input)

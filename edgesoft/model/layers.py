@@ -93,6 +93,11 @@ class Convolution(Linear):
         return (*self.bias.shape, *shape[1:])
 
 
+def product_of(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> Linear:
+    """The layer with these weights: a convolution where they are `[outputs, channels, 3, 3]`."""
+    return (Convolution if weight.ndim > 2 else Linear)(weight, bias)
+
+
 @dataclass(frozen=True)
 class Relu:
     """`max(x, 0)`."""

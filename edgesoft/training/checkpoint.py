@@ -14,7 +14,7 @@ from edgesoft.errors import EdgesoftError
 from edgesoft.files import read_bytes
 from edgesoft.model.architecture import Architecture
 from edgesoft.model.card import ModelCard
-from edgesoft.model.layers import Convolution, Layer, Linear
+from edgesoft.model.layers import Layer, Linear, product_of
 from edgesoft.model.scaling import GreyLevels, Scale, SmoothClip
 from edgesoft.npz import Arrays, parse_npz, read_npz, write_npz
 from edgesoft.transaction import settle
@@ -118,7 +118,7 @@ def read_layers(
         An array is missing, or is not what the card promises.
     """
     products = [
-        (Convolution if len(shape) == 4 else Linear)(
+        product_of(
             floats(arrays, f"{prefix}weight{index}", shape, origin),
             floats(arrays, f"{prefix}bias{index}", shape[:1], origin),
         )

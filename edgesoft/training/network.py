@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from edgesoft.model.architecture import Architecture
-from edgesoft.model.layers import Convolution, Flatten, Layer, Linear, MaxPool, Relu
+from edgesoft.model.layers import Convolution, Flatten, Layer, Linear, MaxPool, Relu, product_of
 from edgesoft.model.network import examples_at_once
 from edgesoft.model.products import KERNEL
 from edgesoft.model.scaling import GreyLevels, Planes, Scale, SmoothClip
@@ -70,8 +70,7 @@ class SoftmaxNetwork(nn.Module):
         for place, shape in enumerate(shapes, start=1):
             gain = 1 if place == len(shapes) else 2
             weight = torch.empty(shape).normal_(0, math.sqrt(gain / math.prod(shape[1:])), generator=generator)
-            kind = Convolution if len(shape) == 4 else Linear
-            products.append(kind(weight.numpy(), np.zeros(shape[0], np.float32)))
+            products.append(product_of(weight.numpy(), np.zeros(shape[0], np.float32)))
         return cls(architecture.layers(architecture.first(first), products))
 
     def to_layers(self) -> tuple[Layer, ...]:
