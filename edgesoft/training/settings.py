@@ -281,7 +281,7 @@ def suited(examples: int, kind: str, network: str = "mlp") -> dict[str, Any]:
     """
     # Few examples need small steps, and many passes to make enough of them.
     batch_size = max(8, min(256, 2 ** round(math.log2(max(1, examples) / 16))))
-    fewest_epochs = 16 if network == "conv" else 30
+    fewest_epochs = 14 if network == "conv" else 30
     epochs = max(fewest_epochs, min(300, math.ceil(FEWEST_STEPS * batch_size / examples)))
     # In batches of a few examples, their mean and spread are mostly noise.
     batch_norm = kind == "pixels" and batch_size >= 32
