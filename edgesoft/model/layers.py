@@ -49,10 +49,15 @@ class Linear:
     operators: ClassVar[tuple[str, ...]] = ("Gemm",)
 
     def output_shape(self, shape: Shape) -> Shape:
-        """`(outputs,)`."""
-        check(self.weight.shape == (*self.bias.shape, *shape) and self.weight.ndim == 2 and len(shape) == 1)
+        """What `fit` says."""
         check_dtypes((self.weight, np.float32), (self.bias, np.float32))
-        return self.bias.shape
+        return self.fit(self.weight, self.bias, shape)
+
+    @staticmethod
+    def fit(weight: Array, bias: Array, shape: Shape) -> Shape:
+        """`(outputs,)`, whatever the weights are in."""
+        check(weight.shape == (*bias.shape, *shape) and weight.ndim == 2 and len(shape) == 1)
+        return bias.shape
 
     def apply(self, x: Value) -> Value:
         """`[n, outputs]`, summed in float64: the exact answer, next to which float32 in any order of summation is an error."""
@@ -84,13 +89,13 @@ class Convolution(Linear):
 
     operators: ClassVar[tuple[str, ...]] = ("Conv",)
 
-    def output_shape(self, shape: Shape) -> Shape:
-        """`(outputs, height, width)` of `(channels, height, width)`."""
-        check(self.weight.ndim == 4 and len(shape) == 3 and min(shape) > 0)
-        check(self.weight.shape == (*self.bias.shape, shape[0], 3, 3))
-        check(len(self.bias) * math.prod(shape[1:]) <= MOST_ACTIVATIONS)
-        check_dtypes((self.weight, np.float32), (self.bias, np.float32))
-        return (*self.bias.shape, *shape[1:])
+    @staticmethod
+    def fit(weight: Array, bias: Array, shape: Shape) -> Shape:
+        """`(outputs, height, width)` of `(channels, height, width)`, whatever the weights are in."""
+        check(weight.ndim == 4 and len(shape) == 3 and min(shape) > 0)
+        check(weight.shape == (*bias.shape, shape[0], 3, 3))
+        check(len(bias) * math.prod(shape[1:]) <= MOST_ACTIVATIONS)
+        return (*bias.shape, *shape[1:])
 
 
 def product_of(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> Linear:
@@ -279,11 +284,11 @@ class QuantizedLinear:
     floats: ClassVar[type[Linear]] = Linear
 
     def output_shape(self, shape: Shape) -> Shape:
-        """`(outputs,)`."""
+        """As the float layer's."""
         check(self.weight_scale.shape == self.bias_scale.shape and self.weight_scale.shape in ((), self.bias.shape))
         check_dtypes((self.weight, np.int8), (self.bias, np.int32))
         check_dtypes((self.weight_scale, np.float32), (self.bias_scale, np.float32))
-        return self.to_float().output_shape(shape)
+        return self.floats.fit(self.weight, self.bias, shape)
 
     def apply(self, x: Value) -> Value:
         """In integers, where input and bias are in the same units; a bias with a scale of its own is taken at its word."""

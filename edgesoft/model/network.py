@@ -13,7 +13,7 @@ from edgesoft.errors import EdgesoftError
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import ModelFile
 from edgesoft.model.graph import Array, GraphWriter, Node, Shape, TensorSpec
-from edgesoft.model.heads import Head, Logits, Softmax
+from edgesoft.model.heads import Head, Logits
 from edgesoft.model.layers import FIRST, LAYERS, Layer, Linear, QuantizedLinear
 from edgesoft.model.values import MisfitError, Value, to_float
 
@@ -49,13 +49,7 @@ class Network:
         MisfitError
             A layer does not fit the one before it; its argument is the layer's index.
         """
-        shapes = [shape]
-        for index, layer in enumerate(self.layers):
-            try:
-                shapes.append(layer.output_shape(shapes[-1]))
-            except MisfitError:
-                raise MisfitError(index) from None
-        return shapes
+        return shapes_of(self.layers, shape)
 
     def write(self, name: str) -> GraphWriter:
         """The nodes and constants of its graph, whose input is called `name`."""
@@ -105,9 +99,20 @@ class Network:
         return np.concatenate(batches)
 
 
+def shapes_of(layers: Sequence[Layer], shape: Shape) -> list[Shape]:
+    """As `Network.shapes`."""
+    shapes = [shape]
+    for index, layer in enumerate(layers):
+        try:
+            shapes.append(layer.output_shape(shapes[-1]))
+        except MisfitError:
+            raise MisfitError(index) from None
+    return shapes
+
+
 def examples_at_once(layers: Sequence[Layer], shape: Shape) -> int:
     """How many inputs of `shape` a batch may hold so that what lies between its layers fits into memory, 1,000 at most."""
-    widest = max(math.prod(shape) for shape in Network(tuple(layers), Softmax()).shapes(shape))
+    widest = max(map(math.prod, shapes_of(layers, shape)))
     return max(1, min(1000, ACTIVATIONS_AT_ONCE // widest))
 
 
