@@ -126,16 +126,16 @@ def train(
         dataset = load_dataset(wanted, on_picture=watcher.on_picture)
     else:
         dataset = load_given(data, _data_settings(chosen), name=name, **given)
-    candidates = [_resolved(dataset, given) for given in alternatives(learning)]
+    candidates = [_resolved(dataset, alternative) for alternative in alternatives(learning)]
     from edgesoft.training import train as training  # only now: importing torch takes longer than all of the above
 
+    resolved = candidates[0]
     if len(candidates) > 1:
         from edgesoft.training.probe import choose
 
-        candidates = [choose(dataset, candidates, watcher.on_probe)]
-    (chosen_settings,) = candidates
-    watcher.on_start(dataset, chosen_settings)
-    return training.train(dataset, chosen_settings, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
+        resolved = choose(dataset, candidates, watcher.on_probe)
+    watcher.on_start(dataset, resolved)
+    return training.train(dataset, resolved, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 
 
 def resume(folder: str | Path, *, verbose: bool = False, watcher: Watcher | None = None) -> TrainResult:

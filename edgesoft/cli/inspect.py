@@ -14,6 +14,7 @@ from edgesoft.cli.render import show
 from edgesoft.tables.spec import TableSpec
 
 if TYPE_CHECKING:
+    from edgesoft.inference.boards import Board
     from edgesoft.inference.inspect import Inspection
     from edgesoft.model.card import ModelCard
     from edgesoft.model.graph import TensorSpec
@@ -52,7 +53,7 @@ def _document(inspection: Inspection) -> dict[str, Any]:
         "parameters": inspection.parameters,
         "activation_bytes": inspection.activation_bytes,
         "cost": None if inspection.cost is None else inspection.cost._asdict(),
-        "boards": [name for name, has_room in _rooms(inspection) if has_room],
+        "boards": [board.name for board, has_room in _rooms(inspection) if has_room],
         "golden_examples": inspection.golden_examples,
         "inputs": inspection.inputs,
         "outputs": inspection.outputs,
@@ -105,32 +106,28 @@ def _in_c(inspection: Inspection) -> str:
     return f"{flash:,} bytes of flash for constants, {ram:,} of RAM; {multiplications:,} multiplications an answer"
 
 
-def _rooms(inspection: Inspection) -> list[tuple[str, bool]]:
-    """Each board's name, and whether the model fits; none where it has no C form."""
+def _rooms(inspection: Inspection) -> list[tuple[Board, bool]]:
+    """Each board, and whether the model fits; on none where it has no C form."""
     from edgesoft.inference.boards import BOARDS
 
-    cost = inspection.cost
-    if cost is None:
-        return []
-    kind = inspection.card.input
+    cost, kind = inspection.cost, inspection.card.input
     size = math.prod(kind.shape) * (1 if kind.is_picture else 4)
-    return [(board.name, board.has_room(cost, size)) for board in BOARDS]
+    return [(board, cost is not None and board.has_room(cost, size)) for board in BOARDS]
 
 
 def _boards(inspection: Inspection) -> list[str]:
     """A table of the boards; their figures are their makers'."""
-    from edgesoft.inference.boards import BOARDS, CODE_BYTES, STACK_BYTES
+    from edgesoft.inference.boards import CODE_BYTES, STACK_BYTES
 
-    rooms = dict(_rooms(inspection))
     rows = [
         [
             board.name,
             board.processor,
             f"{board.flash // 1024:,} KB",
             f"{board.ram // 1024:,} KB",
-            "yes" if rooms.get(board.name) else "no",
+            "yes" if has_room else "no",
         ]
-        for board in BOARDS
+        for board, has_room in _rooms(inspection)
     ]
     beside = f"{CODE_BYTES // 1024} KB of flash for code, {STACK_BYTES // 1024} KB of RAM and the input beside it"
     return ["", *table([["board", "processor", "flash", "RAM", "fits"], *rows]), f"fits: with {beside}"]

@@ -27,7 +27,8 @@ from edgesoft.model.card import Scheme
 from edgesoft.model.layers import Convolution, Flatten, Layer, Linear, MaxPool, Quantize, Relu
 from edgesoft.model.values import ACTIVATION_LEVELS, UNIT_SCALE, Integers, Value, to_float
 from edgesoft.training.compute import cpu_threads
-from edgesoft.training.network import SoftmaxNetwork
+from edgesoft.training.network import SoftmaxNetwork, pooled_first
+from edgesoft.training.objective import divergence
 
 FEWEST_STEPS, MOST_STEPS = 100, 500
 WORK = 20_000_000
@@ -117,10 +118,7 @@ def _learn(
 def _distance(logits: Tensor, wanted: Tensor) -> Tensor:
     """Divergence of the probabilities in nats, and a little of the squared error of the logits in units of their variance."""
     error = (logits - wanted).square().mean() / wanted.var().clamp_min(1e-6)
-    if wanted.shape[1] == 1:  # a sigmoid's one logit stands for two, 0 and itself
-        logits, wanted = functional.pad(logits, (1, 0)), functional.pad(wanted, (1, 0))
-    divergence = functional.kl_div(logits.log_softmax(1), wanted.log_softmax(1), reduction="batchmean", log_target=True)
-    return divergence + LOGITS_SHARE * error
+    return divergence(logits, wanted) + LOGITS_SHARE * error
 
 
 class _Rounded(nn.Module):
@@ -128,7 +126,7 @@ class _Rounded(nn.Module):
 
     def __init__(self, layers: Sequence[Layer], activation_maxima: Sequence[float], scheme: Scheme) -> None:
         super().__init__()
-        self.layers = layers
+        self.steps = pooled_first(layers)
         linears = [layer for layer in layers if isinstance(layer, Linear)]
         self.levels = scheme.weight_levels
         self.rounds = scheme.rounds(len(linears))
@@ -141,26 +139,23 @@ class _Rounded(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits `[n, outputs]` of what the first product takes: levels between 0 and 1, where it is rounded."""
         product = 0
-        for place, layer in enumerate(self.layers):
+        for layer in self.steps:
             match layer:
                 case Linear():
                     weight, bias = self._weight(product), self.biases[product]
-                    is_convolution = isinstance(layer, Convolution)
-                    x = (
-                        functional.conv2d(x, weight, bias, padding=1)
-                        if is_convolution
-                        else functional.linear(x, weight, bias)
-                    )
+                    if isinstance(layer, Convolution):
+                        x = functional.conv2d(x, weight, bias, padding=1)
+                    else:
+                        x = functional.linear(x, weight, bias)
                     product += 1
-                    # The largest of what is rounded is the largest, rounded: pooled first, there is less to do.
-                    if is_convolution and isinstance(self.layers[place + 2], MaxPool):
-                        x = functional.max_pool2d(x, 2)
                 case Relu():
                     x = functional.relu(x)
                     if self.rounds[product]:
                         x = _round(
                             x, self.activation_ranges[product - 1].exp() / ACTIVATION_LEVELS, 0, ACTIVATION_LEVELS
                         )
+                case MaxPool():
+                    x = functional.max_pool2d(x, 2)
                 case Flatten():
                     x = x.flatten(1)
         return x

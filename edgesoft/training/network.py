@@ -40,7 +40,7 @@ class SoftmaxNetwork(nn.Module):
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
-        self.plan = tuple(layers)
+        self.plan, self.steps = tuple(layers), pooled_first(layers)
         self.products = nn.ModuleList(_product(layer) for layer in layers if isinstance(layer, Linear))
         scale = next((layer for layer in layers if isinstance(layer, Scale)), None)
         clip = next((layer for layer in layers if isinstance(layer, SmoothClip)), None)
@@ -93,19 +93,17 @@ class SoftmaxNetwork(nn.Module):
         return scaled if self.limit is None else scaled / torch.hypot(scaled / self.limit, torch.ones_like(scaled))
 
     def forward(self, x: Tensor, norms: Sequence[nn.Module] = ()) -> Tensor:
-        """Logits float32 `[n, outputs]` of prepared inputs float32 `[n, ...]`; `norms` follow the first products."""
+        """Logits float32 `[n, outputs]` of prepared inputs float32 `[n, ...]`; `norms`, if any, stand before each ReLU."""
         product = 0
-        for place, layer in enumerate(self.plan):
+        for layer in self.steps:
             match layer:
                 case Linear():
                     x = self.products[product](x)
-                    # Pooled first, what follows has a quarter of the work; neither a ReLU nor a factor above 0 changes which is largest.
-                    if isinstance(layer, Convolution) and isinstance(self.plan[place + 2], MaxPool):
-                        x = functional.max_pool2d(x, 2)
-                    x = norms[product](x) if product < len(norms) else x
                     product += 1
                 case Relu():
-                    x = functional.relu(x)
+                    x = functional.relu(norms[product - 1](x) if norms else x)
+                case MaxPool():
+                    x = functional.max_pool2d(x, 2)
                 case GreyLevels() | Flatten():
                     x = x.flatten(1)
                 case Planes():  # the colours of each place side by side, as in a file: what the CPU's convolutions are quickest with
@@ -115,6 +113,18 @@ class SoftmaxNetwork(nn.Module):
                         .contiguous(memory_format=torch.channels_last)
                     )
         return x
+
+
+def pooled_first(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The same network with each `MaxPool` before its ReLU: a quarter is left to do.
+
+    Neither a ReLU, nor a rounding, nor a factor above 0 changes which number is the largest.
+    """
+    ordered = list(layers)
+    for place, layer in enumerate(layers):
+        if isinstance(layer, MaxPool):
+            ordered[place - 1 : place + 1] = [layer, ordered[place - 1]]
+    return tuple(ordered)
 
 
 class LearningNetwork(nn.Module):
@@ -136,7 +146,9 @@ class LearningNetwork(nn.Module):
 
     def fold(self) -> SoftmaxNetwork:
         """The plain network that gives the same logits as this one in evaluation mode; it shares no memory with it."""
-        learnt = copy.deepcopy(self).eval()
+        # The layers that it was made of never change.
+        kept = {id(part): part for part in (self.network.plan, self.network.steps)}
+        learnt = copy.deepcopy(self, kept).eval()
         plain = learnt.network
         for index, norm in enumerate(learnt.norms):
             product = plain.products[index]

@@ -58,6 +58,22 @@ def loss_of(
     return (losses * weights[targets]).sum() / weights[targets].sum()
 
 
+def divergence(logits: Tensor, wanted: Tensor, temperature: float = 1.0) -> Tensor:
+    """How far the probabilities are from those of another network, in nats: of wanted from logits, the mean over the examples.
+
+    Parameters
+    ----------
+    logits, wanted
+        float32 `[n, outputs]`.
+    temperature
+        What both are divided by.
+    """
+    if logits.shape[1] == 1:  # a sigmoid's one logit stands for two, 0 and itself
+        logits, wanted = functional.pad(logits, (1, 0)), functional.pad(wanted, (1, 0))
+    mine, its = ((item / temperature).log_softmax(1) for item in (logits, wanted))
+    return functional.kl_div(mine, its, reduction="batchmean", log_target=True)
+
+
 def with_none_of_them(logits: Tensor, targets: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
     """Add the class "none of them", whose logit is always 0, so that the other logits also say whether they know the input at all.
 

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from edgesoft.data.dataset import Dataset
 from edgesoft.errors import UsageError
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.network import SoftmaxNetwork
+from edgesoft.training.objective import divergence
 from edgesoft.training.runs import checkpoint_in
 
 TEMPERATURE = 3.0
@@ -79,9 +79,5 @@ def taught(loss: Tensor, logits: Tensor, wanted: Tensor) -> Tensor:
     logits, wanted
         The student's and the teacher's, float32 `[n, outputs]`.
     """
-    if logits.shape[1] == 1:  # a sigmoid's one logit stands for two, 0 and itself
-        logits, wanted = functional.pad(logits, (1, 0)), functional.pad(wanted, (1, 0))
-    mine, its = ((item / TEMPERATURE).log_softmax(1) for item in (logits, wanted))
     # The slope of a softened divergence is smaller by the square of the temperature.
-    divergence = functional.kl_div(mine, its, reduction="batchmean", log_target=True) * TEMPERATURE**2
-    return (1 - SHARE) * loss + SHARE * divergence
+    return (1 - SHARE) * loss + SHARE * (divergence(logits, wanted, TEMPERATURE) * TEMPERATURE**2)
