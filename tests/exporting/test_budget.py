@@ -66,7 +66,9 @@ def test_what_fits_nowhere():
     assert chosen(pictures(1), hidden="none", flash="1k").hidden == ()
 
 
-@pytest.mark.parametrize("size", ["", "k", "8 k", "1.5k", "-1", -1, "8g", "0x10", True, 2.0, "9" * 30, "2000m"])
+@pytest.mark.parametrize(
+    "size", ["", "k", "8 k", "1.5k", "-1", -1, "8g", "64kk", "64mk", "0x10", True, 2.0, "9" * 30, "2000m"]
+)
 def test_sizes_that_are_none(size):
     with pytest.raises(UsageError, match=r'^--flash .*: expected a number of bytes such as 65536 or "64k"'):
         read_settings([TrainSettings], {"flash": size})
