@@ -20,6 +20,7 @@ from edgesoft.model.golden import Golden
 from edgesoft.model.heads import Sigmoid
 from edgesoft.model.inputs import TableInput
 from edgesoft.model.network import FLOAT32_MAX, read_network
+from edgesoft.targets.c.drawing import handwriting, normaliser
 from edgesoft.targets.c.literals import array, comment, identifier, number, text
 from edgesoft.targets.c.plan import Plan, plan
 from edgesoft.targets.proof import read_proof
@@ -47,6 +48,8 @@ _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
 
 
 _TO_FLOATS = "_to_floats"
+_OF_DRAWINGS = {"normaliser": "drawing.h", "normalised": "drawing.md"}
+"""Words of the header and of the README, and what they are made of where a model reads handwriting."""
 
 
 class _Template(Template):
@@ -93,11 +96,16 @@ def write_program(model: ModelFile) -> dict[str, bytes]:
         "compare": _EQUAL if tolerance is None else _NEAR.format(number(tolerance)),
         "arrays": "\n".join(_golden_arrays(card, proof.golden)),
     }
-    templates = {
-        f"{name}.h": "model.h",
-        f"{name}.c": "model.c",
-        f"{name}_probabilities.c": "probabilities.c",
-        **{file: file for file in ("golden.h", "main.c", "Makefile", "CMakeLists.txt", "README.md")},
+    words |= {"normaliser": "", "normalised": ""}
+    templates = {f"{name}.c": "model.c", f"{name}_probabilities.c": "probabilities.c"}
+    if (spec := handwriting(card)) is not None:
+        templates[f"{name}_normalise.c"] = "normalise.c"
+        words |= normaliser(spec)
+        words |= {key: _template(file).substitute(words) for key, file in _OF_DRAWINGS.items()}
+    words["sources"] = " ".join(templates)
+    words["objects"] = words["sources"].replace(".c", ".o")
+    templates |= {f"{name}.h": "model.h"} | {
+        file: file for file in ("golden.h", "main.c", "Makefile", "CMakeLists.txt", "README.md")
     }
     return {file: _template(template).substitute(words).encode() for file, template in templates.items()}
 

@@ -32,7 +32,7 @@ int @{name}_classify(const @type @argument[@{NAME}_INPUTS], float logits[@{NAME}
 /* Fill in the probability of each class. Returns 1, or 0 where the answer is to be given as unknown.
  * It is in a file of its own, because it needs expf and logf. */
 int @{name}_probabilities(const float logits[@{NAME}_LOGITS], float probabilities[@{NAME}_CLASSES]);
-
+@normaliser
 #ifdef __cplusplus
 }
 #endif
