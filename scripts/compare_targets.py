@@ -1,0 +1,239 @@
+"""C and web page of `edgesoft convert` beside emx-onnx-cgen (PyPI) and onnxruntime-web (npm), on the models in `exported/`.
+
+    pip install emx-onnx-cgen==1.4.0             # in an environment of its own: it needs onnx
+    npm install onnxruntime-web@1.30.0           # in any folder
+    python scripts/compare_targets.py --emx PATH/bin/emx-onnx-cgen --ort-web PATH/node_modules/onnxruntime-web
+
+Needs gcc and Chromium. The generated C is compiled with the same flags and called in turns; both pages come from a server on this machine
+and are timed by the browser's own clock. Prints tables in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import ctypes
+import functools
+import hashlib
+import json
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+from compiled import FLAGS, classify
+from measuring import microseconds, say, table
+
+import edgesoft
+from edgesoft.inference.doctor import processor
+
+EXPORTED = Path(__file__).resolve().parent.parent / "exported"
+MODELS = {
+    "MLP, float32": EXPORTED / "mnist.onnx",
+    "MLP, INT8": EXPORTED / "mnist.int8.onnx",
+    "convolutional, float32": EXPORTED / "conv" / "mnist.onnx",
+    "convolutional, INT8": EXPORTED / "conv" / "mnist.int8.onnx",
+}
+CALLS = 200
+"""Answers of a page after its first one."""
+
+
+def pictures() -> np.ndarray:
+    from edgesoft.data.mnist import load_mnist
+
+    return np.ascontiguousarray(load_mnist().test.inputs[:1000])
+
+
+class Emx:
+    """A model as emx-onnx-cgen writes it, compiled into a library."""
+
+    def __init__(self, program: str, model: Path, folder: Path) -> None:
+        folder.mkdir()
+        self.source, library = folder / "model.c", folder / "model.so"
+        command = [program, "compile", "--input-dim", "batch=1", "--model-name", "model", str(model), str(self.source)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(["gcc", *FLAGS, "-o", str(library), str(self.source), "-lm"], check=True)
+        loaded = ctypes.CDLL(str(library))
+        self.weights = folder / "model.bin"
+        if self.weights.exists() and not loaded.model_load(str(self.weights).encode()):
+            raise SystemExit(f"{self.weights}: emx-onnx-cgen's code does not load it")
+        self.function = loaded.model
+        self.logits, probabilities, label = np.empty(10, np.float32), np.empty(10, np.float32), np.empty(1, np.int64)
+        self.outputs = [ctypes.c_void_p(array.ctypes.data) for array in (self.logits, probabilities, label)]
+        self.kept = probabilities, label
+
+    def __call__(self, picture: np.ndarray) -> None:
+        """Fill in the logits."""
+        self.function(ctypes.c_void_p(picture.ctypes.data), *self.outputs)
+
+
+def sizes(source: Path) -> tuple[int, int]:
+    """Bytes of code and constants, and of static memory, that gcc -Os makes of a file."""
+    compiled = source.with_suffix(".o")
+    subprocess.run(["gcc", "-std=c99", "-Os", "-c", "-o", str(compiled), str(source)], check=True)
+    text, data, bss = (
+        int(word) for word in subprocess.check_output(["size", str(compiled)], text=True).splitlines()[1].split()[:3]
+    )
+    return text + data, data + bss
+
+
+def in_c(emx: str, folder: Path) -> None:
+    """Size, memory, speed and bits of the C that both write."""
+    from edgesoft.inference.bench import interleave
+
+    given = pictures()
+    rows = [["C, gcc", "code and constants", "static RAM", "malloc", "batch 1", "logits of 1,000 pictures"]]
+    for name, model in MODELS.items():
+        say(f"{name} ...")
+        expected = edgesoft.load(model).logits(given)
+        theirs = Emx(emx, model, folder / f"emx-{len(rows)}")
+        picture = given[:1].copy()
+        mine = classify(model, folder / f"edgesoft-{len(rows)}", picture)
+        seconds = interleave({"edgesoft": mine, "emx": lambda call=theirs, x=picture: call(x)}, rounds=60, calls=20)
+        source = folder / f"edgesoft-{len(rows)}" / "mnist.c"
+        logits: dict[str, list[np.ndarray]] = {"edgesoft": [], "emx": []}
+        answers = np.empty(10, np.float32)
+        function = ctypes.CDLL(str(folder / f"edgesoft-{len(rows)}.so")).mnist_classify
+        for one in given:
+            function(ctypes.c_void_p(one.ctypes.data), ctypes.c_void_p(answers.ctypes.data))
+            theirs(one)
+            logits["edgesoft"].append(answers.copy())
+            logits["emx"].append(theirs.logits.copy())
+        for tool, file in (("edgesoft", source), ("emx", theirs.source)):
+            flash, ram = sizes(file)
+            weights = theirs.weights.stat().st_size if tool == "emx" and theirs.weights.exists() else 0
+            found = np.stack(logits[tool])
+            same = int((found.view(np.int32) == expected.view(np.int32)).all(axis=1).sum())
+            rows.append(
+                [
+                    f"{name}, {'emx-onnx-cgen' if tool == 'emx' else tool}",
+                    f"{flash:,}" + (f" and a file of {weights:,}" if weights else ""),
+                    f"{ram:,}",
+                    "yes" if "malloc(" in file.read_text() else "no",
+                    microseconds(seconds[tool]),
+                    f"{same:,} the same bits; within {np.abs(found - expected).max():.1g}",
+                ]
+            )
+    table("C beside emx-onnx-cgen", rows)
+
+
+TIMED = """
+const first = performance.now();
+const each = [];
+for (let i = 0; i < CALLS; i++) {
+  const start = performance.now();
+  await call();
+  each.push(performance.now() - start);
+}
+await fetch("/answer", { method: "POST", body: JSON.stringify({ first, each }) });
+"""
+OURS = """<script>(async () => {
+const input = new Uint8Array(784);
+const call = () => logitsOf(input);
+while (!document.getElementById("proof").dataset.passed) { await new Promise((go) => setTimeout(go, 1)); }
+call();
+TIMED
+})();</script>"""
+THEIRS = """<!doctype html><script src="ort.wasm.min.js"></script><script>(async () => {
+ort.env.wasm.numThreads = 1;
+const session = await ort.InferenceSession.create("model.onnx", { executionProviders: ["wasm"] });
+const pixels = new ort.Tensor("uint8", new Uint8Array(784), [1, 28, 28]);
+const call = () => session.run({ pixels });
+await call();
+TIMED
+})();</script>"""
+
+
+def in_browser(page: str, folder: Path) -> tuple[float, list[float]]:
+    """Milliseconds from opening a page to its first answer, and of each further answer."""
+    (folder / "index.html").write_text(page, encoding="utf-8")
+    arrived = threading.Event()
+    said: list[dict[str, object]] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """Take what the page measured."""
+            said.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+            arrived.set()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing of each request."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        if chromium is None:
+            raise SystemExit("no Chromium: apt install chromium")
+        profile = tempfile.mkdtemp(dir=folder.parent)
+        browser = subprocess.Popen(
+            [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", f"http://127.0.0.1:{server.server_port}/"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            if not arrived.wait(120):
+                raise SystemExit("the page did not answer within two minutes")
+        finally:
+            browser.kill()
+            browser.wait()
+            server.shutdown()
+    return float(said[0]["first"]), [float(x) for x in said[0]["each"]]  # type: ignore[arg-type, attr-defined]
+
+
+def on_the_web(ort_web: Path, folder: Path) -> None:
+    """Bytes, first answer and further answers of both pages."""
+    rows = [["Chromium", "bytes to load", "first answer after", "each further"]]
+    timed = TIMED.replace("CALLS", str(CALLS))
+    for name, model in MODELS.items():
+        say(f"{name}, in the browser ...")
+        mine, theirs = folder / f"page-{len(rows)}", folder / f"ort-{len(rows)}"
+        edgesoft.convert(model, "web", mine)
+        page = (mine / "index.html").read_text(encoding="utf-8")
+        size = {"edgesoft": len(page.encode())}
+        script = OURS.replace("TIMED", timed)
+        code = script.removeprefix("<script>").removesuffix("</script>")
+        allowed = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+        page = page.replace("script-src ", f"connect-src 'self'; script-src 'sha256-{allowed}' ")
+        page = re.sub(r"connect-src 'none'; ?", "", page).replace("</body>", f"{script}</body>")
+        theirs.mkdir()
+        for file in ("ort.wasm.min.js", "ort-wasm-simd-threaded.wasm", "ort-wasm-simd-threaded.mjs"):
+            shutil.copy(ort_web / "dist" / file, theirs)
+        shutil.copy(model, theirs / "model.onnx")
+        size["onnxruntime-web"] = sum(path.stat().st_size for path in theirs.iterdir())
+        opened = {"edgesoft": (page, mine), "onnxruntime-web": (THEIRS.replace("TIMED", timed), theirs)}
+        for tool, (content, home) in opened.items():
+            first, each = in_browser(content, home)
+            rows.append(
+                [f"{name}, {tool}", f"{size[tool]:,}", f"{first:,.0f} ms", microseconds([x / 1000 for x in each])]
+            )
+    table("The page beside onnxruntime-web, one thread", rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--emx", help="the command emx-onnx-cgen")
+    parser.add_argument("--ort-web", type=Path, help="the folder of the package onnxruntime-web")
+    options = parser.parse_args()
+    print(f"{processor()}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
+    parts: list[Callable[[Path], None]] = []
+    if options.emx:
+        parts.append(functools.partial(in_c, options.emx))
+    if options.ort_web:
+        parts.append(functools.partial(on_the_web, options.ort_web))
+    if not parts:
+        parser.error("name --emx, --ort-web or both")
+    for part in parts:
+        with tempfile.TemporaryDirectory() as name:
+            part(Path(name))
+
+
+if __name__ == "__main__":
+    main()
