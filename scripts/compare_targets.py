@@ -1,8 +1,8 @@
-"""C and web page of `edgesoft convert` beside emx-onnx-cgen (PyPI) and onnxruntime-web (npm), on the models in `exported/`.
+"""C and web page of `edgesoft convert` beside emx-onnx-cgen and emlearn (PyPI) and onnxruntime-web (npm), on the models in `exported/`.
 
-    pip install emx-onnx-cgen==1.4.0             # in an environment of its own: it needs onnx
-    npm install onnxruntime-web@1.30.0           # in any folder
-    python scripts/compare_targets.py --emx PATH/bin/emx-onnx-cgen --ort-web PATH/node_modules/onnxruntime-web
+    python -m venv rivals && rivals/bin/pip install emx-onnx-cgen==1.4.0 emlearn==0.23.2
+    npm install onnxruntime-web@1.30.0
+    python scripts/compare_targets.py --c rivals --web node_modules/onnxruntime-web
 
 Needs gcc and Chromium. The generated C is compiled with the same flags and called in turns; both pages come from a server on this machine
 and are timed by the browser's own clock. Prints tables in Markdown.
@@ -32,7 +32,12 @@ from compiled import FLAGS, classify
 from measuring import microseconds, say, table
 
 import edgesoft
+from edgesoft.inference.bench import interleave
 from edgesoft.inference.doctor import processor
+from edgesoft.model.file import open_model
+from edgesoft.model.heads import Softmax, probabilities
+from edgesoft.model.layers import Linear
+from edgesoft.model.network import read_network
 
 EXPORTED = Path(__file__).resolve().parent.parent / "exported"
 MODELS = {
@@ -54,10 +59,20 @@ def pictures() -> np.ndarray:
 class Emx:
     """A model as emx-onnx-cgen writes it, compiled into a library."""
 
-    def __init__(self, program: str, model: Path, folder: Path) -> None:
+    def __init__(self, rivals: Path, model: Path, folder: Path) -> None:
         folder.mkdir()
         self.source, library = folder / "model.c", folder / "model.so"
-        command = [program, "compile", "--input-dim", "batch=1", "--model-name", "model", str(model), str(self.source)]
+        program = rivals / "bin" / "emx-onnx-cgen"
+        command = [
+            str(program),
+            "compile",
+            "--input-dim",
+            "batch=1",
+            "--model-name",
+            "model",
+            str(model),
+            str(self.source),
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         subprocess.run(["gcc", *FLAGS, "-o", str(library), str(self.source), "-lm"], check=True)
         loaded = ctypes.CDLL(str(library))
@@ -65,35 +80,66 @@ class Emx:
         if self.weights.exists() and not loaded.model_load(str(self.weights).encode()):
             raise SystemExit(f"{self.weights}: emx-onnx-cgen's code does not load it")
         self.function = loaded.model
-        self.logits, probabilities, label = np.empty(10, np.float32), np.empty(10, np.float32), np.empty(1, np.int64)
-        self.outputs = [ctypes.c_void_p(array.ctypes.data) for array in (self.logits, probabilities, label)]
-        self.kept = probabilities, label
+        self.logits, chances, label = np.empty(10, np.float32), np.empty(10, np.float32), np.empty(1, np.int64)
+        self.outputs = [ctypes.c_void_p(array.ctypes.data) for array in (self.logits, chances, label)]
+        self.kept = chances, label
 
     def __call__(self, picture: np.ndarray) -> None:
         """Fill in the logits."""
         self.function(ctypes.c_void_p(picture.ctypes.data), *self.outputs)
 
 
-def sizes(source: Path) -> tuple[int, int]:
+def emlearn(rivals: Path, model: Path, folder: Path, given: np.ndarray) -> list[str]:
+    """The row of emlearn, which has float only: the same weights, rounded to six decimals."""
+    folder.mkdir()
+    layers = [layer for layer in read_network(open_model(model)).layers if isinstance(layer, Linear)]
+    np.savez(folder / "weights.npz", *(array for layer in layers for array in (layer.weight, layer.bias)))
+    python, script = rivals / "bin" / "python", Path(__file__).with_name("compare_emlearn.py")
+    command = [str(python), str(script), str(folder / "weights.npz"), str(folder)]
+    headers = f"-I{subprocess.check_output(command, text=True).splitlines()[-1]}"
+    # Its own code is not C99 without a warning, nor without libm.
+    library = folder / "model.so"
+    flags = [flag for flag in FLAGS if not flag.startswith("-std")]
+    subprocess.run(["gcc", "-w", *flags, headers, "-o", str(library), str(folder / "model.c"), "-lm"], check=True)
+    function = ctypes.CDLL(str(library)).classify
+    answers = np.empty(10, np.float32)
+    scaled = np.ascontiguousarray(given.reshape(len(given), -1) / np.float32(255), dtype=np.float32)
+    where = ctypes.c_void_p(answers.ctypes.data)
+    seconds = interleave({"emlearn": lambda: function(ctypes.c_void_p(scaled.ctypes.data), where)}, rounds=60, calls=20)
+    expected, found = edgesoft.load(model)(given), []
+    for row in scaled:
+        function(ctypes.c_void_p(row.ctypes.data), where)
+        found.append(answers.copy())
+    away = np.abs(np.stack(found) - probabilities(Softmax(), expected.logits)).max()
+    flash, ram = sizes(folder / "model.c", "-w", headers)
+    return [
+        "MLP, float32, emlearn",
+        f"{flash:,}",
+        f"{ram:,}",
+        "no",
+        microseconds(seconds["emlearn"]),
+        f"probabilities within {away:.1g}",
+    ]
+
+
+def sizes(source: Path, *flags: str) -> tuple[int, int]:
     """Bytes of code and constants, and of static memory, that gcc -Os makes of a file."""
     compiled = source.with_suffix(".o")
-    subprocess.run(["gcc", "-std=c99", "-Os", "-c", "-o", str(compiled), str(source)], check=True)
+    subprocess.run(["gcc", "-Os", *flags, "-c", "-o", str(compiled), str(source)], check=True)
     text, data, bss = (
         int(word) for word in subprocess.check_output(["size", str(compiled)], text=True).splitlines()[1].split()[:3]
     )
     return text + data, data + bss
 
 
-def in_c(emx: str, folder: Path) -> None:
-    """Size, memory, speed and bits of the C that both write."""
-    from edgesoft.inference.bench import interleave
-
+def in_c(rivals: Path, folder: Path) -> None:
+    """Size, memory, speed and bits of the C that all write."""
     given = pictures()
     rows = [["C, gcc", "code and constants", "static RAM", "malloc", "batch 1", "logits of 1,000 pictures"]]
     for name, model in MODELS.items():
         say(f"{name} ...")
         expected = edgesoft.load(model).logits(given)
-        theirs = Emx(emx, model, folder / f"emx-{len(rows)}")
+        theirs = Emx(rivals, model, folder / f"emx-{len(rows)}")
         picture = given[:1].copy()
         mine = classify(model, folder / f"edgesoft-{len(rows)}", picture)
         seconds = interleave({"edgesoft": mine, "emx": lambda call=theirs, x=picture: call(x)}, rounds=60, calls=20)
@@ -121,7 +167,9 @@ def in_c(emx: str, folder: Path) -> None:
                     f"{same:,} the same bits; within {np.abs(found - expected).max():.1g}",
                 ]
             )
-    table("C beside emx-onnx-cgen", rows)
+        if name == "MLP, float32":
+            rows.append(emlearn(rivals, model, folder / "emlearn", given))
+    table("C beside emx-onnx-cgen and emlearn", rows)
 
 
 TIMED = """
@@ -219,17 +267,17 @@ def on_the_web(ort_web: Path, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--emx", help="the command emx-onnx-cgen")
-    parser.add_argument("--ort-web", type=Path, help="the folder of the package onnxruntime-web")
+    parser.add_argument("--c", type=Path, help="the environment that has emx-onnx-cgen and emlearn")
+    parser.add_argument("--web", type=Path, help="the folder of the package onnxruntime-web")
     options = parser.parse_args()
     print(f"{processor()}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
     parts: list[Callable[[Path], None]] = []
-    if options.emx:
-        parts.append(functools.partial(in_c, options.emx))
-    if options.ort_web:
-        parts.append(functools.partial(on_the_web, options.ort_web))
+    if options.c:
+        parts.append(functools.partial(in_c, options.c))
+    if options.web:
+        parts.append(functools.partial(on_the_web, options.web))
     if not parts:
-        parser.error("name --emx, --ort-web or both")
+        parser.error("name --c, --web or both")
     for part in parts:
         with tempfile.TemporaryDirectory() as name:
             part(Path(name))
