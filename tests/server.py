@@ -46,6 +46,7 @@ IMPORTED = (
     "edgesoft.cli.export",
     "edgesoft.cli.infer",
     "edgesoft.cli.inspect",
+    "edgesoft.cli.runs",
     "edgesoft.cli.train",
     "edgesoft.cli.verify",
     "edgesoft.data.load",

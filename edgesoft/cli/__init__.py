@@ -24,7 +24,7 @@ from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
 from edgesoft.version import __version__
 
-COMMANDS = ("train", "export", "infer", "evaluate", "verify", "convert", "inspect", "diff", "bench", "doctor")
+COMMANDS = ("train", "runs", "export", "infer", "evaluate", "verify", "convert", "inspect", "diff", "bench", "doctor")
 """The commands, in the order of `--help`; each is the function `command` in the module of its name."""
 ALIASES = {"predict": "infer"}
 """What people type for a command."""
