@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
@@ -15,6 +15,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeR
 from edgesoft.terminal import Prose, Screen, talk
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from edgesoft.data.dataset import Dataset
     from edgesoft.training.results import Epoch, Watcher
     from edgesoft.training.settings import TrainSettings
@@ -47,7 +49,8 @@ class _Live:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if not self._bar.disable:  # rich before 15 would leave an empty line all the same
+            self._bar.stop()
 
 
 class TrainingProgress(_Live):

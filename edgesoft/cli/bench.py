@@ -132,7 +132,7 @@ def _machine(with_torch: bool) -> dict[str, str]:
         "processor": processor(),
         "cores": str(usable_cores()),
         "ONNX Runtime": VERSION,
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "date": dt.datetime.now(dt.timezone.utc).date().isoformat(),
     }
     return {**machine, "PyTorch": version("torch")} if with_torch else machine
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import struct
 import threading
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from edgesoft.terminal import cells
 from tests.conftest import ROOT, edgesoft_in_a_fork
 from tests.server import shared
 
-pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
+fcntl, pty, termios = map(pytest.importorskip, ("fcntl", "pty", "termios"))
 READY = ROOT / "exported"
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -54,7 +55,7 @@ def shop(tmp_path_factory, exported, digit) -> Path:
 def shown(words: str, folder: Path, width: int, **environment: str | None) -> str:
     """What a terminal of `width` columns gets when a command is run on it."""
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (40, width))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
     parts: list[bytes] = []
 
     def listen():
@@ -103,6 +104,8 @@ def test_a_terminal_gets_what_a_pipe_gets(shop, words):
     wide, narrow = (CODES.sub("", shown(words, shop, width, NO_COLOR="1")) for width in (1000, 60))
     assert sorted(wide.splitlines()) == sorted((ended.out + ended.err).splitlines())
     drawn = re.compile(r"-+|[|+].*|.*[|+]|[ .:=+*#%@|-]+")  # pictures, and lines below headings
+    if words.startswith("evaluate"):  # which tells the most frequent confusions where their matrix does not fit
+        return
     assert {word for word in wide.split() if not drawn.fullmatch(word)} <= set(narrow.split())
 
 
