@@ -18,11 +18,13 @@ __all__ = [
     "export",
     "load",
     "resume",
+    "runs",
     "train",
     "verify",
 ]
 
 if TYPE_CHECKING:
+    from edgesoft.api.history import runs
     from edgesoft.api.models import convert, export
     from edgesoft.api.proofs import verify
     from edgesoft.api.runs import resume, train
@@ -36,6 +38,7 @@ _HOMES = {
     "EdgesoftError": "edgesoft.errors",
     **dict.fromkeys(("resume", "train"), "edgesoft.api.runs"),
     **dict.fromkeys(("convert", "export"), "edgesoft.api.models"),
+    "runs": "edgesoft.api.history",
     "verify": "edgesoft.api.proofs",
     "evaluate": "edgesoft.api.scores",
 }

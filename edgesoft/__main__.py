@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-if not sys.flags.safe_path and sys.argv[0] == __file__:  # else somebody else has set up the path
+if not getattr(sys.flags, "safe_path", False) and sys.argv[0] == __file__:  # else somebody else has set up the path
     del sys.path[0]
 
 import os

@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
-from edgesoft.escape import printable
+from edgesoft.terminal import Prose, Screen, talk
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from edgesoft.data.dataset import Dataset
     from edgesoft.training.results import Epoch, Watcher
     from edgesoft.training.settings import TrainSettings
@@ -47,7 +49,8 @@ class _Live:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if not self._bar.disable:  # rich before 15 would leave an empty line all the same
+            self._bar.stop()
 
 
 class TrainingProgress(_Live):
@@ -61,27 +64,29 @@ class TrainingProgress(_Live):
             self._console,
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}"),
-            TextColumn("validation {task.fields[accuracy]}"),
+            TextColumn("{task.fields[loss]}"),
+            TextColumn("{task.fields[accuracy]}"),
             quiet=quiet,
         )
-        self._task = self._bar.add_task(
-            "", total=epochs * batches, epoch=1, epochs=epochs, loss=float("nan"), accuracy="-"
-        )
+        self._task = self._bar.add_task("", total=epochs * batches, epoch=1, epochs=epochs, loss="", accuracy="")
 
     def on_batch(self, step: int, loss: float) -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=step, epoch=min(self._epochs, step // self._batches + 1), loss=loss)
+        self._bar.update(
+            self._task, completed=step, epoch=min(self._epochs, step // self._batches + 1), loss=f"loss {loss:.4f}"
+        )
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Leave a line that stays."""
-        self._bar.update(self._task, accuracy=_percent(epoch.validation_accuracy))
+        self._bar.update(self._task, accuracy=f"validation {_percent(epoch.validation_accuracy)}")
         if epoch.number % self._every and epoch.number != self._epochs:
             return
-        self._console.print(
+        line = (
             f"epoch {epoch.number:>{len(str(self._epochs))}}/{self._epochs}  loss {epoch.loss:.4f}  "
             f"validation loss {epoch.validation_loss:.4f}  accuracy {_percent(epoch.validation_accuracy)}  {epoch.seconds:.1f} s"
         )
+        screen = Screen(self._console.width if self._console.is_terminal else None, 0)
+        self._console.print("\n".join(Prose(line).lines(screen)))
 
 
 class ReadingProgress(_Live):
@@ -141,7 +146,8 @@ class Talk:
         )
 
     def _say(self, line: str) -> None:
-        self._stream.write(f"{printable(line)}\n")
+        for part in talk(line, Screen.of(self._stream)):
+            self._stream.write(f"{part}\n")
         self._stream.flush()
 
     def _on_probe(self, settings: TrainSettings, accuracy: float) -> None:
@@ -149,6 +155,7 @@ class Talk:
             self._say(f"{settings.network}: {100 * accuracy:.2f} % of the validation split after a short training")
 
     def _on_start(self, dataset: Dataset, settings: TrainSettings) -> None:
+        from edgesoft.data.splits import UNEQUAL
         from edgesoft.training.compute import takes_outliers
 
         self._stack.close()
@@ -157,7 +164,9 @@ class Talk:
             self._say(f"{dataset.name}: {len(dataset.labels)} classes, {counts} examples")
             self._say(_network_line(dataset, settings))
         for warning in dataset.warnings:
-            self._say(f"warning: {warning}")
+            # What the data are is said where they are read; only here is known what was asked for.
+            is_open = warning.startswith(UNEQUAL) and not settings.class_weights
+            self._say(f"warning: {warning}{'. --class-weights gives every class the same weight' if is_open else ''}")
         for line in dataset.skipped[:SHOWN_FILES]:
             self._say(f"left out: {line}")
         if len(dataset.skipped) > SHOWN_FILES:

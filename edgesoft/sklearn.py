@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from edgesoft.exporting.results import Exported
 
 FEW = 10

@@ -264,8 +264,11 @@ def _digest(path: Path) -> str | None:
             return None
         if not path.is_file():
             raise EdgesoftError(f"{path}: expected a file to replace, but this is none. Move it away")
+        digest = hashlib.sha256()
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            while part := file.read(2**20):
+                digest.update(part)
+        return digest.hexdigest()
     except OSError as error:
         raise EdgesoftError(f"{path}: cannot be read ({reason(error)})") from error
 

@@ -46,6 +46,7 @@ IMPORTED = (
     "edgesoft.cli.export",
     "edgesoft.cli.infer",
     "edgesoft.cli.inspect",
+    "edgesoft.cli.runs",
     "edgesoft.cli.train",
     "edgesoft.cli.verify",
     "edgesoft.data.load",
@@ -111,11 +112,31 @@ class Server:
         self._process.communicate()  # which closes its input: it ends by itself
         shutil.rmtree(self._scratch)
 
-    def run(self, arguments: list[str], folder: Path, given: bytes = b"", *, limited: bool = True) -> Ended:
-        """Run `edgesoft ARGUMENTS` in `folder`, with `given` on standard input; `limited`: with little time and memory, and no home."""
+    def run(
+        self,
+        arguments: list[str],
+        folder: Path,
+        given: bytes = b"",
+        *,
+        limited: bool = True,
+        terminal: str | None = None,
+        environment: dict[str, str | None] | None = None,
+    ) -> Ended:
+        """Run `edgesoft ARGUMENTS` in `folder`, with `given` on standard input; `limited`: with little time and memory, and no home.
+
+        Where a `terminal` is named (/dev/pts/...), it gets both streams. `environment` changes variables; None takes one away.
+        """
         files = [self._scratch / name for name in ("in", "out", "err")]
         files[0].write_bytes(given)
-        request = {"arguments": arguments, "folder": str(folder), "files": list(map(str, files)), "limited": limited}
+        request = {
+            "arguments": arguments,
+            "folder": str(folder),
+            "files": [str(files[0]), *(map(str, files[1:]) if terminal is None else [terminal] * 2)],
+            "limited": limited,
+            "environment": environment or {},
+        }
+        for file in files[1:]:
+            file.write_bytes(b"")
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -144,9 +165,15 @@ def serve() -> None:
         answers.flush()
 
 
-def _run(arguments: list[str], folder: str, files: list[str], limited: bool, size: int) -> dict[str, float]:
+def _run(
+    arguments: list[str], folder: str, files: list[str], limited: bool, environment: dict[str, str | None], size: int
+) -> dict[str, float]:
     child = os.fork()
     if child == 0:
+        for name, value in environment.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
         _become(arguments, folder, files, size if limited else None)
     end = time.monotonic() + (PATIENCE if limited else 10 * PATIENCE)
     while True:
@@ -171,7 +198,7 @@ def _become(arguments: list[str], folder: str, files: list[str], size: int | Non
     try:
         os.setpgid(0, 0)
         for number, file in enumerate(files):
-            flags = os.O_WRONLY | os.O_TRUNC | os.O_CREAT if number else os.O_RDONLY
+            flags = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_NOCTTY if number else os.O_RDONLY
             os.dup2(os.open(file, flags, 0o600), number)
         sys.stdin, sys.stdout, sys.stderr = (
             os.fdopen(0),

@@ -17,7 +17,7 @@ LEVELS = [
     ("errors", "version", "escape"),
     ("files", "settings", "names"),
     ("npz", "transaction"),
-    ("pages",),
+    ("pages", "terminal"),
     ("pictures", "tables"),
     ("model",),
     ("targets",),

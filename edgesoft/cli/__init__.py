@@ -24,9 +24,12 @@ from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
 from edgesoft.version import __version__
 
-COMMANDS = ("train", "export", "infer", "evaluate", "verify", "convert", "inspect", "diff", "bench", "doctor")
+COMMANDS = ("train", "runs", "export", "infer", "evaluate", "verify", "convert", "inspect", "diff", "bench", "doctor")
 """The commands, in the order of `--help`; each is the function `command` in the module of its name."""
+ALIASES = {"predict": "infer"}
+"""What people type for a command."""
 
+_CONTEXT = {"help_option_names": ["--help", "-h"]}
 _TRAINING = ("torch", "onnx", "matplotlib")  # what a device leaves out
 # What the system says of a path that was given and cannot be used; anything else is our own mistake, and keeps its traceback.
 _PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS)
@@ -63,6 +66,7 @@ class _Commands(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]  # noqa: ARG002
+        cmd_name = ALIASES.get(cmd_name, cmd_name)
         # For an unknown name all are loaded, because typer suggests the nearest of those that it knows.
         for name in (cmd_name,) if cmd_name in COMMANDS else COMMANDS:
             if name not in self.commands:
@@ -100,7 +104,7 @@ def _load(name: str) -> TyperCommand:
     function = importlib.import_module(f"edgesoft.cli.{name}").command
     # Where a docstring's lines end is no business of a terminal's, which may be narrower or wider.
     paragraphs = [" ".join(paragraph.split()) for paragraph in function.__doc__.split("\n\n")]
-    alone.command(name, cls=_Command, help="\n\n".join(paragraphs))(function)
+    alone.command(name, cls=_Command, context_settings=_CONTEXT, help="\n\n".join(paragraphs))(function)
     command: TyperCommand = typer.main.get_command(alone)  # type: ignore[assignment]
     read_strictly(command)
     return command
@@ -111,7 +115,7 @@ app = typer.Typer(
     cls=_Commands,
     help="Train a small softmax classifier, export it to ONNX and INT8, and prove that its answers stay PyTorch's.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings=_CONTEXT,
     pretty_exceptions_enable=False,
 )
 
@@ -134,6 +138,8 @@ def _options(
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     guard_streams()
+    if "_EDGESOFT_COMPLETE" in os.environ:  # a shell asks what could follow: our own words, with tabs between them
+        sys.stdout = unguarded(sys.stdout)
     listen()
     # Pillow warns of large and odd files. Sizes are checked by ourselves, and what can be decoded is no reason for talk. The filter comes
     # last, so that it never outweighs one that the user has set.

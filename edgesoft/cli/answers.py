@@ -12,9 +12,6 @@ from html import escape
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgesoft.cli.console import percent, say, write, write_json
 from edgesoft.errors import EdgesoftError
 from edgesoft.escape import csv_cell, json_text, printable
@@ -23,6 +20,7 @@ from edgesoft.inference.batches import Reading, Unreadable
 from edgesoft.inference.classifier import Classifier
 from edgesoft.pages import GENERATOR
 from edgesoft.pictures import encode_png, is_own_png
+from edgesoft.terminal import Prose, odd
 
 
 class Answers(Protocol):
@@ -31,12 +29,17 @@ class Answers(Protocol):
     def write(self, reading: Reading | Unreadable) -> None:
         """Write one answer."""
 
+    def finish(self) -> None:
+        """Write what follows the last answer."""
+
 
 class TextAnswers:
     """A line for each picture; its name stands in front unless there is only one."""
 
-    def __init__(self, classifier: Classifier, top_k: int, *, single: bool) -> None:
+    def __init__(self, classifier: Classifier, top_k: int, *, single: bool, verbose: bool) -> None:
         self._labels, self._top_k, self._single = classifier.card.labels, top_k, single
+        self._noun = classifier.card.input.noun
+        self._verbose, self._kinds = verbose, dict[str, int]()
 
     def write(self, reading: Reading | Unreadable) -> None:
         """Write the answer to stdout, errors and warnings to stderr."""
@@ -46,17 +49,30 @@ class TextAnswers:
         ranking = [
             f"{label}  {percent(probability, 1)}" for label, probability in _ranking(reading, self._labels, self._top_k)
         ]
-        if reading.rejected:
-            ranking.insert(0, reading.label)
-        write("  ".join(ranking if self._single else [reading.path, *ranking]))
+        unknown = (odd(reading.label), "  ") if reading.rejected else ()
+        write(Prose(("" if self._single else f"{reading.path}  ", *unknown, "  ".join(ranking))))
         for warning in reading.warnings:
-            say(f"warning: {reading.path}: {warning}")
+            kind = _VARYING.sub("...", warning)
+            self._kinds[kind] = self._kinds.get(kind, 0) + 1
+            if self._verbose or self._kinds[kind] == 1:
+                say(f"warning: {reading.path}: {warning}")
+
+    def finish(self) -> None:
+        """Say how often each kind of warning was not repeated."""
+        for kind, count in self._kinds.items():
+            if count > 1 and not self._verbose:
+                more = f"{count - 1:,} more {self._noun}{'s' if count > 2 else ''}"
+                say(f"warning: {more}: {kind}. --verbose names each")
+
+
+_VARYING = re.compile(r"^'.*'(?= in column )|[0-9][0-9.,]*")
+"""What makes no other kind of warning: a cell of a table, a number."""
 
 
 class JsonAnswers:
     """One JSON object a line."""
 
-    def __init__(self, classifier: Classifier, top_k: int, *, single: bool) -> None:  # noqa: ARG002 - as the others
+    def __init__(self, classifier: Classifier, top_k: int, **_: bool) -> None:
         self._labels, self._top_k = classifier.card.labels, top_k
         self._model = {
             "model": str(classifier.path),
@@ -80,11 +96,14 @@ class JsonAnswers:
             }
         write_json(json_text(document))
 
+    def finish(self) -> None:
+        """Nothing: each answer has its own warnings."""
+
 
 class CsvAnswers:
     """A table with a heading: path, label, rejected, confidence, warnings, error."""
 
-    def __init__(self, classifier: Classifier, top_k: int, *, single: bool) -> None:  # noqa: ARG002 - as the others
+    def __init__(self, *_: object, **__: bool) -> None:
         self._writer = csv.writer(sys.stdout, lineterminator="\n")
         self._writer.writerow(["path", "label", "rejected", "confidence", "warnings", "error"])
 
@@ -97,6 +116,9 @@ class CsvAnswers:
             cells = [reading.path, reading.label, rejected, confidence, "; ".join(reading.warnings), ""]
         self._writer.writerow(map(csv_cell, cells))
 
+    def finish(self) -> None:
+        """Nothing: each answer has its own warnings."""
+
 
 def _ranking(reading: Reading, labels: tuple[str, ...], top_k: int) -> list[tuple[str, float]]:
     order = reading.probabilities.argsort(kind="stable")[::-1].tolist()
@@ -105,18 +127,6 @@ def _ranking(reading: Reading, labels: tuple[str, ...], top_k: int) -> list[tupl
         order.sort(key=lambda index: index != reading.index)
     order = order[:top_k]
     return [(labels[index], round(float(reading.probabilities[index]), 6)) for index in order]
-
-
-SHADES = " .:-=+*#%@"
-
-
-def draw(pixels: NDArray[np.uint8]) -> str:
-    """Grey pixels as text, two characters each because characters are about twice as high as wide; colour by its mean."""
-    grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
-    levels = (grey.astype(int) * (len(SHADES) - 1) + 127) // 255
-    edge = "+" + "-" * (2 * grey.shape[1]) + "+"
-    rows = ["|" + "".join(2 * SHADES[level] for level in row) + "|" for row in levels.tolist()]
-    return "\n".join([edge, *rows, edge])
 
 
 class SeenPage:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from edgesoft.cli import options
-from edgesoft.cli.console import say, table
+from edgesoft.cli.console import say
 from edgesoft.cli.render import show
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.settings import MOST, MOST_THREADS, brief, whole_number
+from edgesoft.terminal import Block, Prose, Table, strong
 
 if TYPE_CHECKING:
     from edgesoft.inference.bench import BatchResult, Candidate
@@ -131,23 +132,23 @@ def _machine(with_torch: bool) -> dict[str, str]:
         "processor": processor(),
         "cores": str(usable_cores()),
         "ONNX Runtime": VERSION,
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "date": dt.datetime.now(dt.timezone.utc).date().isoformat(),
     }
     return {**machine, "PyTorch": version("torch")} if with_torch else machine
 
 
-def _text(results: Sequence[BatchResult]) -> Iterator[str]:
+def _text(results: Sequence[BatchResult]) -> Iterator[Block]:
     for number, result in enumerate(results):
         yield from ([""] if number else [])
-        yield from _rows(result)
-        yield verdict(result)
+        yield _table(result)
+        yield Prose(verdict(result))
 
 
-def _rows(result: BatchResult) -> list[str]:
+def _table(result: BatchResult) -> Table:
     heading = (f"batch {result.batch}", "p50", "p90", "p99", "a second", "ratio", "create", "first call", "memory")
     rows = [
         (
-            timing.name,
+            strong(timing.name) if timing.name == result.winner else timing.name,
             microseconds(timing.p50),
             microseconds(timing.p90),
             microseconds(timing.p99),
@@ -159,7 +160,7 @@ def _rows(result: BatchResult) -> list[str]:
         )
         for timing in result.timings
     ]
-    return table([heading, *rows])
+    return Table([heading, *rows])
 
 
 def verdict(result: BatchResult) -> str:

@@ -1,41 +1,28 @@
-"""What people read: lines on stderr, results on stdout. All that this package prints goes through here, and no control code with it."""
+"""What people read: talk on stderr, results on stdout. All that this package prints goes through here."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
-from edgesoft.escape import printable
+from edgesoft.cli.streams import unguarded
+from edgesoft.terminal import Block, Screen, lines, talk
 
 
 def say(line: str) -> None:
     """Print one line of talk."""
-    print(printable(line), file=sys.stderr, flush=True)
+    for part in talk(line, Screen.of(sys.stderr)):
+        print(part, file=unguarded(sys.stderr), flush=True)
 
 
-def write(*lines: str) -> None:
-    """Print lines of a result: each stays one, whatever it holds."""
-    for line in lines:
-        print(printable(line))
+def write(*blocks: Block) -> None:
+    """Print a result; a string stays one line, whatever it holds."""
+    for line in lines(blocks, Screen.of(sys.stdout)):
+        print(line, file=unguarded(sys.stdout))
 
 
 def write_json(text: str) -> None:
     """Print what `json_text` made, in one line or in several."""
     print(text)
-
-
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align rows of words, a line each: the first column to the left, the others to the right; the first row is the heading."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return lines
 
 
 def percent(fraction: float, digits: int = 2) -> str:

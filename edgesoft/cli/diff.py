@@ -10,6 +10,7 @@ import typer
 
 from edgesoft.cli.console import say
 from edgesoft.cli.render import show
+from edgesoft.terminal import Prose, good
 
 if TYPE_CHECKING:
     from edgesoft.inference.diff import ModelDiff
@@ -39,14 +40,19 @@ def command(
         )
 
 
-def _lines(result: ModelDiff) -> Iterator[str]:
+def _lines(result: ModelDiff) -> Iterator[Prose]:
     for name, (before, after) in result.fields.items():
-        yield from _changes(name, before, after)
+        yield from map(Prose, _changes(name, before, after))
     for change in result.golden_changes:
-        yield f"golden example {change.example} of the {change.carried_by} file ({change.right}): {change.old} -> {change.new}"
-    yield f"{len(result.golden_changes)} of {result.golden_examples} golden examples answered otherwise"
+        place = f"golden example {change.example} of the {change.carried_by} file ({change.right})"
+        yield Prose((f"{place}: ", _answer(change.old, change.right), " -> ", _answer(change.new, change.right)))
+    yield Prose(f"{len(result.golden_changes)} of {result.golden_examples} golden examples answered otherwise")
     if not result.fields and not result.golden_changes:
-        yield "no differences"
+        yield Prose(good("no differences"))
+
+
+def _answer(label: str, right: str) -> str:
+    return good(label) if label == right else label
 
 
 def _changes(name: str, before: Any, after: Any) -> list[str]:

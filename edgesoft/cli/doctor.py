@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgesoft.cli.render import show
+from edgesoft.terminal import Facts, Text, bad, good, odd
 
 if TYPE_CHECKING:
     from edgesoft.inference.doctor import Diagnosis, Runtime
@@ -46,19 +47,18 @@ def command(
         "problems": diagnosis.problems,
         "torch": torch,
     }
-    lines = (f"{name:<14}{text}".rstrip() for name, text in _lines(diagnosis, torch))
-    show(document, lines, as_json=as_json)
+    show(document, [Facts(_rows(diagnosis, torch), 14)], as_json=as_json)
     if not diagnosis.healthy:
         raise typer.Exit(1)
 
 
-def _lines(diagnosis: Diagnosis, torch: TorchFacts | None) -> list[tuple[str, str]]:
+def _rows(diagnosis: Diagnosis, torch: TorchFacts | None) -> list[tuple[str, Text]]:
     features = diagnosis.cpu_features
     told = (
         "" if features is None else "; " + ", ".join(f"{name} {'yes' if on else 'no'}" for name, on in features.items())
     )
     packages = ", ".join(f"{name} {number or 'not installed'}" for name, number in diagnosis.packages.items())
-    lines = [
+    lines: list[tuple[str, Text]] = [
         ("edgesoft", diagnosis.edgesoft),
         ("Python", diagnosis.python),
         ("platform", diagnosis.platform),
@@ -77,11 +77,11 @@ def _lines(diagnosis: Diagnosis, torch: TorchFacts | None) -> list[tuple[str, st
             ("PyTorch", f"{torch.version}, built for {f'CUDA {torch.cuda}' if torch.cuda else 'the CPU'}; {gpus}")
         )
     for state in diagnosis.providers:
-        lines.append((state.provider, "runs" if state.runs else f"does not run: {state.cause}"))
+        lines.append((state.provider, good("runs") if state.runs else (odd("does not run"), f": {state.cause}")))
         if state.cure is not None:
-            lines.append(("", f"{state.cure}"))
+            lines.append(("", state.cure))
     for problem in diagnosis.problems:
-        lines += [("problem", problem.cause), ("", problem.cure)]
+        lines += [("problem", bad(problem.cause)), ("", problem.cure)]
     return lines
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgesoft.cli import options
-from edgesoft.cli.console import percent, say, table
+from edgesoft.cli.console import percent, say
 from edgesoft.cli.render import show
+from edgesoft.terminal import UNKNOWN_WIDTH, Block, Facts, Prose, Screen, Table, Text, odd, strong
 
 if TYPE_CHECKING:
     from edgesoft.inference.classifier import Classifier
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from edgesoft.inference.paired import Paired
     from edgesoft.inference.scores import Average, ClassScore
 
-WIDTH = 80
-"""Columns of a terminal that a confusion matrix may take."""
 MOST_CLASSES = 40
 """Of more classes only those with the lowest F1 are shown."""
 SIGNIFICANCE = 0.05
@@ -119,7 +118,7 @@ def command(
     document = _document(result)
     if result.against is not None:
         document |= {"against": _document(result.against.other), "paired": _paired(result.against)}
-    show(document, _lines(result), as_json=as_json)
+    show(document, _blocks(result), as_json=as_json)
     if html is not None:
         from edgesoft.files import write_atomically
         from edgesoft.inference.evaluation_page import evaluation_html
@@ -237,22 +236,21 @@ def _pairs(pairs: Paired) -> dict[str, Any]:
     }
 
 
-def _lines(result: Evaluation) -> Iterator[str]:
-    yield from _class_lines(result)
+def _blocks(result: Evaluation) -> Iterator[Block]:
+    yield from _classes(result)
     yield ""
-    yield from _confusion_lines(result)
+    yield from _confusions(result)
     if result.mistakes:
         yield f"the worst of {result.examples - int(result.right.sum()):,} mistakes:"
         for item in result.mistakes[:SHOWN]:
-            unknown = ", given as unknown" if item.rejected else ""
-            yield f"{item.path}  {item.label} answered as {item.answer}  {percent(item.confidence, 1)}{unknown}"
+            unknown = (", given as ", odd("unknown")) if item.rejected else ()
+            told = f"{item.path}  {item.label} answered as {item.answer}  {percent(item.confidence, 1)}"
+            yield Prose((told, *unknown))
         yield ""
-    yield from _summary(result)
-    if result.against is not None:
-        yield from _paired_lines(result.against)
+    yield Facts([*_summary(result), *([] if result.against is None else _paired_rows(result.against))], 19)
 
 
-def _class_lines(result: Evaluation) -> Iterator[str]:
+def _classes(result: Evaluation) -> Iterator[Block]:
     classes = result.classes
     unknown = result.unknown_of
     if len(classes) > MOST_CLASSES:
@@ -264,64 +262,65 @@ def _class_lines(result: Evaluation) -> Iterator[str]:
     rows += [
         _row(name, mean, result.examples, total) for name, mean in (("macro avg", macro), ("weighted avg", weighted))
     ]
-    yield from table(rows)
+    yield Table(rows)
     if len(result.classes) > MOST_CLASSES:
-        yield f"(the {MOST_CLASSES} classes of {len(result.classes):,} with the lowest f1-score; --json has them all)"
+        yield Prose(
+            f"(the {MOST_CLASSES} classes of {len(result.classes):,} with the lowest f1-score; --json has them all)"
+        )
 
 
 def _row(name: str, score: ClassScore | Average, support: int, unknown: int) -> list[str]:
     shares = (percent(share) for share in (score.precision, score.recall, score.f1))
-    return [name, *shares, f"{support:,}", f"{unknown:,}"]
+    return [name, *shares, f"{support:,}", odd(f"{unknown:,}") if unknown else "0"]
 
 
-def _confusion_lines(result: Evaluation) -> Iterator[str]:
+def _confusions(result: Evaluation) -> Iterator[Block]:
     """The matrix where it fits, else the most frequent confusions."""
     labels = [score.label for score in result.classes]
     places = [result.card.labels.index(label) for label in labels]
     counts = result.confusion[places][:, places].tolist()
-    cells = [["right \\ answered", *labels]]
-    cells += [
+    matrix = [["right \\ answered", *labels]]
+    matrix += [
         [label, *(str(count) if count else "." for count in row)] for label, row in zip(labels, counts, strict=True)
     ]
-    lines = table(cells)
-    if max(map(len, lines)) <= WIDTH:
-        yield from lines
+    table = Table(matrix)
+    if table.width <= (Screen.of(sys.stdout).width or UNKNOWN_WIDTH):
+        yield table
         yield ""
     elif result.confusions:
         yield "most frequent confusions:"
         for label, answer, count in result.confusions[:SHOWN]:
-            yield f"{label} answered as {answer}  {count:,}"
+            yield Prose(f"{label} answered as {answer}  {count:,}")
         yield ""
 
 
-def _summary(result: Evaluation) -> Iterator[str]:
+def _summary(result: Evaluation) -> Iterator[tuple[str, Text]]:
     low, high = result.accuracy_interval
     right, count = int(result.right.sum()), result.examples
     interval = f"95 % interval {100 * low:.2f} to {100 * high:.2f}, Wilson"
-    yield f"accuracy           {percent(result.accuracy)}  ({right:,} of {count:,} examples; {interval})"
+    yield "accuracy", (strong(percent(result.accuracy)), f"  ({right:,} of {count:,} examples; {interval})")
     answers = (
         "" if result.answered_accuracy is None else f"of the answers {percent(result.answered_accuracy)} are right, "
     )
     unknown = f"{count - result.answered:,} unknown; {answers}of all examples {percent(result.right_answers / count)}"
-    yield f"answered           {percent(result.answered / count)}  ({unknown if result.answered < count else 'none unknown'})"
-    bins = len(result.reliability.counts)
-    yield (
-        f"calibration error  {percent(result.reliability.expected_calibration_error)}  ({bins} bins of equal counts; "
-        f"log loss {result.log_loss:.4g}, Brier score {result.brier_score:.4g})"
-    )
+    told = unknown if result.answered < count else "none unknown"
+    yield "answered", f"{percent(result.answered / count)}  ({told})"
+    bins = f"{len(result.reliability.counts)} bins of equal counts"
+    scores = f"log loss {result.log_loss:.4g}, Brier score {result.brier_score:.4g}"
+    yield "calibration error", f"{percent(result.reliability.expected_calibration_error)}  ({bins}; {scores})"
 
 
-def _paired_lines(comparison: Comparison) -> Iterator[str]:
-    yield f"against            {percent(comparison.other.accuracy)}  ({comparison.other.model})"
-    yield f"difference         {_paired_words(comparison.paired)}"
+def _paired_rows(comparison: Comparison) -> Iterator[tuple[str, Text]]:
+    yield "against", f"{percent(comparison.other.accuracy)}  ({comparison.other.model})"
+    yield "difference", _paired_words(comparison.paired)
     if comparison.answers != comparison.paired:
-        yield f"  unknown as wrong {_paired_words(comparison.answers)}"
+        yield "  unknown as wrong", _paired_words(comparison.answers)
 
 
-def _paired_words(pairs: Paired) -> str:
+def _paired_words(pairs: Paired) -> Text:
     low, high = pairs.interval
-    verdict = "may be chance" if pairs.p_value >= SIGNIFICANCE else "more than chance"
-    return (
-        f"{100 * pairs.difference:+.2f} points  (won {pairs.won:,}, lost {pairs.lost:,} of {pairs.examples:,}; 95 % interval "
-        f"{100 * low:+.2f} to {100 * high:+.2f}, Tango; exact McNemar p = {pairs.p_value:.2g}: {verdict})"
-    )
+    verdict = "may be chance" if pairs.p_value >= SIGNIFICANCE else strong("more than chance")
+    counts = f"won {pairs.won:,}, lost {pairs.lost:,} of {pairs.examples:,}"
+    interval = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}, Tango"
+    told = f"{100 * pairs.difference:+.2f} points  ({counts}; {interval}; exact McNemar p = {pairs.p_value:.2g}: "
+    return told, verdict, ")"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgesoft.cli.console import percent, say, table, write
+from edgesoft.cli.console import percent, say, write
 from edgesoft.cli.options import with_settings
 from edgesoft.exporting.gate import Gate, paired_words
 from edgesoft.exporting.settings import PublishSettings, QuantizeSettings
+from edgesoft.terminal import Table, bad, good
 
 if TYPE_CHECKING:
     from edgesoft.exporting.results import Exported, ExportResult, StagedModel
@@ -41,6 +43,7 @@ def command(
             show_default=False,
         ),
     ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes; what is not published is said.")] = False,
     **settings: Any,
 ) -> None:
     """Export a trained model to ONNX, and prove that it answers like PyTorch.
@@ -60,36 +63,40 @@ def command(
             output=output,
             name=name,
             to=() if to is None else to,
-            on_start=lambda path: say(f"exporting {path}"),
+            on_start=lambda path: None if quiet else say(f"exporting {path}"),
             **settings,
         )
     except Int8MissedError as error:
-        _print(error.exported)
+        _print(error.exported, quiet=quiet)
         raise
-    _print(exported)
+    _print(exported, quiet=quiet)
+    if quiet:
+        return
     is_found = output == Path("exported") and len(list(output.glob("*.report.json"))) == 1
     what = "ROWS.csv" if exported.kind == "features" else "PICTURE"
     say(f"next:  edgesoft infer {what}{'' if is_found else f' --model {exported.model}'}")
 
 
-def _print(exported: Exported) -> None:
+def _print(exported: Exported, *, quiet: bool) -> None:
     result = exported.result
-    write(*table([_HEADING, _pytorch_row(result), *map(_row, (result.float_model, *result.attempts))]))
+    write(Table([_HEADING, _pytorch_row(result), *map(_row, (result.float_model, *result.attempts))]))
     for attempt in result.attempts:
         if not attempt.passed:
             say(f"not published: {attempt.arithmetic}: {'; '.join(attempt.failures)}")
-        if attempt.finishing_seconds is not None:
-            say(
-                f"note: {attempt.arithmetic} was finished with the rounding in the loop, in {attempt.finishing_seconds:.1f} s"
-            )
-        say(f"note: {attempt.arithmetic}: {paired_words(attempt.parity)}")
-        for warning in attempt.slower_than(result.float_model):
-            say(f"note: {warning}")
-    if result.int8_model is not None and result.recommended is result.float_model:
+        for note in () if quiet else _notes(attempt, result):
+            say(f"note: {note}")
+    if not quiet and result.int8_model is not None and result.recommended is result.float_model:
         say(f"note: INT8 gains nothing here: take {exported.model}")
     if exported.removed is not None:
         say(f"removed {exported.removed}: it belonged to the earlier model")
     write(*map(str, exported.paths), *(str(path) for converted in exported.converted for path in converted.files))
+
+
+def _notes(attempt: StagedModel, result: ExportResult) -> Iterator[str]:
+    if attempt.finishing_seconds is not None:
+        yield f"{attempt.arithmetic} was finished with the rounding in the loop, in {attempt.finishing_seconds:.1f} s"
+    yield f"{attempt.arithmetic}: {paired_words(attempt.parity)}"
+    yield from attempt.slower_than(result.float_model)
 
 
 _HEADING = ("", "accuracy", "labels changed", "logits within", "bytes", "batch 1", "batch 256")
@@ -103,7 +110,7 @@ def _row(candidate: StagedModel) -> list[str]:
     parity = candidate.parity
     return [
         candidate.arithmetic,
-        percent(parity.candidate_accuracy or 0.0),
+        (good if candidate.passed else bad)(percent(parity.candidate_accuracy or 0.0)),
         f"{len(parity.label_changes)} of {parity.examples:,}",
         f"{parity.max_logit_difference:.2g}",
         f"{len(candidate.content):,}",

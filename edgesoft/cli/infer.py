@@ -81,6 +81,9 @@ def command(
             show_default=False,
         ),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every warning, and not each kind once with a count.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not say which model and provider run.")] = False,
 ) -> None:
     """Say what pictures show, or what class the rows of a table are.
@@ -112,7 +115,8 @@ def command(
         say(f"warning: {classifier.path}: {warning}")
     kind = classifier.card.input
     is_alone = paths_from is None and _is_one(pictures or [], features, kind)
-    answers = (JsonAnswers if as_json else CsvAnswers if as_csv else TextAnswers)(classifier, top_k, single=is_alone)
+    form = JsonAnswers if as_json else CsvAnswers if as_csv else TextAnswers
+    answers: Answers = form(classifier, top_k, single=is_alone, verbose=verbose)
     if not kind.is_picture and (paths_from is not None or show or save_seen is not None):
         raise UsageError(f"{classifier.path}: takes rows: --paths-from, --show and --save-seen are for pictures")
     # Whoever writes the list while we read may wait for each answer.
@@ -140,9 +144,11 @@ def _write(
     on_answer: Callable[[int], None] = lambda _: None,
 ) -> bool:
     """Write each answer as it comes; False when a picture or row could not be read."""
-    from edgesoft.cli.answers import SeenPage, draw
+    from edgesoft.cli.answers import SeenPage
     from edgesoft.inference.batches import Unreadable
 
+    if show:
+        from edgesoft.cli.drawing import show_picture
     page = SeenPage(save_seen) if save_seen is not None else None
     all_read = True
     try:
@@ -153,10 +159,10 @@ def _write(
                 all_read = False
                 continue
             if show:
-                for line in draw(reading.inputs).splitlines():
-                    say(line)
+                show_picture(reading.inputs)
             if page is not None:
                 page.add(reading)
+        answers.finish()
     finally:  # the page shows what was seen, also when the answers cannot be written
         if page is not None:
             page.finish()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgesoft.cli.console import percent, say, table
+from edgesoft.cli.console import percent, say
 from edgesoft.cli.render import show
 from edgesoft.tables.spec import TableSpec
+from edgesoft.terminal import Block, Facts, Prose, Table, good, odd
 
 if TYPE_CHECKING:
     from edgesoft.inference.boards import Board
@@ -33,10 +34,10 @@ def command(
     from edgesoft.inference.inspect import inspect
 
     inspection = inspect(model)
-    lines = [f"{name:<16}{text}" for name, text in _lines(inspection)]
+    blocks: list[Block] = [Facts(_rows(inspection), 16)]
     if boards:
-        lines += _boards(inspection)
-    show(_document(inspection), lines, as_json=as_json)
+        blocks += _boards(inspection)
+    show(_document(inspection), blocks, as_json=as_json)
     if inspection.changed_parts:
         say(
             f"warning: {model}: changed after export: the {' and the '.join(inspection.changed_parts)}. Check it: edgesoft verify {model}"
@@ -66,7 +67,7 @@ def _document(inspection: Inspection) -> dict[str, Any]:
     }
 
 
-def _lines(inspection: Inspection) -> list[tuple[str, str]]:
+def _rows(inspection: Inspection) -> list[tuple[str, str]]:
     card = inspection.card
     hidden = card.architecture.describe()
     hidden = f"none ({card.head.regression} regression)" if hidden == "none" else hidden
@@ -115,7 +116,7 @@ def _rooms(inspection: Inspection) -> list[tuple[Board, bool]]:
     return [(board, cost is not None and board.has_room(cost, size)) for board in BOARDS]
 
 
-def _boards(inspection: Inspection) -> list[str]:
+def _boards(inspection: Inspection) -> list[Block]:
     """A table of the boards; their figures are their makers'."""
     from edgesoft.inference.boards import CODE_BYTES, STACK_BYTES
 
@@ -125,12 +126,12 @@ def _boards(inspection: Inspection) -> list[str]:
             board.processor,
             f"{board.flash // 1024:,} KB",
             f"{board.ram // 1024:,} KB",
-            "yes" if has_room else "no",
+            good("yes") if has_room else odd("no"),
         ]
         for board, has_room in _rooms(inspection)
     ]
     beside = f"{CODE_BYTES // 1024} KB of flash for code, {STACK_BYTES // 1024} KB of RAM and the input beside it"
-    return ["", *table([["board", "processor", "flash", "RAM", "fits"], *rows]), f"fits: with {beside}"]
+    return ["", Table([["board", "processor", "flash", "RAM", "fits"], *rows]), Prose(f"fits: with {beside}")]
 
 
 def _columns(card: ModelCard) -> list[tuple[str, str]]:

@@ -9,19 +9,20 @@ from typing import Any
 
 from edgesoft.cli.console import write, write_json
 from edgesoft.escape import json_text
+from edgesoft.terminal import Block
 
 SCHEMA_VERSION = 1
 """Of the JSON documents that `--json` prints: it rises when a key goes or changes its meaning."""
 
 
-def show(document: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+def show(document: Mapping[str, Any], blocks: Iterable[Block], *, as_json: bool) -> None:
     """Print a result.
 
     Parameters
     ----------
     document
         Its JSON keys, each written down by the command: they are a contract.
-    lines
+    blocks
         The same for people.
     as_json
         Which of the two.
@@ -29,7 +30,7 @@ def show(document: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) ->
     if as_json:
         write_json(to_json({"schema_version": SCHEMA_VERSION, **document}))
     else:
-        write(*lines)
+        write(*blocks)
 
 
 def to_json(value: Any) -> str:

@@ -62,8 +62,11 @@ class _Guarded:
 
 
 def unguarded(stream: TextIO) -> TextIO:
-    """The stream itself, for text that is all our own."""
-    return cast(TextIO, getattr(stream, "stream", stream))
+    """The stream itself, for text that is all our own.
+
+    While a bar is on the screen, rich has put a stream of its own around ours, so that lines come above the bar: that one stays.
+    """
+    return stream.stream if isinstance(stream, _Guarded) else stream
 
 
 def _without_loss(error: UnicodeError) -> tuple[str, int]:

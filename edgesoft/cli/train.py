@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgesoft.cli.console import percent, say, table, write
+from edgesoft.cli.console import percent, say, write
 from edgesoft.cli.options import with_settings
 from edgesoft.cli.signals import interrupted
 from edgesoft.cli.streams import unguarded
 from edgesoft.data.settings import DataSettings
 from edgesoft.errors import UsageError
 from edgesoft.settings import described
+from edgesoft.terminal import Facts, Table, Text, strong
 from edgesoft.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -95,11 +96,13 @@ def _print(result: TrainResult) -> None:
             [score.label, percent(score.precision), percent(score.recall), percent(score.f1), f"{score.examples:,}"]
             for score in shown
         ]
-        write(*table([["class", "precision", "recall", "F1", "examples"], *rows]))
-    write(f"validation accuracy  {percent(best.validation_accuracy)}  (epoch {best.number} of {len(result.epochs)})")
+        write(Table([["class", "precision", "recall", "F1", "examples"], *rows]))
+    epoch = f"  (epoch {best.number} of {len(result.epochs)})"
+    facts: list[tuple[str, Text]] = [("validation accuracy", percent(best.validation_accuracy) + epoch)]
     if result.scores:
         test = result.checkpoint.card.metrics["test"]
         low, high = wilson_interval(test["accuracy"], test["examples"])
         interval = f"95 % interval {100 * low:.2f} to {100 * high:.2f}"
-        write(f"test accuracy        {percent(test['accuracy'])}  ({test['examples']:,} examples, {interval})")
-    write(f"checkpoint           {result.folder.checkpoint}")
+        told = f"  ({test['examples']:,} examples, {interval})"
+        facts.append(("test accuracy", (strong(percent(test["accuracy"])), told)))
+    write(Facts([*facts, ("checkpoint", str(result.folder.checkpoint))], 21))

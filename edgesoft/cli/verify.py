@@ -13,6 +13,7 @@ from edgesoft.cli import options
 from edgesoft.cli.console import percent, say
 from edgesoft.cli.render import show
 from edgesoft.errors import GateMissedError, UsageError
+from edgesoft.terminal import Facts, Text, bad, good
 
 if TYPE_CHECKING:
     from edgesoft.inference.verify import VerifyReport
@@ -73,7 +74,7 @@ def command(
     if not as_json:
         for finding in report.findings:
             say(f"{finding.stage}: {finding.message}")
-    show(_document(report), _lines(report), as_json=as_json)
+    show(_document(report), [Facts(list(_rows(report)), 17)], as_json=as_json)
     if not report.passed:
         stages = ", ".join(dict.fromkeys(finding.stage for finding in report.findings))
         raise GateMissedError(f"{model}: not verified; what differs: {stages}. Export it again: edgesoft export")
@@ -83,11 +84,9 @@ def _verify_folder(folder: Path, sha256: str | None, *, as_json: bool) -> None:
     from edgesoft.targets.replay import replay
 
     result = replay(folder, sha256=sha256)
-    lines = (
-        f"{name:<16} {text}"
-        for name, text in (("made from", result.model), ("run by", result.tool), ("says", result.said))
-    )
-    show(asdict(result), lines, as_json=as_json)
+    said = good(result.said) if result.passed else bad(result.said)
+    facts = Facts([("made from", result.model), ("run by", result.tool), ("says", said)], 17)
+    show(asdict(result), [facts], as_json=as_json)
     if not result.passed:
         raise GateMissedError(f"{folder}: does not answer as its model did at export ({result.said})")
 
@@ -107,20 +106,19 @@ def _document(report: VerifyReport) -> dict[str, Any]:
     }
 
 
-def _lines(report: VerifyReport) -> Iterator[str]:
+def _rows(report: VerifyReport) -> Iterator[tuple[str, Text]]:
     if report.expected is not None and report.reference is not None:
         reference, expected = report.reference, report.expected
         exact = expected.max_logit_difference == 0
-        yield f"golden examples  {report.examples} replayed on {report.provider}"
-        yield f"as exported      {'bit for bit' if exact else f'logits within {expected.max_logit_difference:.2g}'}"
+        yield "golden examples", f"{report.examples} replayed on {report.provider}"
+        yield "as exported", "bit for bit" if exact else f"logits within {expected.max_logit_difference:.2g}"
         changed = len(reference.label_changes)
-        yield f"as PyTorch       logits within {reference.max_logit_difference:.2g}, {changed} labels changed"
+        yield "as PyTorch", f"logits within {reference.max_logit_difference:.2g}, {changed} labels changed"
     if report.against is not None:
         parity = report.against
-        yield (
-            f"test split       {percent(parity.candidate_accuracy or 0)}, PyTorch {percent(parity.reference_accuracy or 0)}; "
-            f"logits within {parity.max_logit_difference:.2g}, {len(parity.label_changes)} of {parity.examples:,} labels changed"
-        )
+        accuracies = f"{percent(parity.candidate_accuracy or 0)}, PyTorch {percent(parity.reference_accuracy or 0)}"
+        changes = f"{len(parity.label_changes)} of {parity.examples:,} labels changed"
+        yield "test split", f"{accuracies}; logits within {parity.max_logit_difference:.2g}, {changes}"
     if report.passed:
-        yield f"sha256           {report.sha256}"
-        yield f"verified         {report.path}"
+        yield "sha256", report.sha256
+        yield "verified", good(str(report.path))

@@ -20,6 +20,8 @@ MOST_CLASSES = 1000
 """Classes that a classifier may have; more different labels than that are a quantity or a number of the example."""
 UNBALANCED = 2.0
 """From this ratio between the largest and the smallest class on, the difference is reported."""
+UNEQUAL = "the classes differ in size"
+"""How that report begins."""
 BY_CHANCE = 0.001
 """Expected copies of a row in the training split, below which a copy is no chance."""
 WORTH_TELLING = 0.01
@@ -118,8 +120,8 @@ def check_classes(splits: Mapping[str, NDArray[np.int64]], labels: Sequence[str]
     low, high = int(counts["train"].argmin()), int(counts["train"].argmax())
     if counts["train"][high] >= UNBALANCED * counts["train"][low]:
         notes.append(
-            f"the classes differ in size: {labels[high]!r} has {counts['train'][high]:,} training examples, {labels[low]!r} has "
-            f"{counts['train'][low]:,}. --class-weights gives every class the same weight"
+            f"{UNEQUAL}: {labels[high]!r} has {counts['train'][high]:,} training examples, {labels[low]!r} has "
+            f"{counts['train'][low]:,}"
         )
     return notes
 

@@ -24,13 +24,13 @@ try:
 except ImportError as error:
     _cause = "is not installed" if error.name == "onnxruntime" else f"does not load ({' '.join(str(error).split())})"
     raise EdgesoftError(
-        f"ONNX Runtime {_cause}. Install it: pip install onnxruntime-gpu (where that has no wheels: pip install onnxruntime)"
+        f"ONNX Runtime {_cause}. Install it, for an NVIDIA GPU with [gpu] in place of [cpu]: pip install 'edgesoft[cpu]'"
     ) from error
 
 if not hasattr(onnxruntime, "InferenceSession"):
     raise EdgesoftError(
         "ONNX Runtime is damaged: one of two wheels was uninstalled. "
-        "Mend it: pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu"
+        "Mend it: pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime (or onnxruntime-gpu)"
     )
 
 # ONNX Runtime logs a failed provider as coloured lines on stderr; the same cause leaves here as one message.

@@ -13,12 +13,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.model.graph import GraphWriter
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Logits = NDArray[np.float32]
 

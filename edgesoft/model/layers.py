@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,9 @@ from edgesoft.model.graph import Array, GraphWriter, Node, Shape
 from edgesoft.model.products import multiply, spread
 from edgesoft.model.scaling import GreyLevels, Planes, Scale, SmoothClip
 from edgesoft.model.values import ACTIVATION_LEVELS, Constants, Integers, Sizes, Value, check, check_dtypes, to_float
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MOST_ACTIVATIONS = 2**23
 """Of a convolution on one picture, 32 MB of floats: a few channels more cost a file nothing, and a device much."""

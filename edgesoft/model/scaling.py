@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.model.graph import GraphWriter, Node, Shape
 from edgesoft.model.values import UNIT_SCALE, Constants, Integers, Sizes, Value, check, check_dtypes, to_float
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.names import fault, quoted, twins
 from edgesoft.tables.column import SHOWN, Column, Range, TableError, read_column, shown
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["SHOWN", "Column", "TableError", "TableSpec", "shown"]
 

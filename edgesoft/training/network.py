@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from edgesoft.model.layers import Convolution, Flatten, Layer, Linear, MaxPool, 
 from edgesoft.model.network import examples_at_once
 from edgesoft.model.products import KERNEL
 from edgesoft.model.scaling import GreyLevels, Planes, Scale, SmoothClip
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Product = nn.Conv2d | nn.Linear
 

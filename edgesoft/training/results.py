@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -34,6 +34,15 @@ class Epoch:
     def rank(self) -> tuple[float, float]:
         """Orders epochs by validation accuracy, and equal ones by validation loss."""
         return (self.validation_accuracy, -self.validation_loss)
+
+
+def epochs_csv(epochs: Sequence[Epoch]) -> str:
+    """A line for each epoch, under a heading: the fields of `Epoch`."""
+    lines = [
+        f"{epoch.number},{epoch.loss},{epoch.validation_loss},{epoch.validation_accuracy},{epoch.seconds:.3f}"
+        for epoch in epochs
+    ]
+    return "\n".join(["epoch,loss,validation_loss,validation_accuracy,seconds", *lines]) + "\n"
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,11 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
+    def epochs(self) -> Path:
+        """Loss and accuracy of every epoch as CSV, for spreadsheets and plots."""
+        return self.path / "metrics.csv"
+
+    @property
     def learning_curve(self) -> Path:
         """Loss and accuracy over the epochs, as a picture."""
         return self.path / "learning-curve.png"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,11 @@ from edgesoft.settings import brief, read_settings
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
 from edgesoft.transaction import settle
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 SCHEMA_VERSION = 1
 SIZE_LIMIT = 2**20  # bytes

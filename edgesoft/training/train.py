@@ -29,7 +29,7 @@ from edgesoft.training.network import LearningNetwork, SoftmaxNetwork, reference
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of, with_none_of_them
 from edgesoft.training.outliers import draw_outliers
 from edgesoft.training.provenance import card_of
-from edgesoft.training.results import Epoch, TrainResult
+from edgesoft.training.results import Epoch, TrainResult, epochs_csv
 from edgesoft.training.resume import pack, read_run_document, unpack
 from edgesoft.training.runs import RunFolder, new_run
 from edgesoft.training.schedule import one_cycle
@@ -355,7 +355,7 @@ class _Run:
         """Name -> content of what people look at."""
         document = {**metrics, "config": self.config.to_json(), "history": [asdict(epoch) for epoch in self.epochs]}
         text = json_text(document, indent=2) + "\n"
-        files = {folder.metrics.name: text.encode()}
+        files = {folder.metrics.name: text.encode(), folder.epochs.name: epochs_csv(self.epochs).encode()}
         return {**files, folder.learning_curve.name: charts.learning_curve(self.epochs)} if folder.draws else files
 
     def _require_best(self) -> tuple[Epoch, Checkpoint]:

@@ -56,6 +56,12 @@ def test_export_and_what_it_says(cli, run, tmp_path, digit):
     assert ("exported/mnist.onnx" if gains_nothing else "exported/mnist.int8.onnx") in taken
 
 
+def test_quietly_only_what_is_not_published_is_said(cli, run):
+    ended = cli("export", "-q", "--output", "quiet")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines()[-3:] == [f"quiet/mnist{end}" for end in (".onnx", ".report.json", ".report.html")]
+
+
 CUT_OFF = """
 import runpy, sys
 from edgesoft.exporting import export

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -190,6 +191,24 @@ def test_saved_pictures_have_names_that_a_page_can_show(tmp_path):
     assert len(sources) == len(names)
     assert all((tmp_path / "seen" / source).is_file() for source in sources)  # taken as they stand, without unquoting
     assert "&lt;b&gt;" in page
+
+
+def test_each_kind_of_warning_is_said_once_with_a_count(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(5):
+        Image.fromarray(rng.integers(0, 255, (28, 28), dtype=np.uint8)).save(tmp_path / f"{number}.png")
+    process = infer(tmp_path)
+    said, every = (words.stderr.decode().splitlines() for words in (process, infer("--verbose", tmp_path)))
+    odd = [line for line in every if line.endswith("does not look like the training data")]
+    assert len(odd) == 5
+    assert [line for line in said if "does not look like the training data" in line] == [
+        odd[0], "warning: 4 more pictures: the picture does not look like the training data. --verbose names each"
+    ]  # fmt: skip
+    unsure = [line for line in every if "low confidence" in line]
+    assert len({line.rpartition("(")[2] for line in unsure}) > 1  # numbers make no other kind
+    assert sum("low confidence" in line for line in said) == 2
+    warnings = [answer["warnings"] for answer in answers(infer("--json", tmp_path))]
+    assert sum(map(len, warnings)) == len(every)  # JSON has them all
 
 
 def shown_on_a_terminal(command, stdout):

@@ -121,3 +121,31 @@ def test_ctrl_c_while_something_is_imported_is_one_word(name, tmp_path):
         cwd=tmp_path, capture_output=True, text=True, env=environment(),
     )  # fmt: skip
     assert (process.returncode, process.stderr) == (130, "interrupted\n")
+
+
+def test_short_help_and_the_name_that_people_type():
+    assert run("-h").stdout == run("--help").stdout != ""
+    predict, infer = run("predict", "-h"), run("infer", "--help")
+    assert predict.returncode == infer.returncode == 0
+    assert predict.stdout.replace("predict", "infer").split() == infer.stdout.split()
+    assert "predict" not in run("--help").stdout  # it is no command of its own
+
+
+@pytest.mark.parametrize(
+    ("shell", "typed", "expected"),
+    [
+        ("bash", {"COMP_WORDS": "edgesoft ex", "COMP_CWORD": "1"}, "export\n"),
+        ("bash", {"COMP_WORDS": "edgesoft export --quan", "COMP_CWORD": "2"}, "--quantize\n"),
+        (
+            "fish",
+            {"_TYPER_COMPLETE_ARGS": "edgesoft ex", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+            "export\tExport a",
+        ),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "edgesoft ex"}, '_arguments \'*: :(("export":"Export a'),
+    ],
+)
+def test_a_shell_is_told_what_may_follow(shell, typed, expected):
+    process = run(_EDGESOFT_COMPLETE=f"complete_{shell}", **typed)
+    assert process.returncode == 0
+    assert process.stdout.startswith(expected)
+    assert not imported(process) & {"torch", "onnxruntime"}

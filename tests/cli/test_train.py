@@ -62,6 +62,15 @@ def test_train_and_what_it_says(cli, tmp_path):
     assert used.err.splitlines()[-1].startswith("error: runs/mnist: already holds a run.")
 
 
+@pytest.mark.parametrize("asked", [(), ("--class-weights",)])
+def test_class_weights_are_advised_where_they_are_not_given(cli, tmp_path, asked):
+    rows = [f"{number % 17},{number % 5},{'often' if number % 10 else 'seldom'}" for number in range(200)]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,b,kind", *rows]) + "\n")
+    ended = cli("train", "rows.csv", "--target", "kind", "--epochs", 1, "--hidden", 4, "-q", *asked)
+    (warning,) = (line for line in ended.err.splitlines() if "the classes differ in size" in line)
+    assert ("--class-weights" in warning) == (not asked)
+
+
 def test_a_loss_that_is_no_number(cli, tmp_path):
     ended = cli("train", *QUICK, "--lr", "1e30", "--quiet")
     assert (ended.code, ended.out) == (1, "")

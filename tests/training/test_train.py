@@ -66,7 +66,7 @@ def test_its_folder(tiny_run):
             assert image.format == "PNG"
             image.load()
     assert sorted(item.name for item in tiny_run.path.iterdir()) == [
-        "checkpoint.npz", "config.json", "confusion-matrix.png", "last.npz", "learning-curve.png", "metrics.json"
+        "checkpoint.npz", "config.json", "confusion-matrix.png", "last.npz", "learning-curve.png", "metrics.csv", "metrics.json"
     ]  # fmt: skip
 
 
