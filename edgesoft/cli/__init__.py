@@ -27,7 +27,7 @@ from edgesoft.version import __version__
 COMMANDS = ("train", "export", "infer", "evaluate", "verify", "convert", "inspect", "diff", "bench", "doctor")
 """The commands, in the order of `--help`; each is the function `command` in the module of its name."""
 
-_TRAINING = ("torch", "onnx", "matplotlib")  # what a device leaves out
+_TRAINING = ("torch", "onnx")  # what a device leaves out
 # What the system says of a path that was given and cannot be used; anything else is our own mistake, and keeps its traceback.
 _PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS)
 # What it says of an output that cannot be written, which has no name.

@@ -73,7 +73,7 @@ def _softmax(head: Head, logits: Logits, labels: Sequence[str]) -> Iterator[Mark
     for place in order[:2].tolist():
         yield note(
             foreign(labels[place]),
-            f": e^(({row[place]:.2f} - {row.max():.2f}) / {head.temperature:.3f}) = {powers[place]:.4f}, "
+            f": e^(({row[place]:.2f} {_less(row.max())}) / {head.temperature:.3f}) = {powers[place]:.4f}, "
             f"and {powers[place]:.4f} / {total:.4f} = {100 * shares[place]:.2f} %.",
         )
     yield element("p", "The answer is the class with the largest probability: ", _strong(labels[winner]), ".")
@@ -89,7 +89,11 @@ def _softmax(head: Head, logits: Logits, labels: Sequence[str]) -> Iterator[Mark
 
 
 def _power(largest: float, temperature: float) -> str:
-    return f"(logit - {largest:.2f}) / {temperature:.3f}"
+    return f"(logit {_less(largest)}) / {temperature:.3f}"
+
+
+def _less(number: float) -> str:
+    return f"- {number:.2f}" if number >= 0 else f"+ {-number:.2f}"
 
 
 def _sigmoid(head: Sigmoid, logits: Logits, labels: Sequence[str]) -> Iterator[Markup]:

@@ -19,9 +19,10 @@ from edgesoft.model.card import ModelCard
 from edgesoft.model.file import parse_model
 from edgesoft.model.heads import probabilities
 from edgesoft.model.network import read_network
-from edgesoft.pages.charts import Bar, Line, bars, curves, reliability
+from edgesoft.pages.charts import Bar, bars, reliability
 from edgesoft.pages.markup import Markup, element, foreign, note, page, scrolling, section, table, terms
 from edgesoft.pages.matrix import confusion
+from edgesoft.training.charts import learning_drawings
 from edgesoft.training.results import Epoch
 
 
@@ -221,17 +222,8 @@ def _log_loss(model: StagedModel, card: ModelCard, dataset: Dataset, temperature
 
 
 def _learning(epochs: Sequence[Epoch]) -> Iterator[Markup]:
-    losses = [
-        Line("training", "second", [(epoch.number, max(epoch.loss, 1e-9)) for epoch in epochs]),
-        Line("validation", "first", [(epoch.number, max(epoch.validation_loss, 1e-9)) for epoch in epochs]),
-    ]
-    accuracies = [Line("validation", "first", [(epoch.number, epoch.validation_accuracy) for epoch in epochs])]
-    yield element(
-        "div",
-        curves("Cross entropy, in nats", losses, lambda tick: f"{tick:g}", is_log=True),
-        curves("Accuracy on the validation split", accuracies, lambda tick: f"{100 * tick:.4g} %"),
-        class_="pair",
-    )
+    drawings = (element("figure", drawing.inline()) for drawing in learning_drawings(epochs))
+    yield element("div", *drawings, class_="pair")
     yield terms(
         {
             "epoch": "One pass over all training examples.",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from edgesoft.pages.markup import Markup, element, foreign, joined
+from edgesoft.pages.markup import Markup, element, foreign, read_style
 
 Colour = Literal["first", "second"]
 Point = tuple[float, float]
@@ -15,6 +15,8 @@ Bin = tuple[int, float, float, tuple[float, float]]
 """Answers of about the same confidence: how many, their mean confidence, the share that is right, and its interval; from 0 to 1."""
 AXIS_STARTS = (0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.96)
 """Where the axes of a reliability diagram may begin."""
+MARGIN = 12.0
+"""Around the drawings of a file, in units."""
 _WIDTH, _HEIGHT = 360, 250
 
 
@@ -53,11 +55,42 @@ class _Scale:
         return round(self.start + (self.end - self.start) * (value - low) / (high - low), 1)
 
 
-def drawing(title: str, *parts: str, width: float, height: float, style: str = "chart", scale: float = 1.3) -> Markup:
-    """An SVG that says what it shows to whoever cannot see it; `scale` is the largest number of pixels that a unit takes."""
-    attributes = {"viewBox": f"0 0 {width:g} {height:g}", "role": "img", "class": style}
-    attributes |= {"width": f"{scale * width:g}", "height": f"{scale * height:g}"}
-    return element("svg", element("title", title), *parts, **attributes)
+@dataclass(frozen=True)
+class Drawing:
+    """An SVG, before it is known where it stands."""
+
+    title: str
+    """What it shows, for whoever cannot see it."""
+    parts: Sequence[Markup]
+    width: float
+    """In units, of which 12 are the height of a line of text."""
+    height: float
+
+    def inline(self, *, style: str = "chart", scale: float = 1.3, **attributes: object) -> Markup:
+        """The element of a page; `scale` is the largest number of pixels that a unit takes."""
+        sizes = {"width": f"{scale * self.width:g}", "height": f"{scale * self.height:g}", "class": style}
+        return self._element(role="img", **sizes, **attributes)
+
+    def at(self, x: float, y: float) -> Markup:
+        """A part of a larger SVG."""
+        return self._element(x=f"{x:g}", y=f"{y:g}", width=f"{self.width:g}", height=f"{self.height:g}")
+
+    def _element(self, **attributes: object) -> Markup:
+        box = {"viewBox": f"0 0 {self.width:g} {self.height:g}"}
+        return element("svg", element("title", self.title), *self.parts, **box, **attributes)
+
+
+def svg_file(title: str, drawings: Sequence[Drawing]) -> bytes:
+    """Drawings side by side in a file of its own, which follows the theme of whoever opens it."""
+    x, parts = MARGIN, []
+    for drawn in drawings:
+        parts.append(drawn.at(x, MARGIN))
+        x += drawn.width + MARGIN
+    height = 2 * MARGIN + max(drawn.height for drawn in drawings)
+    style = element("style", Markup("".join(map(read_style, ("colours.css", "drawings.css")))))
+    ground = element("rect", width="100%", height="100%", class_="card")
+    whole = Drawing(title, [style, ground, *parts], x, height)
+    return f"{whole.inline(scale=1, xmlns='http://www.w3.org/2000/svg')}\n".encode()
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
@@ -86,23 +119,27 @@ def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
     return [10.0**power for power in range(first, last + step, step)]
 
 
-def curves(title: str, lines: Sequence[Line], unit: Callable[[float], str], *, is_log: bool = False) -> Markup:
+def curves(title: str, lines: Sequence[Line], unit: Callable[[float], str], *, is_log: bool = False) -> Drawing:
     """Lines over the epochs, with what they are called below; `unit` writes the numbers of the axis."""
     values = [value for line in lines for _, value in line.points]
     marks = log_ticks(min(values), max(values)) if is_log else ticks(min(values), max(values))
-    last = max(x for line in lines for x, _ in line.points)
-    across = _Scale(1, max(last, 2), 56, _WIDTH - 10)
-    up = _Scale(marks[0], marks[-1], _HEIGHT - 40, 10, is_log)
-    epochs = [tick for tick in ticks(1, max(last, 2)) if 1 <= tick <= max(last, 2) and tick == int(tick)]
-    parts = [*_grid(across, up, epochs, marks, lambda tick: f"{tick:g}", unit), *_names(across, up, "epoch", None)]
+    last = max(2, *(x for line in lines for x, _ in line.points))
+    across, up = _Scale(1, last, 56, _WIDTH - 10), _Scale(marks[0], marks[-1], _HEIGHT - 40, 28, is_log)
+    epochs = [tick for tick in ticks(1, last) if 1 <= tick <= last and tick == int(tick)]
+    parts = [element("text", title, x=0, y=12, class_="title")]
+    parts += [*_grid(across, up, epochs, marks, lambda tick: f"{tick:g}", unit), *_names(across, up, "epoch", None)]
     for line in lines:
         places = [(across(x), up(y)) for x, y in line.points]
         joined_places = " ".join(f"{x},{y}" for x, y in places)
         parts.append(element("polyline", points=joined_places, class_=f"line {line.colour}"))
         if len(places) < 3:  # a line through one point is invisible
             parts += [element("circle", cx=x, cy=y, r=4, class_=line.colour) for x, y in places]
-    chart = drawing(title, *parts, width=_WIDTH, height=_HEIGHT)
-    return element("figure", element("figcaption", element("strong", title)), chart, *_legend(lines))
+    if len(lines) > 1:
+        for place, line in enumerate(lines):
+            x, y = 56 + 110 * place, _HEIGHT + 12
+            parts.append(element("line", x1=x, x2=x + 24, y1=y, y2=y, class_=f"line {line.colour}"))
+            parts.append(element("text", line.name, x=x + 30, y=y + 4, class_="faint"))
+    return Drawing(title, parts, _WIDTH, _HEIGHT + 20)
 
 
 def reliability(title: str, series: Sequence[tuple[str, Colour, Sequence[Bin]]]) -> Markup:
@@ -122,9 +159,9 @@ def reliability(title: str, series: Sequence[tuple[str, Colour, Sequence[Bin]]])
             x, ends = round(across(confidence) + offset, 1), [up(max(low, end)) for end in interval]
             parts.append(element("line", x1=x, x2=x, y1=ends[0], y2=ends[1], class_=f"whisker {colour}"))
             parts.append(element("circle", cx=x, cy=up(share), r=4, class_=colour))
-    chart = drawing(title, *parts, width=60 + side + 26, height=10 + side + 44)
-    names = [Line(name, colour, ()) for name, colour, _ in series]
-    return element("figure", element("figcaption", element("strong", title)), chart, *_legend(names, is_dots=True))
+    chart = Drawing(title, parts, 60 + side + 26, 10 + side + 44).inline()
+    caption = element("figcaption", element("strong", title))
+    return element("figure", caption, chart, *_legend([(name, colour) for name, colour, _ in series]))
 
 
 def sigmoid_curve(title: str, logit: float, threshold: float) -> Markup:
@@ -148,7 +185,7 @@ def sigmoid_curve(title: str, logit: float, threshold: float) -> Markup:
         element("line", x1=across(-reach), x2=x, y1=y, y2=y, class_="whisker second"),
         element("circle", cx=x, cy=y, r=5, class_="second"),
     ]
-    return element("figure", drawing(title, *parts, width=_WIDTH, height=_HEIGHT))
+    return element("figure", Drawing(title, parts, _WIDTH, _HEIGHT).inline())
 
 
 def bars(name: str, rows: Sequence[Bar]) -> Markup:
@@ -205,15 +242,11 @@ def _names(across: _Scale, up: _Scale, below: str, beside: str | None) -> Iterat
         yield element("text", beside, x=12, y=middle, text_anchor="middle", transform=turned, class_="faint")
 
 
-def _legend(lines: Sequence[Line], *, is_dots: bool = False) -> Iterator[Markup]:
-    if len(lines) < 2:
+def _legend(series: Sequence[tuple[str, Colour]]) -> Iterator[Markup]:
+    if len(series) < 2:
         return
     keys = []
-    for line in lines:
-        mark = (
-            element("circle", cx=12, cy=5, r=4, class_=line.colour)
-            if is_dots
-            else element("line", x1=0, x2=24, y1=5, y2=5, class_=f"line {line.colour}")
-        )
-        keys.append(element("span", element("svg", mark, width=24, height=10, aria_hidden="true"), line.name))
-    yield joined([element("p", *keys, class_="legend")])
+    for name, colour in series:
+        dot = element("circle", cx=12, cy=5, r=4, class_=colour)
+        keys.append(element("span", element("svg", dot, width=24, height=10, aria_hidden="true"), name))
+    yield element("p", *keys, class_="legend")

@@ -88,7 +88,7 @@ def terms(words: Mapping[str, str]) -> Markup:
 
 def page(title: str, *sections: str) -> str:
     """A whole page: self-contained, no scripts, no fonts, nothing from elsewhere, and a policy that says so."""
-    style = read_style("colours.css") + read_style("style.css")
+    style = "".join(map(read_style, ("colours.css", "drawings.css", "style.css")))
     policy = f"default-src 'none'; style-src {digest(style)}; img-src data:; base-uri 'none'; form-action 'none'"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">{GENERATOR}'
@@ -106,7 +106,7 @@ def notebook(name: str, lines: Sequence[str], heading: Sequence[str], rows: Sequ
 
 
 def read_style(name: str) -> str:
-    """A style sheet of this folder: the colours that all pages have, or what else a page of `page` has."""
+    """A style sheet of this folder: the colours that all pages have, those of drawings, or what else a page of `page` has."""
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesoft.pages.charts import drawing
+from edgesoft.pages.charts import Drawing
 from edgesoft.pages.markup import Markup, element, joined, scrolling, table
 
 MOST_CLASSES = 40
@@ -18,6 +18,8 @@ COUNTED_CLASSES = 20
 SHOWN_CONFUSIONS = 20
 STRONGEST = 0.5
 """Opacity of a cell that holds its whole class, so that the number in it stays legible in either theme."""
+_CELLS = ((12, 30), (COUNTED_CLASSES, 24), (MOST_CLASSES, 14), (100, 6))
+"""Up to so many classes, a cell is so many units wide."""
 _FITTING = 400
 """Units of a drawing that a phone shows at its width."""
 LONGEST = 170
@@ -39,15 +41,24 @@ def confusion(counts: NDArray[np.int64], labels: Sequence[str], title: str) -> M
     caption = element("figcaption", element("strong", title))
     if len(labels) > MOST_CLASSES:
         return element("figure", caption, _frequent(counts, labels))
-    names = [_shortened(label) for label in labels]
-    cell = 30 if len(names) <= 12 else 24 if len(names) <= COUNTED_CLASSES else 14
-    longest = max(map(_width, names))
+    drawn = confusion_drawing(counts, labels, title)
+    if drawn.width <= _FITTING:
+        return element("figure", caption, drawn.inline())
+    return element("figure", caption, scrolling(title, drawn.inline(style="wide", scale=1)), _frequent(counts, labels))
+
+
+def confusion_drawing(counts: NDArray[np.int64], labels: Sequence[str], title: str) -> Drawing:
+    """The matrix alone, of any number of classes; of more than `MOST_CLASSES` without their names."""
+    classes = len(labels)
+    names = [_shortened(label) for label in labels] if classes <= MOST_CLASSES else []
+    cell = next((size for most, size in _CELLS if classes <= most), 2)
+    longest = max(map(_width, names), default=0)
     left, is_turned = max(longest + 14, 40), longest > cell
-    top = (longest if is_turned else 14) + 24
-    width, height = left + cell * len(names) + 4, top + cell * len(names) + 4
+    top, side = (longest if is_turned else 14) + 24, cell * classes
     parts = [
-        element("text", "answered", x=left + cell * len(names) / 2, y=12, text_anchor="middle", class_="faint"),
+        element("text", "answered", x=left + side / 2, y=12, text_anchor="middle", class_="faint"),
         element("text", "right", x=left - 6, y=top - 6, text_anchor="end", class_="faint"),
+        element("rect", x=left, y=top, width=side, height=side, class_="frame"),
     ]
     style = "" if cell >= 24 else "small"
     for place, name in enumerate(names):
@@ -56,15 +67,10 @@ def confusion(counts: NDArray[np.int64], labels: Sequence[str], title: str) -> M
         x, y = round(left + middle + (4 if is_turned else 0)), top - 6
         turned = {"transform": f"rotate(-90 {x} {y})"} if is_turned else {"text_anchor": "middle"}
         parts.append(element("text", name, x=x, y=y, class_=style, **turned))
-    side = cell * len(names)
-    parts.append(element("rect", x=left, y=top, width=side, height=side, class_="frame"))
     parts += _cells(counts, labels, cell, left, top)
-    wrong = int(counts.sum() - counts.trace())
-    says = f"{title}: confusion matrix of {len(labels)} classes, {wrong:,} of {int(counts.sum()):,} answered wrongly"
-    if width <= _FITTING:
-        return element("figure", caption, drawing(says, *parts, width=width, height=height))
-    matrix = drawing(says, *parts, width=width, height=height, style="wide", scale=1)
-    return element("figure", caption, scrolling(title, matrix), _frequent(counts, labels))
+    wrong, total = int(counts.sum() - counts.trace()), int(counts.sum())
+    says = f"{title}: confusion matrix of {classes} classes, {wrong:,} of {total:,} answered wrongly"
+    return Drawing(says, parts, left + side + 4, top + side + 4)
 
 
 def _cells(counts: NDArray[np.int64], labels: Sequence[str], cell: int, left: float, top: float) -> list[Markup]:
