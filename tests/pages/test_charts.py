@@ -32,7 +32,9 @@ def test_ticks_on_a_log_scale_enclose(low, high):
 
 
 def test_a_curve_goes_where_its_numbers_say():
-    drawn = curves("loss", [Line("a", "first", [(1, 1.0), (2, 0.1), (3, 0.01)])], lambda tick: f"{tick:g}", is_log=True)
+    drawn = curves(
+        "loss", [Line("a", "first", [(1, 1.0), (2, 0.1), (3, 0.01)])], lambda tick: f"{tick:g}", is_log=True
+    ).inline()
     points = [tuple(map(float, pair.split(","))) for pair in re.search('points="(.*?)"', drawn)[1].split()]
     (x0, y0), (x1, y1), (x2, y2) = points
     assert x1 - x0 == pytest.approx(x2 - x1, abs=0.2)
