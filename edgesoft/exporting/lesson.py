@@ -50,10 +50,12 @@ def _softmax(head: Head, logits: Logits, labels: Sequence[str]) -> Iterator[Mark
     total = float(powers.sum())
     winner = int(order[0])
 
+    others_said = f"{len(rest)} other {'class' if len(rest) == 1 else 'classes'}"
+
     def listed(name: str, values: Sequence[float], form: str, others: str) -> Markup:
         shown = [Bar(labels[place], values[place], form.format(values[place]), place == winner) for place in first]
         if len(rest):
-            shown.append(Bar(f"{len(rest)} other classes", float(np.sum(np.asarray(values)[rest])), others, False))
+            shown.append(Bar(others_said, float(np.sum(np.asarray(values)[rest])), others, False))
         return bars(name, shown)
 
     low = f"{row[rest].max():.2f} at most" if len(rest) else ""
@@ -63,7 +65,7 @@ def _softmax(head: Head, logits: Logits, labels: Sequence[str]) -> Iterator[Mark
     yield element(
         "div",
         element("div", element("h3", "1. A logit for each class"), logit_bars,
-                note(f"The {len(rest)} others: {low}.") if len(rest) else ""),
+                note(f"{others_said}: {low}.") if len(rest) else ""),
         element("div", element("h3", f"2. e to the power of {_power(row.max(), head.temperature)}"),
                 listed("powers of e", powers.tolist(), "{:.4f}", f"{powers[rest].sum():.4f}")),
         element("div", element("h3", f"3. Divided by their sum, {total:.4f}"),

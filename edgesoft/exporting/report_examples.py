@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.data.dataset import Dataset
-from edgesoft.exporting.attribution import attributions
 from edgesoft.exporting.lesson import telling_example
 from edgesoft.exporting.results import StagedModel
 from edgesoft.model.heads import Head, Logits, probabilities
@@ -176,13 +175,18 @@ class Examples:
         ]
         return scrolling("rows of the test split", table(["example", *heading, *names], rows))
 
+    def _attributions(self, places: NDArray[np.intp]) -> NDArray[np.float32]:
+        from edgesoft.exporting.attribution import attributions  # torch, which nothing else of publishing needs
+
+        return attributions(self.network.layers, self.test.inputs[places], self.model.predictions[places])
+
     @cached_property
     def _counts(self) -> NDArray[np.float64]:
         """How much each column of a table counts: float64 `[columns]`, the mean size of what it adds to the answers' logits."""
         kind = self.kind
         assert isinstance(kind, TableInput)  # noqa: S101 - only rows have columns
         places = np.linspace(0, len(self.test) - 1, min(len(self.test), ATTRIBUTED_ROWS)).astype(int)
-        values = attributions(self.network.layers, self.test.inputs[places], self.model.predictions[places])
+        values = self._attributions(places)
         starts = np.cumsum([0, *(column.width for column in kind.columns)])[:-1]
         return np.asarray(np.abs(np.add.reduceat(values.astype(np.float64), starts, axis=1)).mean(axis=0))
 
@@ -226,11 +230,10 @@ class Examples:
         yield element("div", *figures, class_="gallery")
 
     def _saliency(self, place: int) -> Markup:
-        answer = self.model.predictions[place : place + 1]
-        values = attributions(self.network.layers, self.test.inputs[place : place + 1], answer)[0]
+        values = self._attributions(np.array([place]))[0]
         size = self.kind.shape[:2]
         values = averaged(values.reshape(*size, -1).sum(axis=2))
-        alt = f"what speaks for {self._name(answer[0])} in test example {place}"
+        alt = f"what speaks for {self._name(self.model.predictions[place])} in test example {place}"
         caption = element(
             "figcaption",
             f"Test example {place}, answered ",
