@@ -204,7 +204,7 @@ class EdgesoftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ):
             watcher = talk.watcher() if self.verbose else Watcher()
             watcher.on_start(dataset, settings)
-            run = RunFolder(Path(folder) / "run", draws=False)
+            run = RunFolder(Path(folder) / "run")
             return learn(dataset, settings, run, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 
     def _logits(self, X: Any) -> Logits:

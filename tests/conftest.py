@@ -27,6 +27,7 @@ from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
 from edgesoft.training.train import train
+from tests.reports import pages_of_every_kind
 from tests.server import shared
 
 finishing.FEWEST_STEPS = finishing.MOST_STEPS = 20
@@ -89,6 +90,23 @@ def exported(tiny_export, mnist, tmp_path_factory) -> Path:
     result = dataclasses.replace(tiny_export, float_model=in_time[0], attempts=tuple(in_time[1:]))
     publish(result, mnist, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def pages_and_tumours(tiny_export, mnist, tmp_path_factory):
+    return pages_of_every_kind(tiny_export, mnist, tmp_path_factory.mktemp("pages"))
+
+
+@pytest.fixture(scope="session")
+def pages(pages_and_tumours) -> dict[str, str]:
+    """Reports and evaluations of every kind, by name."""
+    return pages_and_tumours[0]
+
+
+@pytest.fixture(scope="session")
+def tumours(pages_and_tumours) -> ExportResult:
+    """The export behind the report of a sigmoid."""
+    return pages_and_tumours[1]
 
 
 @pytest.fixture(scope="session")

@@ -62,8 +62,6 @@ IMPORTED = (
     "edgesoft.pages",
     "edgesoft.training.charts",
     "edgesoft.training.train",
-    "matplotlib.figure",
-    "matplotlib.backends.backend_agg",
     "PIL.PngImagePlugin",
     "PIL.JpegImagePlugin",
     "PIL.GifImagePlugin",

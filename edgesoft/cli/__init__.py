@@ -30,7 +30,7 @@ ALIASES = {"predict": "infer"}
 """What people type for a command."""
 
 _CONTEXT = {"help_option_names": ["--help", "-h"]}
-_TRAINING = ("torch", "onnx", "matplotlib")  # what a device leaves out
+_TRAINING = ("torch", "onnx")  # what a device leaves out
 # What the system says of a path that was given and cannot be used; anything else is our own mistake, and keeps its traceback.
 _PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS)
 # What it says of an output that cannot be written, which has no name.

@@ -39,6 +39,7 @@ from edgesoft.names import quoted, stem_flaw
 from edgesoft.pictures import encode_png
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.distort import distorted_inputs
+from edgesoft.training.history import history_of
 from edgesoft.training.network import SoftmaxNetwork, reference_logits
 
 GOLDEN_BYTES = 2**23
@@ -191,7 +192,8 @@ def export(
             )
         attempts = _attempts(stage, trained, dataset, int8) if int8 else []
         timed = stage.time([float_model, *attempts])
-    return ExportResult(name, checkpoint.sha256, timed[0], tuple(timed[1:]), stage.reference)
+    epochs = history_of(checkpoint)
+    return ExportResult(name, checkpoint.sha256, timed[0], tuple(timed[1:]), stage.reference, epochs)
 
 
 def stem_of(checkpoint: Checkpoint, name: str | None) -> str:

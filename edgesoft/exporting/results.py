@@ -14,8 +14,9 @@ from edgesoft.inference.parity import Parity
 from edgesoft.inference.scores import Reliability
 from edgesoft.model.card import Precision
 from edgesoft.model.heads import Logits
-from edgesoft.pages import render
+from edgesoft.pages.markup import notebook
 from edgesoft.targets.convert import Converted
+from edgesoft.training.results import Epoch
 
 BENCH_BATCHES = (1, 256)
 """Batch sizes at which the files of one export are timed."""
@@ -93,6 +94,8 @@ class ExportResult:
     """The INT8 files in the order tried; only the last one can have passed."""
     reference: Logits
     """float32 `[n, classes]`, PyTorch's answers on the test split."""
+    epochs: tuple[Epoch, ...] = ()
+    """How the training went; empty where the run's folder does not tell."""
 
     @property
     def int8_model(self) -> StagedModel | None:
@@ -125,7 +128,7 @@ class ExportResult:
             for model in (self.float_model, *self.attempts)
         ]
         heading = ["", "accuracy", "labels changed", "logits within", "bytes", "batch 1", "gate"]
-        return render("notebook.html", name=self.name, lines=[], place=None, heading=heading, rows=rows)
+        return notebook(self.name, [], heading, rows)
 
 
 @dataclass(frozen=True, repr=False)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgesoft.inference.parity import wilson_interval
 
 BINS = 15
 """Most bins of confidence."""
@@ -82,6 +85,19 @@ def averages(scores: Sequence[ClassScore]) -> tuple[Average, Average]:
     return Average(*macro.tolist()), Average(*weighted.tolist())
 
 
+class Bin(NamedTuple):
+    """Answers of about the same confidence."""
+
+    answers: int
+    """How many."""
+    confidence: float
+    """Mean, as a fraction."""
+    share: float
+    """Fraction that is right."""
+    interval: tuple[float, float]
+    """95 % interval of it, after Wilson."""
+
+
 @dataclass(frozen=True)
 class Reliability:
     """Confidence against accuracy, in bins of confidence."""
@@ -92,6 +108,12 @@ class Reliability:
     """float64 `[bins]`, mean confidence in each bin; 0 where it is empty."""
     accuracies: NDArray[np.float64]
     """float64 `[bins]`, fraction answered rightly; 0 where it is empty."""
+
+    @property
+    def bins(self) -> tuple[Bin, ...]:
+        """Those that hold answers."""
+        triples = zip(self.counts.tolist(), self.confidences.tolist(), self.accuracies.tolist(), strict=True)
+        return tuple(Bin(*triple, wilson_interval(triple[2], triple[0])) for triple in triples if triple[0])
 
     @property
     def expected_calibration_error(self) -> float:

@@ -1,4 +1,4 @@
-"""HTML from Python, where no template engine is: on a device.
+"""HTML from Python, without a template engine: the pages that edgesoft writes as files, and what a notebook shows of a result.
 
 What is put into an element is text, never markup, unless it is an element itself; what would turn or hide its neighbours stands there as
 an escape.
@@ -6,8 +6,10 @@ an escape.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
@@ -18,7 +20,9 @@ from edgesoft.transaction import check_writable
 
 PAGE_LIMIT = 2**28
 """Bytes of a page that may be replaced."""
-_EMPTY = frozenset({"img", "br", "line", "rect", "circle", "polyline"})
+WORDS = 24
+"""Letters from which on a cell may be broken into lines."""
+_EMPTY = frozenset({"img", "br", "line", "rect", "circle", "polyline", "path"})
 
 
 class Markup(str):
@@ -33,7 +37,7 @@ def element(name: str, *children: str, **attributes: object) -> Markup:
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(printable(str(value)))}"'
         for key, value in attributes.items()
     )
-    if name in _EMPTY:
+    if name in _EMPTY and not children:
         return Markup(f"<{name}{written}/>")
     return Markup(f"<{name}{written}>{joined(children)}</{name}>")
 
@@ -50,22 +54,65 @@ def foreign(text: str) -> Markup:
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]], **attributes: object) -> Markup:
     """A table; cells that are foreign text keep to themselves."""
-    head = element("thead", element("tr", *(element("th", foreign(cell)) for cell in heading)))
-    lines = (
-        element("tr", *(cell if isinstance(cell, Markup) else element("td", foreign(cell)) for cell in row))
-        for row in rows
-    )
+    head = element("thead", element("tr", *(element("th", foreign(cell), scope="col") for cell in heading)))
+    lines = (element("tr", *map(_cell, row)) for row in rows)
     return element("table", head, element("tbody", *lines), **attributes)
 
 
+def _cell(cell: str) -> Markup:
+    if isinstance(cell, Markup):
+        return element("td", cell)
+    return element("td", foreign(cell), **({"class": "words"} if len(cell) > WORDS else {}))
+
+
+def scrolling(name: str, *children: str, is_tall: bool = False) -> Markup:
+    """What may be wider than a phone: it scrolls by itself, with the keyboard too, and the page does not."""
+    attributes = {"class": "scroll tall" if is_tall else "scroll", "tabindex": 0, "role": "region", "aria-label": name}
+    return element("div", *children, **attributes)
+
+
+def section(heading: str, *children: str) -> Markup:
+    """A part of a page."""
+    return element("section", element("h2", heading), *children)
+
+
+def note(*children: str) -> Markup:
+    """A paragraph that explains."""
+    return element("p", *children, class_="note")
+
+
+def terms(words: Mapping[str, str]) -> Markup:
+    """What words mean: term -> one sentence."""
+    return element("dl", *(part for word, says in words.items() for part in (element("dt", word), element("dd", says))))
+
+
 def page(title: str, *sections: str) -> str:
-    """A whole page: self-contained, no scripts, no fonts, nothing from elsewhere."""
-    style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+    """A whole page: self-contained, no scripts, no fonts, nothing from elsewhere, and a policy that says so."""
+    style = "".join(map(read_style, ("colours.css", "drawings.css", "style.css")))
+    policy = f"default-src 'none'; style-src {digest(style)}; img-src data:; base-uri 'none'; form-action 'none'"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">{GENERATOR}'
-        f'<meta name="viewport" content="width=device-width">\n{element("title", title)}<style>\n{style}</style></head><body>'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta name="viewport" content="width=device-width">\n{element("title", title)}<style>{style}</style></head><body>'
         f"{element('main', *sections)}</body></html>\n"
     )
+
+
+def notebook(name: str, lines: Sequence[str], heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
+    """What a notebook shows of a result: its name, what there is to say of it line by line, and a table where there are rows."""
+    breaks = (part for line in lines[1:] for part in (element("br"), foreign(line)))
+    words = [": ", lines[0], *breaks] if lines else []
+    return joined([element("b", foreign(name)), *words, *([table(heading, rows)] if rows else [])])
+
+
+def read_style(name: str) -> str:
+    """A style sheet of this folder: the colours that all pages have, those of drawings, or what else a page of `page` has."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def digest(text: str) -> str:
+    """How a Content-Security-Policy names an inline text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def check_page(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -117,6 +117,15 @@ class Column:
         if not abs(values[0]) <= _LARGEST:
             raise TableError(f"{shown(cell)} in column {self.name!r} is not a finite float32 number")
         return (*values, 0.0) if self.marks_missing else values
+
+    def words(self, values: Sequence[float]) -> str:
+        """The cell that its features stand for, about as people write it: the way back from `code` and `numbers`."""
+        if self.marks_missing and values[-1] > 0:
+            return "missing"
+        if self.vocabulary is not None:
+            return next((word for word, value in zip(self.vocabulary, values, strict=False) if value > 0), "unknown")
+        parts = [f"{part} {value:g}".strip() for part, value in zip(self.form.parts, values, strict=False)]
+        return ", ".join(parts)
 
     @property
     def _what(self) -> str:

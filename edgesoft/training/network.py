@@ -48,9 +48,9 @@ class SoftmaxNetwork(nn.Module):
         scale = next((layer for layer in layers if isinstance(layer, Scale)), None)
         clip = next((layer for layer in layers if isinstance(layer, SmoothClip)), None)
         # Buffers, so that they follow the network to another device.
-        self.register_buffer("offset", None if scale is None else torch.from_numpy(scale.offset))
-        self.register_buffer("factor", None if scale is None else torch.from_numpy(scale.factor))
-        self.register_buffer("limit", None if clip is None else torch.from_numpy(clip.limit))
+        self.register_buffer("offset", None if scale is None else torch.tensor(scale.offset))
+        self.register_buffer("factor", None if scale is None else torch.tensor(scale.factor))
+        self.register_buffer("limit", None if clip is None else torch.tensor(clip.limit))
         self.eval()
 
     @classmethod

@@ -10,26 +10,26 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from edgesoft.files import read_bytes
 from edgesoft.pictures.render import render_glyph
 from edgesoft.pictures.spec import PictureSpec
-from edgesoft.training.matplotlib_import import import_matplotlib
 
 __all__ = ["draw_outliers"]
 
-_CHARACTERS = string.ascii_letters + string.digits + "@#&%?$*+=<>^~"
+CHARACTERS = string.ascii_letters + string.digits + "@#&%?$*+=<>^~"
 _WRITTEN_ALIKE = ("0ODQo", "1Iil", "2Zz", "5Ss", "6Gb", "8B", "9gq")
-_FONTS = (
-    "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSansMono", "DejaVuSerif", "DejaVuSerif-Italic",
-    "cmr10", "cmss10", "cmtt10", "cmti10",
-)  # fmt: skip
 _SCRAWLS, _BLOTS = 700, 300
-_PAGE = 112  # pixels a side of what an outlier is drawn on
+PAGE = 112
+"""Pixels a side of what an outlier is drawn on."""
+SHEET = Path(__file__).parent / "characters.png"
+"""A row of pages for each of ten fonts, with a page for each of `CHARACTERS`; scripts/draw_characters.py has drawn it."""
 
 _Page = NDArray[np.float32]
 
@@ -61,23 +61,22 @@ def draw_outliers(spec: PictureSpec, labels: tuple[str, ...], seed: int) -> NDAr
 def _other_characters(labels: tuple[str, ...]) -> str:
     names = {label.lower() for label in labels}
     alike = "".join(group for group in _WRITTEN_ALIKE if names & set(group.lower()))
-    return "".join(character for character in _CHARACTERS if character.lower() not in names and character not in alike)
+    return "".join(character for character in CHARACTERS if character.lower() not in names and character not in alike)
 
 
 def _printed(characters: str) -> Iterator[_Page]:
-    """Each character in each font. The fonts are those that matplotlib brings, so that every machine has them."""
-    folder = Path(import_matplotlib().get_data_path()) / "fonts" / "ttf"
-    for name in _FONTS:
-        font = ImageFont.truetype(folder / f"{name}.ttf", _PAGE // 2)
+    """Each character in each font."""
+    content = read_bytes(SHEET, limit=2**22, what="the characters that outliers are made of")
+    sheet = np.asarray(Image.open(BytesIO(content)), np.float32) / np.float32(255)
+    for top in range(0, len(sheet), PAGE):
         for character in characters:
-            page = Image.new("L", (_PAGE, _PAGE))
-            ImageDraw.Draw(page).text((_PAGE // 2, _PAGE // 2), character, fill=255, font=font, anchor="mm")
-            yield np.asarray(page, np.float32) / np.float32(255)
+            left = PAGE * CHARACTERS.index(character)
+            yield sheet[top : top + PAGE, left : left + PAGE]
 
 
 def _scrawl(rng: np.random.Generator) -> _Page:
     """Two to four strokes, straight or curved, half of them begun where the one before ended."""
-    page = Image.new("L", (_PAGE, _PAGE))
+    page = Image.new("L", (PAGE, PAGE))
     draw, width = ImageDraw.Draw(page), int(rng.integers(6, 14))
     time = np.linspace(0, 1, 16)[:, None]
     end = rng.uniform(size=2)
@@ -94,7 +93,7 @@ def _scrawl(rng: np.random.Generator) -> _Page:
             + 3 * time**2 * (1 - time) * turn
             + time**3 * stop
         )
-        draw.line([tuple(point) for point in 16 + points * (_PAGE - 32)], fill=255, width=width, joint="curve")
+        draw.line([tuple(point) for point in 16 + points * (PAGE - 32)], fill=255, width=width, joint="curve")
         end = stop
     return np.asarray(page, np.float32) / np.float32(255)
 
@@ -103,7 +102,7 @@ def _blot(rng: np.random.Generator) -> _Page:
     """Patches or specks: where a random surface, rough or smooth, rises above a level."""
     knots = round(np.exp(rng.uniform(np.log(3), np.log(28))))
     surface = Image.fromarray(rng.normal(size=(knots, knots)).astype(np.float32)).resize(
-        (_PAGE, _PAGE), Image.Resampling.BICUBIC
+        (PAGE, PAGE), Image.Resampling.BICUBIC
     )
     heights: _Page = np.asarray(surface, np.float32)
     return (heights > np.quantile(heights, rng.uniform(0.4, 0.95))).astype(np.float32)

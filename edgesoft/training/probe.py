@@ -34,7 +34,7 @@ def choose(
     for candidate in candidates:
         probe = replace(candidate, epochs=max(1, candidate.epochs // SHARE))
         with tempfile.TemporaryDirectory() as folder:
-            result = train(dataset, probe, RunFolder(Path(folder) / "probe", draws=False))
+            result = train(dataset, probe, RunFolder(Path(folder) / "probe"))
         if result.interrupted:
             raise KeyboardInterrupt
         found.append(result.best.validation_accuracy)

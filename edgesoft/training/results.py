@@ -9,7 +9,7 @@ from typing import Any, cast
 from edgesoft.data.dataset import Dataset
 from edgesoft.inference.parity import wilson_interval
 from edgesoft.inference.scores import ClassScore
-from edgesoft.pages import render
+from edgesoft.pages.markup import notebook
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
@@ -130,14 +130,8 @@ class TrainResult:
             [score.label, _percent(score.precision), _percent(score.recall), _percent(score.f1), f"{score.examples:,}"]
             for score in self.scores
         ]
-        return render(
-            "notebook.html",
-            name=self.checkpoint.card.name,
-            lines=lines,
-            place=f"checkpoint {self.folder.checkpoint}",
-            heading=["class", "precision", "recall", "F1", "examples"],
-            rows=rows,
-        )
+        lines = ["; ".join(lines), f"checkpoint {self.folder.checkpoint}"]
+        return notebook(self.checkpoint.card.name, lines, ["class", "precision", "recall", "F1", "examples"], rows)
 
 
 def _percent(fraction: float) -> str:

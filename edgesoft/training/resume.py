@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from torch import nn
 from edgesoft.errors import EdgesoftError
 from edgesoft.npz import Arrays
 from edgesoft.training.checkpoint import read_arrays
+from edgesoft.training.history import check_epochs
 from edgesoft.training.results import Epoch
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
@@ -44,12 +43,7 @@ def read_run_document(arrays: Arrays, origin: Path) -> dict[str, Any]:
 
 def _check_history(epochs: list[Epoch], best: object, settings: TrainSettings) -> None:
     """Raise ValueError where epochs are no numbers, or are not those of a run with these settings."""
-    for place, epoch in enumerate(epochs, start=1):
-        values = asdict(epoch)
-        if values.pop("number") != place or not all(type(value) in (int, float) for value in values.values()):
-            raise ValueError(f"epoch {place} is damaged")
-        if not all(map(math.isfinite, values.values())) or not 0 <= epoch.validation_accuracy <= 1:
-            raise ValueError(f"epoch {place} has numbers that are none")
+    check_epochs(epochs)
     if type(best) is not int or not 1 <= best <= len(epochs) <= settings.epochs:
         raise ValueError(f"{len(epochs)} of {settings.epochs} epochs, of which {str(best)[:20]} is the best")
 

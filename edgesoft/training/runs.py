@@ -20,8 +20,6 @@ class RunFolder:
     """The files of one run."""
 
     path: Path
-    draws: bool = True
-    """Whether pictures of the run are among them; drawing takes longer than a small training."""
 
     @property
     def checkpoint(self) -> Path:
@@ -56,12 +54,12 @@ class RunFolder:
     @property
     def learning_curve(self) -> Path:
         """Loss and accuracy over the epochs, as a picture."""
-        return self.path / "learning-curve.png"
+        return self.path / "learning-curve.svg"
 
     @property
     def confusion_matrix(self) -> Path:
         """What the test split was taken for, as a picture."""
-        return self.path / "confusion-matrix.png"
+        return self.path / "confusion-matrix.svg"
 
     def check_free(self) -> None:
         """Look whether a new run may take this folder, so that it overwrites neither another run nor what is not edgesoft's.

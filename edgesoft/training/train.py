@@ -328,8 +328,7 @@ class _Run:
                 "macro_f1": macro_f1(scores),
                 "examples": len(test),
             }
-            if folder.draws:
-                files[folder.confusion_matrix.name] = charts.confusion_matrix(matrix, labels)
+            files[folder.confusion_matrix.name] = charts.confusion_matrix(matrix, labels)
         # Seconds differ from run to run; the weights and their card do not.
         card_metrics = {key: value for key, value in metrics.items() if key != "seconds"}
         checkpoint = replace(checkpoint, card=replace(checkpoint.card, metrics=card_metrics))
@@ -355,8 +354,11 @@ class _Run:
         """Name -> content of what people look at."""
         document = {**metrics, "config": self.config.to_json(), "history": [asdict(epoch) for epoch in self.epochs]}
         text = json_text(document, indent=2) + "\n"
-        files = {folder.metrics.name: text.encode(), folder.epochs.name: epochs_csv(self.epochs).encode()}
-        return {**files, folder.learning_curve.name: charts.learning_curve(self.epochs)} if folder.draws else files
+        return {
+            folder.metrics.name: text.encode(),
+            folder.epochs.name: epochs_csv(self.epochs).encode(),
+            folder.learning_curve.name: charts.learning_curve(self.epochs),
+        }
 
     def _require_best(self) -> tuple[Epoch, Checkpoint]:
         if self.best is None:

@@ -22,7 +22,7 @@ from edgesoft.errors import EdgesoftError
 from edgesoft.escape import unsafe
 from edgesoft.exporting.report import report_html
 from edgesoft.model.golden import Golden
-from edgesoft.pages import render
+from edgesoft.pages.markup import notebook
 from tests import edits
 from tests.conftest import Ended
 from tests.data.test_hostile_names import write
@@ -250,14 +250,7 @@ def test_data_and_runs_in_a_folder_that_is_not_utf_8(run, tmp_path):
 def test_pages_isolate_and_escape_foreign_text(tiny_export, mnist):
     page = report_html(tiny_export, mnist)
     assert "<td><bdi>" in page
-    shown = render(
-        "notebook.html",
-        name="\u202e<b>\x1b",
-        lines=["\u2028"],
-        place="/tmp/\udcff",
-        heading=["a"],
-        rows=[["\u2066<i>"]],
-    )
+    shown = notebook("\u202e<b>\x1b", ["\u2028", "/tmp/\udcff"], ["a"], [["\u2066<i>"]])
     assert "<bdi>\\u202e&lt;b&gt;\\x1b</bdi>" in shown
     assert "/tmp/\\xff" in shown and "\\u2066&lt;i&gt;" in shown and "\\u2028" in shown
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from edgesoft.inference.batches import UNKNOWN, classify
-from edgesoft.training import outliers
+from scripts.draw_characters import FONTS
 from tests.pictures.disguises import encoded
 
 LETTERS = "AEFHKMNPRTWXYadefhkmnprtwxy@#&%"
@@ -19,7 +19,7 @@ STIX = ("STIXGeneral", "STIXGeneralItalic", "STIXGeneralBol", "STIXGeneralBolIta
 
 @pytest.fixture(scope="module")
 def fonts():
-    assert not set(STIX) & set(outliers._FONTS)  # else this would prove little
+    assert not set(STIX) & set(FONTS)  # else this would prove little
     folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
     return [*(ImageFont.truetype(folder / f"{name}.ttf", 90) for name in STIX), ImageFont.load_default(90)]
 

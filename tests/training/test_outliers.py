@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from edgesoft.data.dataset import Split
 from edgesoft.inference.rejection import energy_score
@@ -16,10 +17,11 @@ from edgesoft.training import train as training
 from edgesoft.training.compute import resolve
 from edgesoft.training.network import SoftmaxNetwork, reference_logits
 from edgesoft.training.objective import loss_of, with_none_of_them
-from edgesoft.training.outliers import _other_characters, draw_outliers
+from edgesoft.training.outliers import CHARACTERS, PAGE, SHEET, _other_characters, draw_outliers
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
 from edgesoft.training.train import train
+from scripts import draw_characters
 from tests.conftest import TINY
 
 DIGITS = tuple("0123456789")
@@ -42,6 +44,16 @@ def test_they_look_like_what_the_normaliser_makes(outliers):
 def test_the_seed_decides(outliers):
     np.testing.assert_array_equal(draw_outliers(PictureInput(), DIGITS, seed=0), outliers)
     assert (draw_outliers(PictureInput(), DIGITS, seed=1) != outliers).any()
+
+
+def test_the_sheet_holds_every_character_as_its_fonts_draw_it():
+    sheet = np.asarray(Image.open(SHEET), np.float64)
+    again = np.asarray(draw_characters.sheet(), np.float64)  # another FreeType may round otherwise
+    assert sheet.shape == again.shape == (10 * PAGE, len(CHARACTERS) * PAGE)
+    assert np.abs(sheet - again).mean() < 0.5
+    pages = sheet.reshape(10, PAGE, len(CHARACTERS), PAGE)
+    assert (pages.max(axis=(1, 3)) > 200).all()
+    assert (pages[:, 0] == 0).all() and (pages[..., 0] == 0).all()  # nothing is cut off
 
 
 def test_they_have_the_size_that_the_model_takes():

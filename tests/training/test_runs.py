@@ -84,7 +84,7 @@ def test_no_runs_can_be_kept(make):
         raise AssertionError
 
 
-@pytest.mark.parametrize("name", ["config.json", "metrics.json", "learning-curve.png", "notes", "skipped.txt"])
+@pytest.mark.parametrize("name", ["config.json", "metrics.json", "learning-curve.svg", "notes", "skipped.txt"])
 def test_a_folder_that_holds_anything_else_is_refused_by_name(tmp_path, name):
     folder = RunFolder(tmp_path / "mine")
     folder.check_free()

@@ -1,10 +1,10 @@
 import dataclasses
 import json
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 from edgesoft.npz import write_npz
@@ -62,11 +62,9 @@ def test_its_folder(tiny_run):
     assert [epoch["number"] for epoch in metrics["history"]] == [1]
     assert set(metrics["history"][0]) == {"number", "loss", "validation_loss", "validation_accuracy", "seconds"}
     for picture in (tiny_run.learning_curve, tiny_run.confusion_matrix):
-        with Image.open(picture) as image:
-            assert image.format == "PNG"
-            image.load()
+        assert ET.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     assert sorted(item.name for item in tiny_run.path.iterdir()) == [
-        "checkpoint.npz", "config.json", "confusion-matrix.png", "last.npz", "learning-curve.png", "metrics.csv", "metrics.json"
+        "checkpoint.npz", "config.json", "confusion-matrix.svg", "last.npz", "learning-curve.svg", "metrics.csv", "metrics.json"
     ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from edgesoft.model.graph import Array
 from edgesoft.model.heads import Head, Sigmoid
 from edgesoft.model.inputs import PictureInput, TableInput
 from edgesoft.model.network import read_network
+from edgesoft.pages.markup import digest, read_style
 from edgesoft.tables.column import Column
 from edgesoft.tables.values import NumberForm, TruthForm
 from edgesoft.targets.proof import Proof, read_proof
@@ -62,7 +63,7 @@ def write_page(model: ModelFile) -> dict[str, bytes]:
             f"{model.path}: cannot be written as a page: it holds {error}. Convert it to C instead: --to c"
         ) from None
     script = "\n".join(map(_text, (*_FIRST, *_scripts(card), "start.js")))
-    style = _text("style.css")
+    style = read_style("colours.css") + _text("style.css")
     words = {
         "name": html.escape(card.name),
         "version": __version__,
@@ -74,7 +75,7 @@ def write_page(model: ModelFile) -> dict[str, bytes]:
         "style": style,
         "script": script,
         "model": _data({**_judgement(card), "input": taken, "steps": [*map(_step, row)], "golden": _golden(proof)}),
-        "policy": f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; img-src data: blob:; "
+        "policy": f"default-src 'none'; script-src {digest(script)}; style-src {digest(style)}; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'",
     }
     return {PAGE: Template(_text("page.html")).substitute(words).encode()}
@@ -83,11 +84,6 @@ def write_page(model: ModelFile) -> dict[str, bytes]:
 @cache
 def _text(name: str) -> str:
     return (resources(__package__) / "templates" / name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    """How a Content-Security-Policy names an inline text."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _data(document: object) -> str:
