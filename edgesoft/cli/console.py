@@ -19,6 +19,11 @@ def write(*lines: str) -> None:
         print(printable(line))
 
 
+def write_now(line: str) -> None:
+    """Print one line of a result for whoever waits for it."""
+    print(printable(line), flush=True)
+
+
 def write_json(text: str) -> None:
     """Print what `json_text` made, in one line or in several."""
     print(text)

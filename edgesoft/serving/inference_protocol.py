@@ -1,0 +1,139 @@
+"""The endpoints of the Open Inference Protocol v2, as `tritonclient[http]` calls them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from edgesoft.serving.models import VERSION, Served
+from edgesoft.serving.protocol import DATATYPES, EXTENSIONS, encode, parse
+from edgesoft.serving.refusal import Refusal, wrong
+from edgesoft.serving.state import State
+from edgesoft.version import __version__
+
+HEADER_LENGTH = "inference-header-content-length"
+
+
+class InferenceProtocol:
+    """The endpoints, on top of what is served."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def routes(self) -> list[Route]:
+        """All of them, in the order in which they are tried: most requests are for the first."""
+        found = []
+        for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+            found += [
+                Route(f"{model}/infer", self.infer, methods=["POST"]),
+                Route(f"{model}/ready", self.model_ready),
+                Route(f"{model}/config", self.config),
+                Route(model, self.metadata),
+            ]
+        return [
+            *found,
+            Route("/v2/health/live", self.live),
+            Route("/v2/health/ready", self.ready),
+            Route("/v2", self.server),
+            Route("/v2/repository/index", self.index, methods=["POST"]),
+            Route("/v2/{rest:path}", self.unsupported, methods=["GET", "POST"]),
+        ]
+
+    async def infer(self, request: Request) -> Response:
+        """Answer arrays with arrays."""
+        served = self._served(request)
+        async with self._state.bodies.read(request) as body:
+            asked = parse(body, request.headers.get(HEADER_LENGTH), served.signature)
+            if (complaint := served.classifier.complaint(asked.inputs)) is not None:
+                raise wrong(complaint)
+            answers = await self._state.in_time(served.batcher.submit(asked.inputs))
+        outputs: dict[str, np.ndarray[Any, Any]] = {
+            "logits": answers.logits,
+            "probabilities": answers.probabilities,
+            "label": answers.indices,
+        }
+        content, length = encode(
+            asked, outputs, model=served.name, version=VERSION, labels=served.classifier.card.labels
+        )
+        if length is None:
+            return Response(content, media_type="application/json")
+        return Response(content, media_type="application/octet-stream", headers={HEADER_LENGTH: str(length)})
+
+    async def live(self, request: Request) -> Response:  # noqa: ARG002 - an endpoint's signature
+        """The process answers."""
+        return JSONResponse({"live": True})
+
+    async def ready(self, request: Request) -> Response:  # noqa: ARG002
+        """Requests are welcome: not so from the moment on when the server is asked to stop."""
+        return JSONResponse({"ready": not self._state.is_stopping}, 503 if self._state.is_stopping else 200)
+
+    async def model_ready(self, request: Request) -> Response:
+        """Whatever is served is ready."""
+        return JSONResponse({"name": self._served(request).name, "ready": True})
+
+    async def server(self, request: Request) -> Response:  # noqa: ARG002
+        """What this server is."""
+        return JSONResponse({"name": "edgesoft", "version": __version__, "extensions": EXTENSIONS})
+
+    async def metadata(self, request: Request) -> Response:
+        """What a model takes and gives."""
+        served = self._served(request)
+        signature = served.signature
+        inputs = [_tensor(signature.input, signature.dtype, signature.shape)]
+        outputs = [_tensor(name, dtype, shape) for name, (dtype, shape) in signature.outputs.items()]
+        return JSONResponse(
+            {
+                "name": served.name,
+                "versions": [VERSION],
+                "platform": "onnxruntime_onnx",
+                "inputs": inputs,
+                "outputs": outputs,
+            }
+        )
+
+    async def config(self, request: Request) -> Response:
+        """The same in the terms of Triton's model configuration."""
+        served = self._served(request)
+        signature = served.signature
+        return JSONResponse(
+            {
+                "name": served.name,
+                "platform": "onnxruntime_onnx",
+                "backend": "onnxruntime",
+                "max_batch_size": signature.most_rows,
+                "input": [_configured(signature.input, signature.dtype, signature.shape)],
+                "output": [_configured(name, dtype, shape) for name, (dtype, shape) in signature.outputs.items()],
+            }
+        )
+
+    async def index(self, request: Request) -> Response:  # noqa: ARG002 - what it asks for is always all
+        """The models by name."""
+        entries = [{"name": name, "version": VERSION, "state": "READY", "reason": ""} for name in self._state.models]
+        return JSONResponse(entries)
+
+    async def unsupported(self, request: Request) -> Response:
+        """What of the protocol nobody here answers."""
+        path = str(request.path_params["rest"])
+        if "sharedmemory" in path or path.startswith(("repository/", "trace/", "logging")) or path.endswith("/stats"):
+            hint = "numbers are at /metrics, and SIGHUP reads the models again"
+            raise Refusal(501, f"/v2/{path[:80]!a} is not supported here: {hint}".replace("'", ""))
+        raise Refusal(404, "no such endpoint. They are listed at /docs")
+
+    def _served(self, request: Request) -> Served:
+        served = self._state.models.find(request.path_params["model"])
+        version = request.path_params.get("version", VERSION)
+        if version != VERSION:
+            raise Refusal(404, f"no version {version[:20]!a} of {served.name}: there is {VERSION}")
+        return served
+
+
+def _tensor(name: str, dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    return {"name": name, "datatype": DATATYPES[dtype], "shape": [-1, *shape]}
+
+
+def _configured(name: str, dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    return {"name": name, "data_type": f"TYPE_{DATATYPES[dtype]}", "dims": list(shape) or [1]}
