@@ -1,12 +1,13 @@
 """Gathers the inputs of many requests into one call of the model.
 
-A call of thirty inputs takes little longer than one of a single input. Nobody waits while nothing runs: the first request starts a call at
-once, and those that come meanwhile go together into the next one.
+A call of thirty inputs takes little longer than one of a single input. Nobody waits for others to come: what has come when the event loop
+gets round to it, or while a call runs, goes together into the next call, and a request that comes alone is called alone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,23 +20,40 @@ from edgesoft.inference.classifier import Classifier
 from edgesoft.inference.prediction import Prediction
 from edgesoft.serving.refusal import busy
 
-PATIENCE = 0.002
-"""Most seconds that a batch waits for others before its call."""
+SHORT = 0.002
+"""Seconds of a call that the event loop makes itself: to hand it to a thread and back takes a tenth of it, and nobody notices."""
+
+
+def rows_in_short(classifier: Classifier, shape: tuple[int, ...], dtype: str, most_rows: int) -> int:
+    """How many inputs a call classifies within `SHORT`, up to `most_rows`; 0 for none. Measured, which also wakes the model up."""
+    rows, fitting = 1, 0
+    while rows <= most_rows:
+        inputs = np.zeros((rows, *shape), dtype)
+        seconds = []
+        for _ in range(3):
+            started = time.perf_counter()
+            classifier(inputs)
+            seconds.append(time.perf_counter() - started)
+        if min(seconds) > SHORT:
+            break
+        rows, fitting = 2 * rows, rows
+    return fitting
 
 
 class _Job(NamedTuple):
     rows: NDArray[Any]
     answer: asyncio.Future[Prediction]
-    since: float
 
 
 class Batcher:
-    """The queue in front of one model; all of it runs in the event loop, but for the calls.
+    """The queue in front of one model; all of it runs in the event loop, but for calls that take long.
 
     Parameters
     ----------
     classifier
         The model.
+    quick_rows
+        Most inputs of a call that the event loop makes itself.
     most_rows
         Most inputs of one call; no request has more.
     most_waiting
@@ -48,17 +66,17 @@ class Batcher:
         self,
         classifier: Classifier,
         *,
+        quick_rows: int,
         most_rows: int,
         most_waiting: int,
         on_batch: Callable[[Prediction], object] = lambda _: None,
     ) -> None:
         self._classifier, self._on_batch = classifier, on_batch
-        self._most_rows, self._most_waiting = most_rows, most_waiting
+        self._quick_rows, self._most_rows, self._most_waiting = quick_rows, most_rows, most_waiting
         self._waiting: deque[_Job] = deque()
         self._rows = 0
-        self._is_running = False
-        self._enough = 1
-        self._alarm: asyncio.TimerHandle | None = None
+        self._is_called = False
+        """Whether a call runs or is about to."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="edgesoft-model")
 
     @property
@@ -74,36 +92,20 @@ class Batcher:
         Refusal
             429: too many are waiting.
         """
-        if self._rows + len(rows) > self._most_waiting:
+        count = len(rows)
+        if self._rows + count > self._most_waiting:
             raise busy(f"{self._rows:,} inputs are waiting already, of at most {self._most_waiting:,}", "queue")
         loop = asyncio.get_running_loop()
-        job = _Job(rows, loop.create_future(), loop.time())
+        job = _Job(rows, loop.create_future())
         self._waiting.append(job)
-        self._rows += len(rows)
-        if not self._is_running:
-            self._consider(loop)
+        self._rows += count
+        if not self._is_called:
+            self._is_called = True
+            loop.call_soon(self._call, loop)
         return job.answer
 
-    def _consider(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Call the model when enough inputs wait, or have waited long enough."""
-        if self._is_running or not self._waiting:
-            return
-        # As many as last time: then all who asked are here again. A lone client is enough by itself.
-        left = self._waiting[0].since + PATIENCE - loop.time()
-        if self._rows >= min(self._enough, self._most_rows) or left <= 0:
-            if self._alarm is not None:
-                self._alarm.cancel()
-                self._alarm = None
-            self._call(loop)
-        elif self._alarm is None:
-            self._alarm = loop.call_later(left, self._ring, loop)
-
-    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._alarm = None
-        self._enough = 1
-        self._consider(loop)
-
     def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Classify as many of the inputs that wait as one call takes."""
         jobs, count = list[_Job](), 0
         while self._waiting and count + len(self._waiting[0].rows) <= self._most_rows:
             job = self._waiting.popleft()
@@ -112,29 +114,35 @@ class Batcher:
                 jobs.append(job)
                 count += len(job.rows)
         if not jobs:
-            self._consider(loop)
+            self._is_called = False
             return
-        self._is_running, self._enough = True, count
         rows = jobs[0].rows if len(jobs) == 1 else np.concatenate([job.rows for job in jobs])
-        running = loop.run_in_executor(self._thread, self._classifier, rows)
-        running.add_done_callback(lambda done: self._finished(loop, jobs, done))
+        if count > self._quick_rows:
+            running = loop.run_in_executor(self._thread, self._classifier, rows)
+            running.add_done_callback(lambda done: self._finished(loop, jobs, done.exception() or done.result()))
+            return
+        try:
+            self._finished(loop, jobs, self._classifier(rows))
+        except Exception as error:
+            self._finished(loop, jobs, error)
 
-    def _finished(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job], done: asyncio.Future[Prediction]) -> None:
-        self._is_running = False
-        error = done.exception()
+    def _finished(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job], found: Prediction | BaseException) -> None:
         start = 0
-        for rows, answer, _ in jobs:
+        for rows, answer in jobs:
             end = start + len(rows)
             if answer.done():
                 pass
-            elif error is not None:
-                answer.set_exception(error)
+            elif isinstance(found, BaseException):
+                answer.set_exception(found)
             else:
-                answer.set_result(_part(done.result(), start, end))
+                answer.set_result(_part(found, start, end))
             start = end
-        if error is None:
-            self._on_batch(done.result())
-        self._consider(loop)
+        if self._waiting:
+            loop.call_soon(self._call, loop)
+        else:
+            self._is_called = False
+        if not isinstance(found, BaseException):
+            self._on_batch(found)
 
 
 def _part(whole: Prediction, start: int, end: int) -> Prediction:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive
 
+from edgesoft.serving.body import Body
+from edgesoft.serving.deadlines import Clock
 from edgesoft.serving.models import VERSION, Served
 from edgesoft.serving.protocol import DATATYPES, EXTENSIONS, encode, parse
 from edgesoft.serving.refusal import Refusal, wrong
 from edgesoft.serving.state import State
 from edgesoft.version import __version__
 
-HEADER_LENGTH = "inference-header-content-length"
+HEADER_LENGTH = b"inference-header-content-length"
 
 
 class InferenceProtocol:
@@ -45,23 +49,30 @@ class InferenceProtocol:
 
     async def infer(self, request: Request) -> Response:
         """Answer arrays with arrays."""
-        served = self._served(request)
-        async with self._state.bodies.read(request) as body:
-            asked = parse(body, request.headers.get(HEADER_LENGTH), served.signature)
+        served, clock = self._served(request), request.scope["clock"]
+        content, length = await self.answer(served, dict(request.headers.raw), request.receive, clock)
+        if length is None:
+            return Response(content, media_type="application/json")
+        return Response(content, media_type="application/octet-stream", headers={HEADER_LENGTH.decode(): str(length)})
+
+    async def answer(
+        self, served: Served, headers: Mapping[bytes, bytes], receive: Receive, clock: Clock
+    ) -> tuple[bytes, int | None]:
+        """The body of an answer, and how many bytes of it are JSON where others follow; raises Refusal."""
+        with Body(self._state.bodies) as body:
+            content = await self._state.bodies.read(body, headers, receive)
+            clock.read()
+            length = headers.get(HEADER_LENGTH)
+            asked = parse(content, None if length is None else length.decode("latin-1"), served.signature)
             if (complaint := served.classifier.complaint(asked.inputs)) is not None:
                 raise wrong(complaint)
-            answers = await self._state.in_time(served.batcher.submit(asked.inputs))
+            answers = await served.batcher.submit(asked.inputs)
         outputs: dict[str, np.ndarray[Any, Any]] = {
             "logits": answers.logits,
             "probabilities": answers.probabilities,
             "label": answers.indices,
         }
-        content, length = encode(
-            asked, outputs, model=served.name, version=VERSION, labels=served.classifier.card.labels
-        )
-        if length is None:
-            return Response(content, media_type="application/json")
-        return Response(content, media_type="application/octet-stream", headers={HEADER_LENGTH: str(length)})
+        return encode(asked, outputs, served.signature, model=served.name, version=VERSION)
 
     async def live(self, request: Request) -> Response:  # noqa: ARG002 - an endpoint's signature
         """The process answers."""

@@ -16,7 +16,7 @@ from edgesoft.inference.providers import Choice
 from edgesoft.inference.verify import verify
 from edgesoft.model.file import ModelFile, open_model, parse_model
 from edgesoft.names import INT8_ENDING, stem, stem_flaw
-from edgesoft.serving.batching import Batcher
+from edgesoft.serving.batching import Batcher, rows_in_short
 from edgesoft.serving.protocol import Signature
 from edgesoft.serving.refusal import Refusal
 from edgesoft.targets.web.page import write_served_page
@@ -117,8 +117,13 @@ class Served:
         self.name, self.classifier, self._model = name, classifier, model
         self.sha256 = sha256(model.content).hexdigest()
         self.signature = Signature.of(model, limits.batch)
+        quick = rows_in_short(classifier, self.signature.shape, self.signature.dtype, limits.batch)
         self.batcher = Batcher(
-            classifier, most_rows=limits.batch, most_waiting=max(limits.queue, limits.batch), on_batch=on_batch
+            classifier,
+            quick_rows=quick,
+            most_rows=limits.batch,
+            most_waiting=max(limits.queue, limits.batch),
+            on_batch=on_batch,
         )
 
     @cached_property

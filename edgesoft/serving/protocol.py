@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,11 +26,14 @@ MOST_NAMED = 16
 """Most outputs that a request names."""
 LONGEST_ID = 256
 """Most letters of a request's id."""
+LONGEST_REMEMBERED = 2048
+"""Bytes of a request's JSON that is kept for the next one like it."""
+IS_LITTLE = sys.byteorder == "little"
 SHOWN = 60
 """Letters of a stranger's name that are shown back."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Signature:
     """What a model takes and gives."""
 
@@ -50,10 +55,15 @@ class Signature:
         outputs = {spec.name: (spec.dtype, _inner(spec.shape)) for spec in model.outputs}
         return cls(given.name, given.dtype, _inner(given.shape), outputs, model.card.labels, most_rows)
 
-    @property
+    @cached_property
     def bytes_of_one(self) -> int:
         """Of one input."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    @cached_property
+    def little(self) -> np.dtype[Any]:
+        """The input's element type as it travels."""
+        return np.dtype(self.dtype).newbyteorder("<")
 
 
 def _inner(shape: Sequence[int | str]) -> tuple[int, ...]:
@@ -107,38 +117,100 @@ def parse(body: bytes, header_length: str | None, signature: Signature) -> Infer
         rows = len(body) // signature.bytes_of_one
         _check_rows(rows, signature)
         return InferRequest(None, _from_bytes(body, rows, signature), _all_outputs(signature, is_binary=True))
-    document = _json(body[:length])
+    # A client that sends binary data sends the same head again and again.
+    read = _remembered if header_length is not None and length <= LONGEST_REMEMBERED else _head
+    head = read(bytes(body[:length]), signature)
+    rest = memoryview(body)[length:]
+    if head.size is None:
+        if len(rest):
+            raise wrong(f"{len(rest):,} bytes after the JSON that belong to no input: leave them out")
+        return InferRequest(head.id, _from_json(head.data, head.rows, signature), head.wanted)
+    expected = head.rows * signature.bytes_of_one
+    if head.size != expected or len(rest) != expected:
+        raise wrong(
+            f"binary_data_size {head.size:,} and {len(rest):,} bytes after the JSON: expected {expected:,}, for {head.rows:,} "
+            f"inputs of {signature.bytes_of_one:,} bytes"
+        )
+    return InferRequest(head.id, _from_bytes(rest, head.rows, signature), head.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What the JSON of a request says."""
+
+    id: str | None
+    rows: int
+    size: int | None
+    """Bytes of the input behind the JSON; None where it stands in it."""
+    data: Any
+    wanted: tuple[Wanted, ...]
+
+
+def _head(text: bytes, signature: Signature) -> _Head:
+    document = _json(text)
     parameters = _object(document.get("parameters", {}), "parameters")
     name = document.get("id")
     if name is not None and (not isinstance(name, str) or len(name) > LONGEST_ID):
         raise wrong(f"id: expected a text of at most {LONGEST_ID} letters")
     wanted = _wanted(document.get("outputs"), parameters, signature)
-    return InferRequest(name, _input(document.get("inputs"), memoryview(body)[length:], signature), wanted)
+    return _Head(name, *_input(document.get("inputs"), signature), wanted)
+
+
+_remembered = lru_cache(maxsize=256)(_head)
 
 
 def encode(
-    request: InferRequest, outputs: Mapping[str, NDArray[Any]], *, model: str, version: str, labels: Sequence[str]
+    request: InferRequest, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, model: str, version: str
 ) -> tuple[bytes, int | None]:
     """The body of a response, and how many bytes of it are JSON where others follow."""
+    rows = len(request.inputs)
+    if all(wanted.is_binary and not wanted.classes for wanted in request.wanted):
+        head = _binary_head(request.wanted, rows, signature, model, version)
+        if request.id is not None:
+            head = b'%s,"id":%s}' % (head[:-1], json.dumps(request.id).encode())
+        return b"".join([head, *(_little(outputs[wanted.name]) for wanted in request.wanted)]), len(head)
     described, blobs = [], []
     for wanted in request.wanted:
-        values = outputs[wanted.name]
-        entry: dict[str, Any] = {"name": wanted.name, "datatype": DATATYPES[values.dtype.name], "shape": values.shape}
-        if wanted.classes:
-            texts = _classes(values, wanted.classes, labels)
-            entry["datatype"], entry["shape"] = "BYTES", (len(values), len(texts) // len(values))
-        if not wanted.is_binary:
-            entry["data"] = texts if wanted.classes else values.ravel().tolist()
-        else:
-            blob = _bytes_tensor(texts) if wanted.classes else _little(values)
-            entry["parameters"] = {"binary_data_size": len(blob)}
-            blobs.append(blob)
+        entry, blob = _output(wanted, outputs[wanted.name], signature)
         described.append(entry)
+        blobs += [] if blob is None else [blob]
     document = {"model_name": model, "model_version": version, "outputs": described}
     if request.id is not None:
         document["id"] = request.id
-    header = json.dumps(document, separators=(",", ":")).encode()
-    return (b"".join([header, *blobs]), len(header)) if blobs else (header, None)
+    text = json.dumps(document).encode()
+    return (b"".join([text, *blobs]), len(text)) if blobs else (text, None)
+
+
+@lru_cache(maxsize=256)
+def _binary_head(wanted: tuple[Wanted, ...], rows: int, signature: Signature, model: str, version: str) -> bytes:
+    described = []
+    for name in (each.name for each in wanted):
+        dtype, inner = signature.outputs[name]
+        size = rows * math.prod(inner) * np.dtype(dtype).itemsize
+        described.append(
+            {
+                "name": name,
+                "datatype": DATATYPES[dtype],
+                "shape": [rows, *inner],
+                "parameters": {"binary_data_size": size},
+            }
+        )
+    return json.dumps({"model_name": model, "model_version": version, "outputs": described}).encode()
+
+
+def _output(wanted: Wanted, values: NDArray[Any], signature: Signature) -> tuple[dict[str, Any], bytes | None]:
+    """One output of a response, and its bytes where they follow the JSON."""
+    dtype, inner = signature.outputs[wanted.name]
+    entry: dict[str, Any] = {"name": wanted.name, "datatype": DATATYPES[dtype], "shape": [len(values), *inner]}
+    if wanted.classes:
+        texts = _classes(values, wanted.classes, signature.labels)
+        entry |= {"datatype": "BYTES", "shape": [len(values), len(texts) // len(values)]}
+        blob, data = _bytes_tensor(texts), texts
+    else:
+        blob, data = _little(values), values.ravel().tolist()
+    if not wanted.is_binary:
+        return {**entry, "data": data}, None
+    return {**entry, "parameters": {"binary_data_size": len(blob)}}, blob
 
 
 def _length(text: str | None, size: int) -> int:
@@ -221,8 +293,8 @@ def _all_outputs(signature: Signature, *, is_binary: bool) -> tuple[Wanted, ...]
     return tuple(Wanted(name, is_binary, 0) for name in signature.outputs)
 
 
-def _input(given: Any, rest: memoryview, signature: Signature) -> NDArray[Any]:
-    """The one input of a request; `rest` is what follows the JSON."""
+def _input(given: Any, signature: Signature) -> tuple[int, int | None, Any]:
+    """Of the one input of a request: how many rows, how many bytes follow the JSON, or else what stands in it."""
     if not isinstance(given, list) or len(given) != 1:
         raise wrong(f"inputs: expected a list of one object, for {signature.input!r}")
     entry = _object(given[0], "an input")
@@ -236,21 +308,11 @@ def _input(given: Any, rest: memoryview, signature: Signature) -> NDArray[Any]:
     parameters = _object(entry.get("parameters", {}), "the parameters of an input")
     _refuse_shared_memory(parameters)
     size = _count(parameters, "binary_data_size")
-    if size is None:
-        if "data" not in entry:
-            raise wrong(f"input {signature.input!r} has no data, and no binary_data_size")
-        if rest:
-            raise wrong(f"{len(rest):,} bytes after the JSON that belong to no input: leave them out")
-        return _from_json(entry["data"], rows, signature)
-    expected = rows * signature.bytes_of_one
-    if "data" in entry:
+    if size is None and "data" not in entry:
+        raise wrong(f"input {signature.input!r} has no data, and no binary_data_size")
+    if size is not None and "data" in entry:
         raise wrong(f"input {signature.input!r} has data and a binary_data_size: leave one out")
-    if size != expected or len(rest) != size:
-        raise wrong(
-            f"binary_data_size {size:,} and {len(rest):,} bytes after the JSON: expected {expected:,}, for {rows:,} inputs "
-            f"of {signature.bytes_of_one:,} bytes"
-        )
-    return _from_bytes(rest, rows, signature)
+    return rows, size, entry.get("data")
 
 
 def _rows(shape: Any, signature: Signature) -> int:
@@ -273,8 +335,8 @@ def _check_rows(rows: int, signature: Signature) -> None:
 
 
 def _from_bytes(content: bytes | memoryview, rows: int, signature: Signature) -> NDArray[Any]:
-    values = np.frombuffer(content, np.dtype(signature.dtype).newbyteorder("<")).reshape(rows, *signature.shape)
-    return values.astype(signature.dtype, copy=False)
+    values = np.frombuffer(content, signature.little).reshape(rows, *signature.shape)
+    return values if IS_LITTLE else values.astype(signature.dtype)
 
 
 def _from_json(data: Any, rows: int, signature: Signature) -> NDArray[Any]:
@@ -322,7 +384,7 @@ def _bytes_tensor(texts: Sequence[str]) -> bytes:
 
 
 def _little(values: NDArray[Any]) -> bytes:
-    return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+    return (values if IS_LITTLE else values.byteswap()).tobytes()
 
 
 def _shown(value: Any) -> str:
