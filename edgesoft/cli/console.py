@@ -13,6 +13,11 @@ def say(line: str) -> None:
     print(printable(line), file=sys.stderr, flush=True)
 
 
+def say_json(text: str) -> None:
+    """Print talk that `json_text` made, in one line or in several."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def write(*lines: str) -> None:
     """Print lines of a result: each stays one, whatever it holds."""
     for line in lines:

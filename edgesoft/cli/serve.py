@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from edgesoft.cli import options
-from edgesoft.cli.console import say, write_now
+from edgesoft.cli.console import say_json, write_now
 from edgesoft.errors import UsageError
-from edgesoft.settings import MOST
+from edgesoft.settings import MOST, MOST_THREADS
 
 MOST_WORKERS = 256
 
@@ -49,7 +49,9 @@ def command(
     ] = None,
     provider: options.Provider = "auto",
     device_id: options.DeviceId = None,
-    threads: options.Threads = None,
+    threads: Annotated[
+        int, typer.Option(help="CPU threads of one call; more processes serve more requests.", min=1, max=MOST_THREADS)
+    ] = 1,
     max_batch: Annotated[
         int, typer.Option(help="Most inputs of one request, and of one call.", min=1, max=65536)
     ] = 256,
@@ -84,7 +86,7 @@ def command(
     limits = Limits(batch=max_batch, queue=max_queue, body=int(max_body * 10**6), seconds=timeout)
     choice = choose(provider, device_id=device_id)
     settings = Settings(choice, limits, threads, token, tuple(cors or ()), logs_requests=not quiet)
-    serve(models, settings, host=host, port=port, workers=workers, write_log=say, on_ready=write_now)
+    serve(models, settings, host=host, port=port, workers=workers, write_log=say_json, on_ready=write_now)
 
 
 def _is_this_machine(host: str) -> bool:

@@ -12,21 +12,24 @@ import secrets
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edgesoft.serving.endpoints import Endpoints
-from edgesoft.serving.inference_protocol import HEADER_LENGTH, InferenceProtocol
+from edgesoft.serving.inference_protocol import HEADER_LENGTH, InferenceProtocol, nowhere
 from edgesoft.serving.refusal import Refusal
 from edgesoft.serving.state import State
 
 OPEN = frozenset({"/v2/health/live", "/v2/health/ready"})
 """What is answered without a token: whoever asks whether a server lives has none."""
+LINGER = 2.0
+"""Seconds in which the rest of a refused body may still come, and is thrown away."""
 _MODELS, _INFER = "/v2/models/", "/infer"
 _ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 """Request ids of others that are kept."""
@@ -105,7 +108,7 @@ class _Application:
         if refusal is not None and not status:
             if refusal.reason:
                 self._state.metrics.on_refusal(refusal.reason)
-            await _refused(refusal)(scope, receive, send_with_id)
+            await _say(refusal, scope, receive, send_with_id)
         self._done(scope, status, time.perf_counter() - started, request_id)
 
     async def _tried(
@@ -152,7 +155,7 @@ class _Application:
         self._state.metrics.on_request(route, status, seconds)
         if self._logs_requests:
             client = scope.get("client")
-            self._state.log(
+            self._state.log.soon(
                 "request",
                 request_id=request_id.decode(),
                 method=scope["method"],
@@ -186,7 +189,7 @@ class _Application:
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an application's signature
-    raise Refusal(404, "no such endpoint. They are listed at /docs")
+    raise nowhere(scope["path"])
 
 
 def _unknown(error: HTTPException, scope: Scope) -> Refusal:
@@ -198,5 +201,17 @@ def _unknown(error: HTTPException, scope: Scope) -> Refusal:
     return Refusal(error.status_code, str(error.detail))
 
 
-def _refused(refusal: Refusal) -> Response:
-    return JSONResponse({"error": str(refusal)}, refusal.status, headers=dict(refusal.headers))
+async def _say(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    response = JSONResponse({"error": str(refusal)}, refusal.status, headers=dict(refusal.headers))
+    if not refusal.closes:
+        await response(scope, receive, send)
+        return
+    await send({"type": "http.response.start", "status": refusal.status, "headers": response.raw_headers})
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    # Whoever is still sending must be heard out for a while: a connection that is closed before loses the answer on its way.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            message: Message = {"type": "http.request", "more_body": True}
+            while message["type"] == "http.request" and message.get("more_body", False):
+                message = await receive()
+    await send({"type": "http.response.body", "body": b""})

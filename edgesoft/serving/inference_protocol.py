@@ -44,7 +44,6 @@ class InferenceProtocol:
             Route("/v2/health/ready", self.ready),
             Route("/v2", self.server),
             Route("/v2/repository/index", self.index, methods=["POST"]),
-            Route("/v2/{rest:path}", self.unsupported, methods=["GET", "POST"]),
         ]
 
     async def infer(self, request: Request) -> Response:
@@ -126,14 +125,6 @@ class InferenceProtocol:
         entries = [{"name": name, "version": VERSION, "state": "READY", "reason": ""} for name in self._state.models]
         return JSONResponse(entries)
 
-    async def unsupported(self, request: Request) -> Response:
-        """What of the protocol nobody here answers."""
-        path = str(request.path_params["rest"])
-        if "sharedmemory" in path or path.startswith(("repository/", "trace/", "logging")) or path.endswith("/stats"):
-            hint = "numbers are at /metrics, and SIGHUP reads the models again"
-            raise Refusal(501, f"/v2/{path[:80]!a} is not supported here: {hint}".replace("'", ""))
-        raise Refusal(404, "no such endpoint. They are listed at /docs")
-
     def _served(self, request: Request) -> Served:
         served = self._state.models.find(request.path_params["model"])
         version = request.path_params.get("version", VERSION)
@@ -148,3 +139,13 @@ def _tensor(name: str, dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:
 
 def _configured(name: str, dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:
     return {"name": name, "data_type": f"TYPE_{DATATYPES[dtype]}", "dims": list(shape) or [1]}
+
+
+def nowhere(path: str) -> Refusal:
+    """What to say of an endpoint that is not there: some of the protocol are for servers of another kind."""
+    is_known = path.startswith(("/v2/repository/", "/v2/trace/", "/v2/logging")) or path.endswith(
+        ("/stats", "/trace/setting")
+    )
+    if is_known or "sharedmemory" in path:
+        return Refusal(501, "this is not supported here. Numbers are at /metrics, and SIGHUP reads the models again")
+    return Refusal(404, "no such endpoint. They are listed at /docs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -9,19 +10,36 @@ from typing import Any
 
 from edgesoft.escape import json_text
 
-Log = Callable[..., None]
-"""Called with the event's name and its fields."""
+TOGETHER = 0.05
+"""Seconds in which the lines of requests are gathered: to write each by itself takes longer than to make it."""
 
 
-def make_log(write: Callable[[str], object], **always: Any) -> Log:
-    """A log that hands its lines to `write`; `always` stands in every line."""
+class Log:
+    """Hands its lines to `write`, one or several at a time; `always` stands in every line."""
 
-    def log(event: str, **fields: Any) -> None:
+    def __init__(self, write: Callable[[str], object], **always: Any) -> None:
+        self._write, self._always, self._lines = write, always, list[str]()
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        """Write one line now, behind those that wait."""
+        self._lines.append(self._line(event, fields))
+        self._flush()
+
+    def soon(self, event: str, **fields: Any) -> None:
+        """Write one line together with others that come soon; from the event loop."""
+        if not self._lines:
+            asyncio.get_running_loop().call_later(TOGETHER, self._flush)
+        self._lines.append(self._line(event, fields))
+
+    def _line(self, event: str, fields: dict[str, Any]) -> str:
         now = time.time()
         stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03d}Z"
-        write(json_text({"time": stamp, "event": event, **always, **fields}))
+        return json_text({"time": stamp, "event": event, **self._always, **fields})
 
-    return log
+    def _flush(self) -> None:
+        lines, self._lines = self._lines, []
+        if lines:
+            self._write("\n".join(lines))
 
 
 class LibraryLog(logging.Handler):

@@ -6,6 +6,7 @@ import base64
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
+import python_multipart  # noqa: F401 - Starlette reads forms with it, and would miss it only then
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from edgesoft.serving.log import make_log
+from edgesoft.serving.log import Log
 from edgesoft.serving.models import read_contents, read_sources
 from edgesoft.serving.server import Server, Settings, listen, url_of
 from edgesoft.serving.workers import Workers
@@ -35,7 +35,7 @@ def serve(
     workers
         Processes.
     write_log
-        Takes one line of the log; it must be a function that another process can import.
+        Takes a line of the log, or several; it must be a function that another process can import.
     on_ready
         Called with the URL once there are answers.
 
@@ -47,7 +47,7 @@ def serve(
     sources = read_sources(models, provider=settings.choice.provider)
     read = partial(read_contents, sources, choice=settings.choice, threads=settings.threads)
     with listen(host, port) as listener:
-        contents, log, url = read(), make_log(write_log), url_of(listener)
+        contents, log, url = read(), Log(write_log), url_of(listener)
         if workers > 1:
             Workers(workers, settings, listener, write_log).run(contents, read, log, lambda: on_ready(url))
             return

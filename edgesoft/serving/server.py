@@ -37,7 +37,7 @@ class Settings:
 
     choice: Choice
     limits: Limits
-    threads: int | None
+    threads: int
     token: str | None
     origins: tuple[str, ...]
     logs_requests: bool
@@ -182,10 +182,28 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no connection any more, give those that are idle a last moment, and answer all that has come."""
+        # Who has been let in by the system already, but not by this process, has sent a request perhaps: it would get a reset.
+        admitted = [connection for listener in sockets or () for connection in _admitted(listener)]
         for server in self.servers:
             server.close()
+        for connection in admitted:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
         # Whatever is answered from now on says that its connection closes: a busy client comes once more at most.
         end = asyncio.get_running_loop().time() + LAST_CALL
         while self.server_state.connections and asyncio.get_running_loop().time() < end and not self.force_exit:
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
+
+    def _protocol(self) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state)
+
+
+def _admitted(listener: socket.socket) -> Iterator[socket.socket]:
+    """The connections that wait to be accepted."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        connection.setblocking(False)
+        yield connection

@@ -40,7 +40,7 @@ class Workers:
     listener
         The socket that they share.
     write_log
-        Takes one line of the log, in every process.
+        Takes a line of the log, or several, in every process.
     """
 
     def __init__(
@@ -162,12 +162,12 @@ def work(channel: int, listener: int) -> None:
     """What a worker does: it serves what the keeper sends, until the keeper asks it to stop or is gone."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from edgesoft.serving.log import make_log
+    from edgesoft.serving.log import Log
     from edgesoft.serving.server import Server
 
     connection = Connection(channel)
     settings, write_log, contents = connection.recv()
-    server = Server(settings, make_log(write_log, worker=os.getpid()), lambda: connection.send(READY))
+    server = Server(settings, Log(write_log, worker=os.getpid()), lambda: connection.send(READY))
     server.state.models.swap(server.state.models.opened(contents))
     server.follow(connection)
     server.run([socket.socket(fileno=listener)])
