@@ -70,8 +70,9 @@ class Connection(HttpToolsProtocol):
             self._refuse(408, f"the head of a request did not come within {HEAD_SECONDS:g} s")
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer and close, where no other answer is on its way."""
-        if self.cycle is None or self.cycle.response_complete:
+        """Answer and close, where no other answer is on its way: an earlier request's, or this one's, which has begun."""
+        is_first = self.cycle is None or self.cycle.response_complete
+        if is_first or (self._is_in_body and not self.cycle.response_started):
             content = json.dumps({"error": message}).encode()
             fields = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(content)
             self.transport.write(STATUS_LINE[status] + fields + content)

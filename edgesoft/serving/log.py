@@ -43,7 +43,7 @@ class Log:
 
 
 class LibraryLog(logging.Handler):
-    """What uvicorn and asyncio have to say, as lines of the same log."""
+    """What the libraries have to say, as lines of the same log."""
 
     def __init__(self, log: Log) -> None:
         super().__init__(logging.WARNING)
@@ -53,4 +53,4 @@ class LibraryLog(logging.Handler):
         """Write one record."""
         trace = None if record.exc_info is None else logging.Formatter().formatException(record.exc_info)
         extra = {} if trace is None else {"traceback": trace}
-        self._log("server", level=record.levelname.lower(), message=record.getMessage(), **extra)
+        self._log("library", name=record.name, level=record.levelname.lower(), message=record.getMessage(), **extra)

@@ -97,10 +97,7 @@ class Server(uvicorn.Server):
         self._log, self._on_ready, self._reloading = log, on_ready, asyncio.Lock()
         self.state = State(settings.choice, settings.limits, log, threads=settings.threads)
         app = make_app(self.state, token=settings.token, origins=settings.origins, logs_requests=settings.logs_requests)
-        library = LibraryLog(log)
-        for name in ("uvicorn.error", "asyncio"):
-            logging.getLogger(name).addHandler(library)
-            logging.getLogger(name).propagate = False
+        logging.getLogger().addHandler(LibraryLog(log))
         super().__init__(
             uvicorn.Config(
                 app,
