@@ -138,7 +138,8 @@ def _tensor(name: str, dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _configured(name: str, dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    return {"name": name, "data_type": f"TYPE_{DATATYPES[dtype]}", "dims": list(shape) or [1]}
+    described = {"name": name, "data_type": f"TYPE_{DATATYPES[dtype]}", "dims": list(shape) or [1]}
+    return described if shape else {**described, "reshape": {"shape": []}}
 
 
 def nowhere(path: str) -> Refusal:

@@ -15,7 +15,7 @@ from edgesoft.inference.prediction import Prediction
 from edgesoft.inference.providers import Choice
 from edgesoft.inference.verify import verify
 from edgesoft.model.file import ModelFile, open_model, parse_model
-from edgesoft.names import INT8_ENDING, stem, stem_flaw
+from edgesoft.names import served_name, stem_flaw
 from edgesoft.serving.batching import Batcher, rows_in_short
 from edgesoft.serving.protocol import Signature
 from edgesoft.serving.refusal import Refusal
@@ -71,7 +71,7 @@ def read_sources(arguments: Sequence[str], *, provider: str) -> dict[str, Path]:
         is_named = bool(equals) and stem_flaw(name) is None
         path = Path(rest if is_named else argument)
         if not is_named:
-            name = stem(find_model(path, provider=provider).name.removesuffix(".onnx").removesuffix(INT8_ENDING))
+            name = served_name(find_model(path, provider=provider).name)
         if name in sources:
             raise UsageError(f"two models are called {name!r}: {sources[name]} and {path}. Name them: NAME={path}")
         sources[name] = path
