@@ -48,7 +48,7 @@ class Client(asyncio.Protocol):
         else:
             self.ask()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         if time.perf_counter() < self.end:
             self.failures.append("connection lost")
         if not self.done.done():
