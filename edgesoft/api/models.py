@@ -43,8 +43,8 @@ def export(
     name
         Stem of the files; None takes the data set's name.
     to
-        Convert it too, as `convert` does: "c", "web" or "triton" writes `<name>-c` or `<name>-web` beside the files, of the INT8 file where one
-        was published.
+        Convert it too, as `convert` does: "c" writes `<name>-c` beside the files, "web" `<name>-web`, "triton" `<name>-triton`, of the
+        INT8 file where one was published.
     on_start
         Called with the checkpoint, before anything is read.
     settings

@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,3 +99,12 @@ def binary(
     entry["parameters"] = {"binary_data_size": inputs.nbytes}
     head = json.dumps({"inputs": [entry], "parameters": {"binary_data_output": True}, **more}).encode()
     return head + inputs.tobytes(), {"Inference_Header_Content_Length": str(len(head))}
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `condition` gives, once it gives something."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+    return found

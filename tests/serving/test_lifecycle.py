@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -11,18 +10,11 @@ import pytest
 import edgesoft
 from tests.serving.conftest import MNIST
 from tests.serving.load import Load
-from tests.serving.running import Running, binary
+from tests.serving.running import Running, binary, wait_for
 
 
 def logits_of(content, length, rows):
     return np.frombuffer(content[length : length + 40 * rows], np.float32).reshape(rows, 10)
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

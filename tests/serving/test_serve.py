@@ -4,7 +4,6 @@ import base64
 import gzip
 import io
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from tritonclient.utils import InferenceServerException
 import edgesoft
 from tests.conftest import ROOT
 from tests.serving.conftest import MNIST
-from tests.serving.running import Running, binary
+from tests.serving.running import Running, binary, wait_for
 
 SAMPLES = ROOT / "exported" / "samples"
 
@@ -217,7 +216,7 @@ def test_limits_of_size_pixels_and_time(server):
     Image.new("1", (20_000, 20_000)).save(pixels, "PNG")
     wide = server.ask("POST", "/predict?model=mnist", pixels.getvalue())
     assert wide.status == 400
-    assert "20000" in wide.json["error"].replace(",", "")
+    assert "too many pixels" in wide.json["error"]
     slow = server.say(head + b"Content-Length: 100\r\n\r\nabc")
     assert slow.startswith(b"HTTP/1.1 408 ")
     assert b"did not come within 2 s" in slow
@@ -244,11 +243,9 @@ def test_request_ids_are_kept_or_made_and_stand_in_the_log(server):
     assert server.ask("GET", "/v2", X_Request_Id="abc-1").headers["x-request-id"] == "abc-1"
     made = server.ask("GET", "/v2", X_Request_Id="no good").headers["x-request-id"]
     assert made != server.ask("GET", "/v2").headers["x-request-id"]
-    server.ask("GET", "/metrics")
-    lines = [line for line in server.log() if line.get("request_id") == "abc-1"]
-    assert [(line["event"], line["method"], line["path"], line["status"]) for line in lines] == [
-        ("request", "GET", "/v2", 200)
-    ]
+    lines = wait_for(lambda: [line for line in server.log() if line.get("request_id") == "abc-1"])
+    said = [(line["event"], line["method"], line["path"], line["status"]) for line in lines]
+    assert said == [("request", "GET", "/v2", 200)]
 
 
 def test_metrics_count(server, client, mnist):
@@ -310,14 +307,3 @@ def test_a_token_opens_what_is_not_open(flowers, tmp_path):
 
 def test_nobody_elsewhere_may_read_unless_asked(server):
     assert "access-control-allow-origin" not in server.ask("GET", "/v2", Origin="https://a.example").headers
-
-
-def test_a_browser_sends_its_photographs_to_the_server(server):
-    """The page of the web target, with a photograph that its own simpler rule need not get right."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium: apt install chromium")
-    page = server.ask("GET", "/?model=mnist").body.decode()
-    assert "connect-src 'self'" in page
-    assert "background" not in page.partition("<script>")[2].partition("\n")[0]
-    assert '<a href="?model=flowers">' in server.ask("GET", "/").body.decode()
