@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from edgesoft.cli.streams import unguarded
 from edgesoft.escape import printable
 
 
@@ -14,8 +15,10 @@ def say(line: str) -> None:
 
 
 def say_json(text: str) -> None:
-    """Print talk that `json_text` made, in one line or in several."""
-    print(text, file=sys.stderr, flush=True)
+    """Print talk that is JSON in ASCII, in one line or in several: nothing in it can be unsafe, and there may be much of it."""
+    stream = unguarded(sys.stderr)
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 def write(*lines: str) -> None:

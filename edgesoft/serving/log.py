@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable
 from typing import Any
-
-from edgesoft.escape import json_text
 
 TOGETHER = 0.05
 """Seconds in which the lines of requests are gathered: to write each by itself takes longer than to make it."""
@@ -19,6 +18,7 @@ class Log:
 
     def __init__(self, write: Callable[[str], object], **always: Any) -> None:
         self._write, self._always, self._lines = write, always, list[str]()
+        self._second, self._stamp = 0, ""
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Write one line now, behind those that wait."""
@@ -33,8 +33,13 @@ class Log:
 
     def _line(self, event: str, fields: dict[str, Any]) -> str:
         now = time.time()
-        stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03d}Z"
-        return json_text({"time": stamp, "event": event, **self._always, **fields})
+        if int(now) != self._second:
+            self._second = int(now)
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        stamp = f"{self._stamp}.{int(now % 1 * 1000):03d}Z"
+        # ASCII, in which nothing is left that a terminal could take for a command, but for one character.
+        text = json.dumps({"time": stamp, "event": event, **self._always, **fields})
+        return text.replace("\x7f", "\\u007f")
 
     def _flush(self) -> None:
         lines, self._lines = self._lines, []
