@@ -22,15 +22,12 @@ from edgesoft.serving.refusal import Refusal, wrong
 DATATYPES: Mapping[str, str] = {"uint8": "UINT8", "float32": "FP32", "int64": "INT64"}
 """numpy's name -> the protocol's, of what edgesoft's models take and give."""
 EXTENSIONS = ("binary_tensor_data", "classification", "model_repository", "model_configuration")
-MOST_NAMED = 16
-"""Most outputs that a request names."""
-LONGEST_ID = 256
-"""Most letters of a request's id."""
+MOST_NAMED = 16  # outputs that a request asks for
+LONGEST_ID = 256  # letters of a request's id
 LONGEST_REMEMBERED = 2048
 """Bytes of a request's JSON that is kept for the next one like it."""
 IS_LITTLE = sys.byteorder == "little"
-SHOWN = 60
-"""Letters of a stranger's name that are shown back."""
+SHOWN = 60  # letters of a stranger's name that are shown back
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +222,7 @@ def _length(text: str | None, size: int) -> int:
 
 def _json(text: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(text.decode(), parse_constant=_no_constant)
+        document = _DECODER.decode(text.decode())
     except UnicodeDecodeError:
         raise wrong(
             "the body is not UTF-8: expected JSON. Where binary data follow, say so: Inference-Header-Content-Length"
@@ -240,6 +237,10 @@ def _json(text: bytes) -> dict[str, Any]:
 
 def _no_constant(text: str) -> float:
     raise ValueError(f"{text} is no number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+"""Made once, because to make it takes as long as to read a picture with it."""
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:
@@ -389,11 +390,6 @@ def _little(values: NDArray[Any]) -> bytes:
 
 def _shown(value: Any) -> str:
     """What a stranger wrote, short and in one line of ASCII."""
-    text = (
-        value
-        if isinstance(value, str)
-        else str(type(value).__name__)
-        if isinstance(value, list | dict)
-        else repr(value)
-    )
-    return ascii(text[:SHOWN]) if isinstance(value, str) else text[:SHOWN]
+    if isinstance(value, str):
+        return ascii(value[:SHOWN])
+    return type(value).__name__ if isinstance(value, list | dict) else repr(value)[:SHOWN]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from tempfile import TemporaryDirectory
 
@@ -79,7 +80,7 @@ class Workers:
                         else:
                             self._start_again(connection, contents, folder, log)
                         not_ready.discard(connection)
-                    if self._signals == [signal.SIGHUP] * len(self._signals) != []:
+                    if set(self._signals) == {signal.SIGHUP}:
                         self._signals.clear()
                         contents = self._read_again(contents, read, log)
                 self._listener.close()
@@ -112,7 +113,8 @@ class Workers:
         )
         theirs.close()
         self._running[ours], self._started[ours] = process, time.monotonic()
-        ours.send((self._settings, self._write_log, dict(contents)))
+        with suppress(OSError):  # it has ended already, which is noticed as ever
+            ours.send((self._settings, self._write_log, dict(contents)))
 
     def _said(self, connection: Connection) -> bool:
         """Take what a worker has to say, which is that it answers; False when it has ended."""
@@ -138,10 +140,8 @@ class Workers:
             log("reload", level="error", error=str(error), served="as before")
             return contents
         for connection in list(self._running):
-            try:
+            with suppress(OSError):  # it has ended, and the next one is given these
                 connection.send(dict(contents))
-            except OSError:
-                continue  # it has ended, and the next one is given these
         return contents
 
     def _stop(self, log: Log) -> None:
