@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from typing import Annotated
 
 import typer
@@ -19,7 +20,6 @@ def command(
     models: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL...",
             help="Model files or folders, each as PATH, or as NAME=PATH where the file's name is not to be the model's.",
             show_default=False,
         ),
@@ -78,6 +78,8 @@ def command(
             f"--host {host}: others can reach it. Set a token (EDGESOFT_TOKEN=..., or --token), or say that something else keeps "
             "strangers out: --no-token"
         )
+    if not math.isfinite(max_body) or not math.isfinite(timeout):
+        raise UsageError(f"--max-body {max_body:g} and --timeout {timeout:g}: expected numbers")
     from edgesoft.inference.providers import choose
     from edgesoft.serving.models import Limits
     from edgesoft.serving.serve import serve

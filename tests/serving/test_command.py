@@ -23,8 +23,10 @@ from tests.test_imports import blocked
         ([MNIST, "--host", "192.0.2.1", "--no-token"], 1, "is no address of this machine"),
         ([MNIST, "--port", "70000"], 2, "70000"),
         ([MNIST, "--workers", "0"], 2, "workers"),
+        ([MNIST, "--max-body", "nan"], 2, "--max-body nan"),
+        ([MNIST, "--timeout", "inf"], 2, "timeout"),
         ([MNIST, "--provider", "nothing"], 2, "nothing"),
-        ([], 2, "MODEL"),
+        ([], 2, "MODELS"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_one_line(cli, arguments, code, said):
