@@ -26,7 +26,7 @@ from tests.test_imports import blocked
         ([MNIST, "--max-body", "nan"], 2, "--max-body nan"),
         ([MNIST, "--timeout", "inf"], 2, "timeout"),
         ([MNIST, "--provider", "nothing"], 2, "nothing"),
-        ([], 2, "MODELS"),
+        ([], 2, "models"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_one_line(cli, arguments, code, said):
