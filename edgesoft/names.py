@@ -120,6 +120,11 @@ def stem(text: str) -> str:
     return made or "model"
 
 
+def served_name(file: str) -> str:
+    """What a model is called where it is served, after its file: without ".onnx", and whether it is INT8 is not in the name."""
+    return stem(file.removesuffix(".onnx").removesuffix(INT8_ENDING))
+
+
 def stem_flaw(name: object) -> str | None:
     """What is wrong with a model's name, to follow it in a sentence; None for a good one."""
     wrong = flaw(name)

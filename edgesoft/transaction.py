@@ -65,12 +65,19 @@ class _Change:
             raise ValueError("a change must hold texts")
         # A journal may come from anywhere: it renames what edgesoft staged, in its own folder, and nothing else.
         os.fsencode(self.name)  # raises a ValueError at what no file can be called
-        is_plain = Path(self.name).name == self.name and not self.name.startswith(".") and "\0" not in self.name
         is_staged = self.staged is None or (
-            self.staged.startswith(f".{self.name}.") and _STAGED.fullmatch(self.staged) and "/" not in self.staged
+            Path(self.staged).parent == Path(self.name).parent
+            and Path(self.staged).name.startswith(f".{Path(self.name).name}.")
+            and _STAGED.fullmatch(Path(self.staged).name) is not None
         )
-        if not is_plain or not is_staged or (self.staged is None) != (self.after is None):
+        if not is_inside(self.name) or not is_staged or (self.staged is None) != (self.after is None):
             raise ValueError(f"{self.name[:40]!r} is no change of edgesoft's")
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name is one of a file in a folder, or in a folder of it: relative, with nothing hidden and no way out."""
+    parts = name.split("/")
+    return all(part and Path(part).name == part and not part.startswith(".") for part in parts) and "\0" not in name
 
 
 @contextmanager
@@ -154,7 +161,7 @@ def replace_together(folder: Path, files: Mapping[str, bytes | None]) -> None:
     folder
         Where they are.
     files
-        Name -> new content; None removes the file, where there is one.
+        Name -> new content; None removes the file, where there is one. A name may lead into folders, with slashes.
 
     Raises
     ------
@@ -163,11 +170,15 @@ def replace_together(folder: Path, files: Mapping[str, bytes | None]) -> None:
     """
     token = os.urandom(4).hex()
     changes: list[_Change] = []
+    places = {folder, *((folder / name).parent for name in files)}
     try:
+        for place in places - {folder}:
+            _make_inside(folder, place)
+            _remove_leftovers(place)
         for name, content in files.items():
             before = _digest(folder / name)
             if content is not None:
-                staged = f".{name}.{token}.staged"
+                staged = str(Path(name).with_name(f".{Path(name).name}.{token}.staged"))
                 _write_new(folder / staged, content, folder / name)
                 changes.append(_Change(name, staged, before, hashlib.sha256(content).hexdigest()))
             elif before is not None:
@@ -178,7 +189,19 @@ def replace_together(folder: Path, files: Mapping[str, bytes | None]) -> None:
         if (folder / JOURNAL).exists():
             _carry_out(folder, changes)
         else:
-            _remove_leftovers(folder)
+            for place in places:
+                _remove_leftovers(place)
+
+
+def _make_inside(folder: Path, place: Path) -> None:
+    """Make a folder within `folder`; a link would lead out of it."""
+    for each in (*(folder / parent for parent in place.relative_to(folder).parents if parent.name), place):
+        if each.is_symlink():
+            raise EdgesoftError(f"{each}: expected a folder, but this is a link. Move it away")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EdgesoftError(f"{place}: cannot be written ({reason(error)}). Choose another folder") from error
 
 
 def _write_journal(folder: Path, changes: list[_Change], token: str) -> None:
@@ -203,7 +226,9 @@ def _carry_out(folder: Path, changes: list[_Change]) -> None:
                     (folder / change.name).unlink()
                 else:
                     (folder / change.staged).replace(folder / change.name)
-        _sync(folder)
+        for place in {folder, *((folder / change.name).parent for change in changes)}:
+            with suppress(FileNotFoundError):  # a folder whose files have all gone, and somebody removed it
+                _sync(place)
         (folder / JOURNAL).unlink(missing_ok=True)
 
     try:

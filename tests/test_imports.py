@@ -23,7 +23,7 @@ LEVELS = [
     ("pages",),
     ("targets",),
     ("inference",),
-    ("data",),
+    ("data", "serving"),
     ("training",),
     ("exporting",),
     ("progress",),
@@ -179,7 +179,12 @@ def blocked(*arguments, names=HEAVY, cwd=None):
         "import runpy; sys.argv = ['edgesoft', *sys.argv[1:]]; runpy.run_module('edgesoft', run_name='__main__')"
     )
     return subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, env=environment(), cwd=cwd
+        [sys.executable, "-c", script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd=cwd,
+        timeout=120,
     )
 
 

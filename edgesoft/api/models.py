@@ -43,8 +43,8 @@ def export(
     name
         Stem of the files; None takes the data set's name.
     to
-        Convert it too, as `convert` does: "c" or "web" writes `<name>-c` or `<name>-web` beside the files, of the INT8 file where one
-        was published.
+        Convert it too, as `convert` does: "c" writes `<name>-c` beside the files, "web" `<name>-web`, "triton" `<name>-triton`, of the
+        INT8 file where one was published.
     on_start
         Called with the checkpoint, before anything is read.
     settings
@@ -126,14 +126,14 @@ def export(
 def convert(
     model: str | Path, to: str | Sequence[str], output: str | Path, *, overwrite: bool = False
 ) -> tuple[Converted, ...]:
-    """Turn a model into folders that run where there is no Python, as `edgesoft convert` does.
+    """Turn a model into folders that run where there is no Python, or on a server, as `edgesoft convert` does.
 
     Parameters
     ----------
     model
         The `.onnx` file.
     to
-        What for: "c" or "web"; several as a list, or with commas between them.
+        What for: "c", "web", "triton" or "triton-gpu"; several as a list, or with commas between them.
     output
         The folder to write; several targets get a folder each in it.
     overwrite

@@ -24,13 +24,19 @@ from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.files import reason
 from edgesoft.version import __version__
 
-COMMANDS = ("train", "runs", "export", "infer", "evaluate", "verify", "convert", "inspect", "diff", "bench", "doctor")
+COMMANDS = (
+    "train", "runs", "export", "infer", "evaluate", "verify", "convert", "serve", "inspect", "diff", "bench", "doctor",
+)  # fmt: skip
 """The commands, in the order of `--help`; each is the function `command` in the module of its name."""
 ALIASES = {"predict": "infer"}
 """What people type for a command."""
 
 _CONTEXT = {"help_option_names": ["--help", "-h"]}
-_TRAINING = ("torch", "onnx")  # what a device leaves out
+# What a device leaves out, and the extra that brings it.
+_EXTRAS = {
+    **dict.fromkeys(("torch", "onnx"), "train"),
+    **dict.fromkeys(("starlette", "uvicorn", "httptools", "uvloop", "prometheus_client", "python_multipart"), "serve"),
+}
 # What the system says of a path that was given and cannot be used; anything else is our own mistake, and keeps its traceback.
 _PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS)
 # What it says of an output that cannot be written, which has no name.
@@ -179,9 +185,11 @@ def _not_imported(error: ImportError) -> int:
         say("interrupted")
         return interrupted()
     library = str(error.name).partition(".")[0]
-    if not isinstance(error, ModuleNotFoundError) or library not in _TRAINING:
+    if not isinstance(error, ModuleNotFoundError) or library not in _EXTRAS:
         raise error
-    say(f"error: this command needs {library}, which is not installed. Install it: pip install 'edgesoft[train]'")
+    say(
+        f"error: this command needs {library}, which is not installed. Install it: pip install 'edgesoft[{_EXTRAS[library]}]'"
+    )
     return 1
 
 

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from html import escape
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from edgesoft.cli.console import percent, say, write, write_json
 from edgesoft.errors import EdgesoftError
 from edgesoft.escape import csv_cell, json_text, printable
 from edgesoft.files import reason, write_atomically
+from edgesoft.inference.answers import answer, ranking
 from edgesoft.inference.batches import Reading, Unreadable
 from edgesoft.inference.classifier import Classifier
 from edgesoft.pages import GENERATOR
@@ -46,11 +47,11 @@ class TextAnswers:
         if isinstance(reading, Unreadable):
             say(f"error: {reading.path}: {reading.error}")
             return
-        ranking = [
-            f"{label}  {percent(probability, 1)}" for label, probability in _ranking(reading, self._labels, self._top_k)
+        words = [
+            f"{label}  {percent(probability, 1)}" for label, probability in ranking(reading, self._labels, self._top_k)
         ]
         unknown = (odd(reading.label), "  ") if reading.rejected else ()
-        write(Prose(("" if self._single else f"{reading.path}  ", *unknown, "  ".join(ranking))))
+        write(Prose(("" if self._single else f"{reading.path}  ", *unknown, "  ".join(words))))
         for warning in reading.warnings:
             kind = _VARYING.sub("...", warning)
             self._kinds[kind] = self._kinds.get(kind, 0) + 1
@@ -73,28 +74,12 @@ class JsonAnswers:
     """One JSON object a line."""
 
     def __init__(self, classifier: Classifier, top_k: int, **_: bool) -> None:
-        self._labels, self._top_k = classifier.card.labels, top_k
-        self._model = {
-            "model": str(classifier.path),
-            "precision": classifier.card.precision,
-            "provider": classifier.provider,
-        }
+        self._classifier, self._top_k = classifier, top_k
 
     def write(self, reading: Reading | Unreadable) -> None:
         """Write one object: the answer and what gave it, or path and error."""
-        if isinstance(reading, Unreadable):
-            document: dict[str, Any] = {"path": reading.path, "error": reading.error}
-        else:
-            document = {
-                "path": reading.path,
-                "label": reading.label,
-                "rejected": reading.rejected,
-                "confidence": round(reading.confidence, 6),
-                "probabilities": dict(_ranking(reading, self._labels, self._top_k)),
-                **self._model,
-                "warnings": list(reading.warnings),
-            }
-        write_json(json_text(document))
+        model = str(self._classifier.path)
+        write_json(json_text(answer(reading, self._classifier, model=model, top_k=self._top_k)))
 
     def finish(self) -> None:
         """Nothing: each answer has its own warnings."""
@@ -120,13 +105,6 @@ class CsvAnswers:
         """Nothing: each answer has its own warnings."""
 
 
-def _ranking(reading: Reading, labels: tuple[str, ...], top_k: int) -> list[tuple[str, float]]:
-    order = reading.probabilities.argsort(kind="stable")[::-1].tolist()
-    # A sigmoid head may have another threshold than one half. A class may be called as what is rejected is.
-    if not reading.rejected and order[0] != reading.index:
-        order.sort(key=lambda index: index != reading.index)
-    order = order[:top_k]
-    return [(labels[index], round(float(reading.probabilities[index]), 6)) for index in order]
 
 
 class SeenPage:

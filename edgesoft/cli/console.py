@@ -14,10 +14,23 @@ def say(line: str) -> None:
         print(part, file=unguarded(sys.stderr), flush=True)
 
 
+def say_json(text: str) -> None:
+    """Print talk that is JSON in ASCII, in one line or in several: nothing in it can be unsafe, and there may be much of it."""
+    stream = unguarded(sys.stderr)
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
 def write(*blocks: Block) -> None:
     """Print a result; a string stays one line, whatever it holds."""
     for line in lines(blocks, Screen.of(sys.stdout)):
         print(line, file=unguarded(sys.stdout))
+
+
+def write_now(line: str) -> None:
+    """Print one line of a result for whoever waits for it."""
+    write(line)
+    sys.stdout.flush()
 
 
 def write_json(text: str) -> None:

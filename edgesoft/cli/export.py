@@ -38,8 +38,8 @@ def command(
     to: Annotated[
         str | None,
         typer.Option(
-            metavar="c,web",
-            help="Convert it too, into NAME-c, NAME-web beside the files: see edgesoft convert.",
+            metavar="c,web,triton",
+            help="Convert it too, into NAME-c, NAME-web, NAME-triton beside the files: see edgesoft convert.",
             show_default=False,
         ),
     ] = None,

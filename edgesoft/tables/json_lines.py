@@ -16,11 +16,11 @@ KINDS = (".jsonl", ".ndjson", ".json")
 _EXPECTED = 'expected one object a line, such as {"width": 5.1, "colour": "red"}'
 
 
-class _Object(list[tuple[str, Any]]):
+class Object(list[tuple[str, Any]]):
     """The keys and values of an object, as often as they stand there."""
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_Object, parse_int=str, parse_float=str, parse_constant=str)
+DECODER = json.JSONDecoder(object_pairs_hook=Object, parse_int=str, parse_float=str, parse_constant=str)
 """Numbers stay as they are written, as in every other file of rows."""
 
 
@@ -67,12 +67,12 @@ def json_records(lines: Lines, columns: Sequence[str]) -> Iterator[Record]:
         try:
             if error is not None:
                 raise TableError(error)
-            yield Record(number, _cells(pairs, places, len(columns)))
+            yield Record(number, cells_of(pairs, places, len(columns)))
         except TableError as caught:
             yield Record(number, [], str(caught))
 
 
-def _objects(lines: Lines) -> Iterator[tuple[int, _Object, str | None]]:
+def _objects(lines: Lines) -> Iterator[tuple[int, Object, str | None]]:
     """The line of each object, what stands in it, and why it cannot be read."""
     while (line := lines.take()) is not None:
         number, text = line
@@ -83,23 +83,30 @@ def _objects(lines: Lines) -> Iterator[tuple[int, _Object, str | None]]:
                 raise TableError(TOO_LONG)
             yield number, _pairs(text), None
         except TableError as error:
-            yield number, _Object(), str(error)
+            yield number, Object(), str(error)
 
 
-def _pairs(text: str) -> _Object:
+def _pairs(text: str) -> Object:
     try:
-        value = _DECODER.decode(text)
+        value = DECODER.decode(text)
     except json.JSONDecodeError as error:
         check_characters(text)
         raise TableError(f"no JSON ({error.msg}, character {error.colno}): {_EXPECTED}") from None
     except RecursionError:
         raise TableError(f"lists within lists without end: {_EXPECTED}") from None
-    if not isinstance(value, _Object):
+    if not isinstance(value, Object):
         raise TableError(f"no object: {_EXPECTED}")
     return value
 
 
-def _cells(pairs: _Object, places: Mapping[str, int], wanted: int) -> list[str]:
+def cells_of(pairs: Object, places: Mapping[str, int], wanted: int) -> list[str]:
+    """The cells of one object, where `places` has the places of the columns' names, of which the first `wanted` are the model's.
+
+    Raises
+    ------
+    TableError
+        It has none of them, or one twice, or a value that is no cell.
+    """
     cells, found = [""] * len(places), set[int]()
     for key, value in pairs:
         place = places.get(key)
@@ -108,7 +115,7 @@ def _cells(pairs: _Object, places: Mapping[str, int], wanted: int) -> list[str]:
         if place in found:
             raise TableError(f"{shown(key)} stands there twice: leave one out")
         if isinstance(value, list):
-            kind = "an object" if isinstance(value, _Object) else "a list"
+            kind = "an object" if isinstance(value, Object) else "a list"
             raise TableError(f"{shown(key)} holds {kind}: expected a number, text, true, false or null")
         found.add(place)
         cells[place] = "" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""From one model file to a folder that runs where there is no Python."""
+"""From one model file to a folder that runs elsewhere: where there is no Python, or on another server."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from edgesoft.errors import UsageError
 from edgesoft.model.file import ModelFile, open_model
 from edgesoft.targets.c.program import write_program
 from edgesoft.targets.folder import check_free, write_folder
+from edgesoft.targets.triton.repository import write_gpu_repository, write_repository
 from edgesoft.targets.web.page import write_page
 
-TARGETS: Mapping[str, Callable[[ModelFile], dict[str, bytes]]] = {"c": write_program, "web": write_page}
+TARGETS: Mapping[str, Callable[[ModelFile], dict[str, bytes]]] = {
+    "c": write_program,
+    "web": write_page,
+    "triton": write_repository,
+    "triton-gpu": write_gpu_repository,
+}
 """Name -> what writes its files, from a model that is unchanged since export."""
 
 

@@ -12,7 +12,7 @@ from edgesoft.errors import EdgesoftError, GateMissedError
 from edgesoft.escape import json_text
 from edgesoft.files import read_bytes, reason
 from edgesoft.model.file import ModelFile
-from edgesoft.transaction import locked, replace_together, settle
+from edgesoft.transaction import is_inside, locked, replace_together, settle
 from edgesoft.version import __version__
 
 MANIFEST = "edgesoft.json"
@@ -61,15 +61,11 @@ def read_manifest(folder: Path) -> Manifest:
         if set(document) != _KEYS or not isinstance(document["files"], dict):
             raise ValueError
         names = [document["target"], document["model"], document["sha256"], *document["files"].values()]
-        if not all(isinstance(name, str) for name in names) or not all(map(_is_plain, document["files"])):
+        if not all(isinstance(name, str) for name in names) or not all(map(is_inside, document["files"])):
             raise ValueError
     except (ValueError, TypeError, RecursionError):
         raise EdgesoftError(f"{path}: not written by edgesoft. Convert the model again: edgesoft convert") from None
     return Manifest(document["target"], document["model"], document["sha256"], document["files"])
-
-
-def _is_plain(name: str) -> bool:
-    return Path(name).name == name and not name.startswith(".") and "\0" not in name
 
 
 def write_folder(
@@ -86,7 +82,7 @@ def write_folder(
     model
         What was converted.
     files
-        Name -> content.
+        Name -> content; a name may lead into folders, with slashes.
     overwrite
         Replace what edgesoft wrote here. Whatever else lies in the folder stays.
 
@@ -120,13 +116,13 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
 
 def _replaceable(folder: Path, changes: Mapping[str, bytes | None], *, overwrite: bool) -> dict[str, None]:
     """The files of an earlier conversion that this one does not write; raises EdgesoftError at one that is somebody's."""
-    present = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    if not present:
+    if all(path.name.startswith(".") for path in folder.iterdir()):
         return {}
     if not overwrite:
         check_free(folder, overwrite=False)
-    known = read_manifest(folder).files if MANIFEST in present else {}
-    for name in sorted(present & (set(changes) | set(known)) - {MANIFEST}):
+    known = read_manifest(folder).files if (folder / MANIFEST).exists() else {}
+    present = {name for name in (*changes, *known) if (folder / name).exists()}
+    for name in sorted(present - {MANIFEST}):
         if known.get(name) != _sha256_of(folder / name):
             raise EdgesoftError(
                 f"{folder / name}: was not written by edgesoft, or was changed since. Move it away, or choose another folder"

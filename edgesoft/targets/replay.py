@@ -13,8 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from edgesoft.errors import EdgesoftError, GateMissedError
+from edgesoft.model.file import open_model
+from edgesoft.model.network import read_network
 from edgesoft.targets.folder import Manifest, check_unchanged, read_manifest
+from edgesoft.targets.proof import read_proof
 
 TIME_LIMIT = 600
 """Seconds: a network of 60 million weights takes a compiler minutes."""
@@ -108,6 +113,16 @@ def _run_web(folder: Path, manifest: Manifest) -> tuple[str, int, str]:
     return browser, int('data-passed="true"' not in found[1]), html.unescape(found[2])
 
 
+def _run_triton(folder: Path, manifest: Manifest) -> tuple[str, int, str]:
+    """The model in the repository, by plain numpy: no Triton is needed to see whether it still is what it was."""
+    model = open_model(next(folder / name for name in manifest.files if name.endswith(".onnx")))
+    proof = read_proof(model)
+    golden, logits = proof.golden, read_network(model).logits(proof.golden.inputs)
+    passed = int((np.abs(logits - golden.expected).max(axis=1) <= (proof.tolerance or 0.0)).sum())
+    said = f"{model.card.name}: {passed} of {len(golden)} golden examples: {proof.said}"
+    return "numpy; on a server: python client.py", int(passed < len(golden)), said
+
+
 def browser_command(browser: str, page: Path, profile: str) -> list[str]:
     """What opens a page without a window and prints it as its scripts left it; no setting of the user's own browser is touched.
 
@@ -142,4 +157,9 @@ def _run(command: list[str], place: str) -> subprocess.CompletedProcess[str]:
         raise EdgesoftError(f"{command[0]}: cannot be run ({error})") from error
 
 
-_RUNNERS: Mapping[str, Callable[[Path, Manifest], tuple[str, int, str]]] = {"c": _run_c, "web": _run_web}
+_RUNNERS: Mapping[str, Callable[[Path, Manifest], tuple[str, int, str]]] = {
+    "c": _run_c,
+    "web": _run_web,
+    "triton": _run_triton,
+    "triton-gpu": _run_triton,
+}

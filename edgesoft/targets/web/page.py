@@ -33,8 +33,10 @@ PAGE = "index.html"
 FUNCTIONS = frozenset(get_args(Function))
 """Of the steps: network.js has all of them."""
 _FIRST = ("network.js", "replay.js", "answer.js")
-_GLYPH = ("resample.js", "glyph.js", "background.js", "draw.js", "picture.js")
-_PICTURE = ("resample.js", "picture.js")
+_HERE = "Everything is computed in this page: nothing that you enter leaves this device."
+_THERE = (
+    "Drawings and rows are computed in this page; pictures from files and cameras go to the server that it comes from."
+)
 
 
 def write_page(model: ModelFile) -> dict[str, bytes]:
@@ -50,6 +52,28 @@ def write_page(model: ModelFile) -> dict[str, bytes]:
     EdgesoftError
         It carries no golden examples, or its network or its input has no form on a page.
     """
+    return {PAGE: _page(model, server=None)}
+
+
+def write_served_page(model: ModelFile, server: str) -> bytes:
+    """The same page, whose picture files are answered by a server, with edgesoft's whole normaliser.
+
+    Parameters
+    ----------
+    model
+        Unchanged since export.
+    server
+        Where it is asked, a URL relative to the page.
+
+    Raises
+    ------
+    EdgesoftError
+        As of `write_page`.
+    """
+    return _page(model, server=f"{server}&seen=true&top_k={len(model.card.labels)}")
+
+
+def _page(model: ModelFile, *, server: str | None) -> bytes:
     proof = read_proof(model)
     network, card = read_network(model), model.card
     try:
@@ -62,23 +86,25 @@ def write_page(model: ModelFile) -> dict[str, bytes]:
         raise EdgesoftError(
             f"{model.path}: cannot be written as a page: it holds {error}. Convert it to C instead: --to c"
         ) from None
-    script = "\n".join(map(_text, (*_FIRST, *_scripts(card), "start.js")))
-    style = read_style("colours.css") + _text("style.css")
+    data = {**_judgement(card), "input": taken, "steps": [*map(_step, row)], "golden": _golden(proof)}
+    script = "\n".join(map(_text, (*_FIRST, *_scripts(card, asks=server is not None), "start.js")))
+    style, reach = read_style("colours.css") + _text("style.css"), "'none'" if server is None else "'self'"
     words = {
         "name": html.escape(card.name),
         "version": __version__,
         "file": html.escape(model.path.name.encode("utf-8", "backslashreplace").decode()),
         "sha256": hashlib.sha256(model.content).hexdigest(),
         "precision": card.precision,
-        **_sections(card),
+        "lead": _HERE if server is None else _THERE,
+        **_sections(card, asks=server is not None),
         "seen": _seen_html(card),
         "style": style,
         "script": script,
-        "model": _data({**_judgement(card), "input": taken, "steps": [*map(_step, row)], "golden": _golden(proof)}),
+        "model": _data(data if server is None else {**data, "server": server}),
         "policy": f"default-src 'none'; script-src {digest(script)}; style-src {digest(style)}; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'",
+        f"connect-src {reach}; base-uri 'none'; form-action 'none'",
     }
-    return {PAGE: Template(_text("page.html")).substitute(words).encode()}
+    return Template(_text("page.html")).substitute(words).encode()
 
 
 @cache
@@ -155,21 +181,27 @@ def _column(column: Column) -> dict[str, Any]:
     raise InexpressibleError(f"a column that a form has no field for, {column.name!r} ({column.form.expected})")
 
 
-def _scripts(card: ModelCard) -> Sequence[str]:
-    if isinstance(card.input, PictureInput):
-        return _GLYPH if card.input.normaliser == "ink" else _PICTURE
-    return ("form.js",)
+def _scripts(card: ModelCard, *, asks: bool) -> Sequence[str]:
+    if not isinstance(card.input, PictureInput):
+        return ("form.js",)
+    is_ink = card.input.normaliser == "ink"
+    drawing = ("glyph.js", "draw.js") if is_ink else ()
+    reading = ("ask.js",) if asks else ("background.js", "decode.js") if is_ink else ("decode.js",)
+    return ("resample.js", *drawing, *reading, "picture.js")
 
 
-def _sections(card: ModelCard) -> dict[str, str]:
+def _sections(card: ModelCard, *, asks: bool) -> dict[str, str]:
     """What stands before and after the answer."""
     spec = card.input
     if not isinstance(spec, PictureInput):
         return {"before": _text("form.html"), "after": ""}
     picture = Template(_text("picture.html"))
     if spec.normaliser == "ink":
-        return {"before": _text("draw.html"), "after": picture.substitute(example="", note=_NOTE_ON_INK)}
-    note = _NOTE_ON_WHOLE.format(spec.width, spec.height)
+        return {
+            "before": _text("draw.html"),
+            "after": picture.substitute(example="", note=_NOTE_ON_ASKING if asks else _NOTE_ON_INK),
+        }
+    note = _NOTE_ON_ASKING if asks else _NOTE_ON_WHOLE.format(spec.width, spec.height)
     example = '<button type="button" id="example">Next example</button>'
     return {"before": picture.substitute(example=example, note=note), "after": ""}
 
@@ -187,3 +219,4 @@ background by a simpler rule, so that its answer may differ from that of <code>e
 _NOTE_ON_WHOLE = """\
 The whole picture is scaled to {} x {} pixels. It is decoded by the browser, so that its answer may differ a little from that of
 <code>edgesoft infer</code>."""
+_NOTE_ON_ASKING = "A picture goes to the server, which reads it as <code>edgesoft infer</code> does."
