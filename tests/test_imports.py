@@ -23,6 +23,7 @@ LEVELS = [
     ("targets",),
     ("inference",),
     ("data",),
+    ("bulk",),
     ("training",),
     ("exporting",),
     ("progress",),

@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from html import escape
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesoft.cli.console import percent, say, write, write_json
 from edgesoft.errors import EdgesoftError
-from edgesoft.escape import csv_cell, json_text, printable
+from edgesoft.escape import json_text, printable
 from edgesoft.files import reason, write_atomically
+from edgesoft.inference.answers import CSV_HEADING, AnswerForm, csv_cells
 from edgesoft.inference.batches import Reading, Unreadable
 from edgesoft.inference.classifier import Classifier
 from edgesoft.pages import GENERATOR
@@ -36,16 +37,14 @@ class TextAnswers:
     """A line for each picture; its name stands in front unless there is only one."""
 
     def __init__(self, classifier: Classifier, top_k: int, *, single: bool) -> None:
-        self._labels, self._top_k, self._single = classifier.card.labels, top_k, single
+        self._form, self._single = AnswerForm.of(classifier, top_k), single
 
     def write(self, reading: Reading | Unreadable) -> None:
         """Write the answer to stdout, errors and warnings to stderr."""
         if isinstance(reading, Unreadable):
             say(f"error: {reading.path}: {reading.error}")
             return
-        ranking = [
-            f"{label}  {percent(probability, 1)}" for label, probability in _ranking(reading, self._labels, self._top_k)
-        ]
+        ranking = [f"{label}  {percent(probability, 1)}" for label, probability in self._form.ranking(reading)]
         if reading.rejected:
             ranking.insert(0, reading.label)
         write("  ".join(ranking if self._single else [reading.path, *ranking]))
@@ -57,28 +56,11 @@ class JsonAnswers:
     """One JSON object a line."""
 
     def __init__(self, classifier: Classifier, top_k: int, *, single: bool) -> None:  # noqa: ARG002 - as the others
-        self._labels, self._top_k = classifier.card.labels, top_k
-        self._model = {
-            "model": str(classifier.path),
-            "precision": classifier.card.precision,
-            "provider": classifier.provider,
-        }
+        self._form = AnswerForm.of(classifier, top_k)
 
     def write(self, reading: Reading | Unreadable) -> None:
         """Write one object: the answer and what gave it, or path and error."""
-        if isinstance(reading, Unreadable):
-            document: dict[str, Any] = {"path": reading.path, "error": reading.error}
-        else:
-            document = {
-                "path": reading.path,
-                "label": reading.label,
-                "rejected": reading.rejected,
-                "confidence": round(reading.confidence, 6),
-                "probabilities": dict(_ranking(reading, self._labels, self._top_k)),
-                **self._model,
-                "warnings": list(reading.warnings),
-            }
-        write_json(json_text(document))
+        write_json(json_text(self._form.document(reading)))
 
 
 class CsvAnswers:
@@ -86,25 +68,11 @@ class CsvAnswers:
 
     def __init__(self, classifier: Classifier, top_k: int, *, single: bool) -> None:  # noqa: ARG002 - as the others
         self._writer = csv.writer(sys.stdout, lineterminator="\n")
-        self._writer.writerow(["path", "label", "rejected", "confidence", "warnings", "error"])
+        self._writer.writerow(CSV_HEADING)
 
     def write(self, reading: Reading | Unreadable) -> None:
         """Write one row."""
-        if isinstance(reading, Unreadable):
-            cells = [reading.path, "", "", "", "", reading.error]
-        else:
-            rejected, confidence = str(reading.rejected).lower(), f"{reading.confidence:.6f}"
-            cells = [reading.path, reading.label, rejected, confidence, "; ".join(reading.warnings), ""]
-        self._writer.writerow(map(csv_cell, cells))
-
-
-def _ranking(reading: Reading, labels: tuple[str, ...], top_k: int) -> list[tuple[str, float]]:
-    order = reading.probabilities.argsort(kind="stable")[::-1].tolist()
-    # A sigmoid head may have another threshold than one half. A class may be called as what is rejected is.
-    if not reading.rejected and order[0] != reading.index:
-        order.sort(key=lambda index: index != reading.index)
-    order = order[:top_k]
-    return [(labels[index], round(float(reading.probabilities[index]), 6)) for index in order]
+        self._writer.writerow(csv_cells(reading))
 
 
 SHADES = " .:-=+*#%@"
