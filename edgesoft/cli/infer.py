@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
 
 import typer
 
@@ -95,7 +95,7 @@ def command(
     workers: Annotated[
         int | None,
         typer.Option(
-            help="Processes that read and classify, one thread each. (default: 1; with --output every core)",
+            help="Processes that read and classify, one thread each. (default: 1; with --output every core, or every CPU of the cluster)",
             min=1,
             max=MOST_THREADS,
             show_default=False,
@@ -105,6 +105,17 @@ def command(
         str | None,
         typer.Option(
             help="For --output: which column of Parquet files holds the pictures, as bytes or as paths. (default: the one with bytes)",
+            show_default=False,
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Who does the work for --output: processes of this machine, or Ray Data (extra [ray])."),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="HOST:PORT of a Ray cluster, or auto. (default: Ray runs on this machine, for this run)",
             show_default=False,
         ),
     ] = None,
@@ -129,7 +140,8 @@ def command(
     if as_json and as_csv:
         raise UsageError("--json and --csv: choose one of them")
     stdout_only = {"--json": as_json, "--csv": as_csv, "--show": show, "--save-seen": save_seen, "--features": features}
-    outputs.check(output, pictures or [], stdout_only, {"--overwrite": overwrite, "--column": column})
+    ray = {"--engine": engine != "local", "--address": address}
+    outputs.check(output, pictures or [], stdout_only, {"--overwrite": overwrite, "--column": column, **ray})
     choice = choose(provider, device_id=device_id, tf32=tf32)
     opened = open_model(find_model(model, provider=choice.provider))
     classifier = Classifier(
@@ -152,7 +164,14 @@ def command(
         work = outputs.work(opened, choice, threads, reject, top_k, column)
         raise typer.Exit(
             outputs.write(
-                output, pictures or [], paths_from, kind, work, workers=workers, overwrite=overwrite, quiet=quiet
+                output,
+                pictures or [],
+                paths_from,
+                kind,
+                work,
+                outputs.engine(engine, address, workers),
+                overwrite=overwrite,
+                quiet=quiet,
             )
         )
     # Whoever writes the list while we read may wait for each answer.

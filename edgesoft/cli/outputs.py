@@ -13,6 +13,7 @@ from edgesoft.cli.streams import unguarded
 from edgesoft.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgesoft.bulk.run import Engine
     from edgesoft.bulk.worker import Work
     from edgesoft.inference.batches import Reading, Unreadable
     from edgesoft.inference.providers import Choice
@@ -68,24 +69,36 @@ def work(
     )
 
 
+def engine(name: str, address: str | None, workers: int | None) -> Engine:
+    """Who answers the blocks; raises UsageError at an address for this machine's processes."""
+    if name == "ray":
+        from edgesoft.bulk.cluster import RayEngine
+
+        return RayEngine(workers, address)
+    if address is not None:
+        raise UsageError("--address: goes with --engine ray only")
+    from edgesoft.bulk.processes import LocalEngine
+    from edgesoft.inference.cpu import usable_cores
+
+    return LocalEngine(usable_cores() if workers is None else workers)
+
+
 def write(
     output: Path,
     names: list[str],
     paths_from: Path | None,
     kind: InputKind,
     work: Work,
+    engine: Engine,
     *,
-    workers: int | None,
     overwrite: bool,
     quiet: bool,
 ) -> int:
     """Answer everything into a file; 1 when a picture or row could not be read, else 0."""
     from edgesoft.bulk.blocks import Inputs
-    from edgesoft.bulk.processes import LocalEngine
     from edgesoft.bulk.run import Watcher, answer_into
     from edgesoft.bulk.unfinished import SUFFIX, check_free
     from edgesoft.files import open_to_read
-    from edgesoft.inference.cpu import usable_cores
     from edgesoft.pictures.sources import listed
     from edgesoft.progress import ReadingProgress
     from edgesoft.tables.spec import TableSpec
@@ -112,7 +125,7 @@ def write(
                     output,
                     inputs,
                     work,
-                    LocalEngine(usable_cores() if workers is None else workers),
+                    engine,
                     overwrite=overwrite,
                     watcher=Watcher(on_begin, progress.on_picture),
                 )
