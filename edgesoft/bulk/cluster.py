@@ -31,8 +31,8 @@ from edgesoft.files import reason
 from edgesoft.inference.cpu import usable_cores
 from edgesoft.version import __version__
 
-WAVE = 1024
-"""Blocks that Ray has at once: their names, or rows, lie in its memory."""
+WAVE, WAVE_EACH = 1024, 128
+"""Blocks that Ray has at once, whose names, or rows, lie in its memory: so many, or so many for each worker. Every wave starts actors."""
 MEMORY = 2**28
 """Of the object store on this machine, in bytes."""
 RESTARTS = 8
@@ -73,7 +73,7 @@ class RayEngine:
         """
         with _connected(self.address, self.workers, "GPU" if work.provider == "cuda" else "CPU") as workers:
             todo = iter(blocks)
-            while wave := list(islice(todo, WAVE)):
+            while wave := list(islice(todo, max(WAVE, WAVE_EACH * workers))):
                 yield from _answered(work, wave, task, workers)
 
 

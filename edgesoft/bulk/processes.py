@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from edgesoft.bulk.blocks import Block, Sources
 from edgesoft.bulk.worker import Work, Worker
@@ -144,8 +144,8 @@ class _Crew:
     def answers(self) -> list[tuple[int, Any]]:
         """Wait for the next answers, and take them."""
         found = []
-        for pipe in connection.wait(list(self._busy)):
-            assert isinstance(pipe, Connection)  # noqa: S101 - nothing else is waited for
+        for ready in connection.wait(list(self._busy)):
+            pipe = cast(Connection, ready)  # nothing else is waited for
             member = self._busy[pipe]
             try:
                 answer = pipe.recv()
