@@ -18,7 +18,6 @@ from edgesoft.bulk import parquet
 from edgesoft.bulk.parquet import ParquetRows
 from edgesoft.bulk.places import Place, is_uri, listed_place, opened, places
 from edgesoft.errors import EdgesoftError, UsageError
-from edgesoft.tables.lines import kind_of
 from edgesoft.tables.rows import Row, RowFile, shortened
 from edgesoft.tables.spec import TableSpec
 
@@ -103,7 +102,7 @@ class Inputs:
 
     def _add(self, place: Place) -> None:
         rows, error = 1 if self._spec is None else None, None
-        if kind_of(Path(place.name)) in parquet.SUFFIXES:
+        if parquet.is_parquet(place.name):
             try:
                 rows = parquet.check(place.name, self._spec, self._column)
             except UsageError:
@@ -122,7 +121,7 @@ class Inputs:
         for name, rows, error in entries:
             if error is not None:
                 alone.append((name, EdgesoftError(error)))
-            elif kind_of(Path(name)) in parquet.SUFFIXES:
+            elif parquet.is_parquet(name):
                 if alone:
                     yield Sources(tuple(alone))
                     alone = []

@@ -19,13 +19,18 @@ from edgesoft.tables.records import Record
 from edgesoft.tables.rows import RowFile, shortened
 from edgesoft.tables.spec import TableSpec
 
-SUFFIXES = (".parquet", ".pq")
+_SUFFIXES = (".parquet", ".pq")
 USUAL_BYTES = 2**24
 """About so many bytes of pictures are unpacked at once."""
 MOST_BYTES = 2**28
 """No more than that, even if a small file holds one large value many times."""
 MOST_ROWS = 512
 """Rows that are unpacked at once."""
+
+
+def is_parquet(name: str) -> bool:
+    """Whether a path or URI is called so; a URI may have options behind the name."""
+    return (name.partition("?")[0] if is_uri(name) else name).lower().endswith(_SUFFIXES)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from edgesoft.bulk.blocks import FEWEST, Inputs, Sources
-from edgesoft.bulk.parquet import ParquetRows, _rows_at_once
+from edgesoft.bulk.parquet import ParquetRows, _rows_at_once, is_parquet
 from edgesoft.bulk.worker import Worker
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.inference.batches import Unreadable
@@ -135,6 +135,11 @@ def test_parquet_with_paths_and_with_structs(worker, tmp_path, digits, pictures)
         table(folder, {"image": [digits[number]]}, f"{number}.parquet")
     assert labels(readings(worker, folder)) == ["7", "2"]
     assert labels(readings(worker, f"file://{folder}")) == ["7", "2"]
+
+
+def test_parquet_is_known_by_its_name_also_where_a_uri_has_options():
+    assert is_parquet("a/b.PQ") and is_parquet("s3://a/b.parquet?region=x&scheme=http")
+    assert not is_parquet("s3://a/b.png?x=.parquet") and not is_parquet("b.parquet.csv")
 
 
 def test_which_column_is_meant_is_asked_before_the_work(work, tmp_path, digits):
