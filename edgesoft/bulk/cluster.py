@@ -180,7 +180,7 @@ def _connected(address: str | None, workers: int | None, resource: str) -> Itera
         try:
             with chdir(folder), _silent():  # Ray's processes import from where it was started
                 ray.init(**options)
-        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        except Exception as error:  # of which Ray raises the plain class too
             raise EdgesoftError(
                 f"Ray cannot be {'started' if address is None else 'reached'} ({_last_line(error)})"
             ) from error

@@ -108,8 +108,11 @@ def test_a_killed_run_goes_on_and_writes_the_lines_of_the_local_engine(pictures,
     kept = unfinished.read_bytes().count(b'{"block"')
     assert not (work / "out.jsonl").exists() and kept > 2
 
-    process = start(*arguments, cwd=work, temporary=short, home=home)
-    _, err = process.communicate(timeout=180)
+    for _ in range(3):  # Ray gives its own start 30 seconds, which on a crowded machine are not enough
+        process = start(*arguments, cwd=work, temporary=short, home=home)
+        _, err = process.communicate(timeout=180)
+        if b"error: Ray cannot be started" not in err:
+            break
     assert process.returncode == 1, err
     assert b"going on with out.jsonl.unfinished" in err and len(err.splitlines()) == 3, err
     local = [sys.executable, "-m", "edgesoft", "infer", "--model", str(MODEL), "--paths-from", listing, "--json", "-q"]
