@@ -90,7 +90,7 @@ def test_a_killed_run_goes_on_and_writes_the_lines_of_the_local_engine(pictures,
     unfinished = work / "out.jsonl.unfinished"
 
     process = start(*arguments, cwd=work, temporary=short, home=home)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while process.poll() is None and time.monotonic() < deadline:
         if unfinished.exists() and unfinished.read_bytes().count(b'{"block"') > 2:
             break
