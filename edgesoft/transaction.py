@@ -342,7 +342,7 @@ def _acquire(folder: Path, patience: float, wanted: Callable[[], bool] = lambda:
         descriptor = os.open(path, flags, 0o666)
         try:
             # Whoever held it before has removed the file: a lock on a file that is gone holds nothing.
-            if _is_locked(descriptor) and _is_at(path, descriptor):
+            if is_locked(descriptor) and is_at(path, descriptor):
                 return descriptor
         except BaseException:
             os.close(descriptor)
@@ -356,7 +356,8 @@ def _acquire(folder: Path, patience: float, wanted: Callable[[], bool] = lambda:
     return None
 
 
-def _is_locked(descriptor: int) -> bool:
+def is_locked(descriptor: int) -> bool:
+    """Lock an open file, if nobody else holds it; True also where the system knows no such lock."""
     if flock is None:
         return True
     try:
@@ -369,7 +370,8 @@ def _is_locked(descriptor: int) -> bool:
     return True
 
 
-def _is_at(path: Path, descriptor: int) -> bool:
+def is_at(path: Path, descriptor: int) -> bool:
+    """Whether an open file still has this name."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

@@ -24,6 +24,7 @@ LEVELS = [
     ("targets",),
     ("inference",),
     ("data", "serving"),
+    ("bulk",),
     ("training",),
     ("exporting",),
     ("progress",),

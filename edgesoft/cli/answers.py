@@ -14,9 +14,9 @@ from typing import Protocol
 
 from edgesoft.cli.console import percent, say, write, write_json
 from edgesoft.errors import EdgesoftError
-from edgesoft.escape import csv_cell, json_text, printable
+from edgesoft.escape import json_text, printable
 from edgesoft.files import reason, write_atomically
-from edgesoft.inference.answers import answer, ranking
+from edgesoft.inference.answers import CSV_HEADING, AnswerForm, csv_cells
 from edgesoft.inference.batches import Reading, Unreadable
 from edgesoft.inference.classifier import Classifier
 from edgesoft.pages import GENERATOR
@@ -38,7 +38,7 @@ class TextAnswers:
     """A line for each picture; its name stands in front unless there is only one."""
 
     def __init__(self, classifier: Classifier, top_k: int, *, single: bool, verbose: bool) -> None:
-        self._labels, self._top_k, self._single = classifier.card.labels, top_k, single
+        self._form, self._single = AnswerForm.of(classifier, top_k), single
         self._noun = classifier.card.input.noun
         self._verbose, self._kinds = verbose, dict[str, int]()
 
@@ -47,9 +47,7 @@ class TextAnswers:
         if isinstance(reading, Unreadable):
             say(f"error: {reading.path}: {reading.error}")
             return
-        words = [
-            f"{label}  {percent(probability, 1)}" for label, probability in ranking(reading, self._labels, self._top_k)
-        ]
+        words = [f"{label}  {percent(probability, 1)}" for label, probability in self._form.ranking(reading)]
         unknown = (odd(reading.label), "  ") if reading.rejected else ()
         write(Prose(("" if self._single else f"{reading.path}  ", *unknown, "  ".join(words))))
         for warning in reading.warnings:
@@ -74,12 +72,11 @@ class JsonAnswers:
     """One JSON object a line."""
 
     def __init__(self, classifier: Classifier, top_k: int, **_: bool) -> None:
-        self._classifier, self._top_k = classifier, top_k
+        self._form = AnswerForm.of(classifier, top_k)
 
     def write(self, reading: Reading | Unreadable) -> None:
         """Write one object: the answer and what gave it, or path and error."""
-        model = str(self._classifier.path)
-        write_json(json_text(answer(reading, self._classifier, model=model, top_k=self._top_k)))
+        write_json(json_text(self._form.document(reading)))
 
     def finish(self) -> None:
         """Nothing: each answer has its own warnings."""
@@ -90,16 +87,11 @@ class CsvAnswers:
 
     def __init__(self, *_: object, **__: bool) -> None:
         self._writer = csv.writer(sys.stdout, lineterminator="\n")
-        self._writer.writerow(["path", "label", "rejected", "confidence", "warnings", "error"])
+        self._writer.writerow(CSV_HEADING)
 
     def write(self, reading: Reading | Unreadable) -> None:
         """Write one row."""
-        if isinstance(reading, Unreadable):
-            cells = [reading.path, "", "", "", "", reading.error]
-        else:
-            rejected, confidence = str(reading.rejected).lower(), f"{reading.confidence:.6f}"
-            cells = [reading.path, reading.label, rejected, confidence, "; ".join(reading.warnings), ""]
-        self._writer.writerow(map(csv_cell, cells))
+        self._writer.writerow(csv_cells(reading))
 
     def finish(self) -> None:
         """Nothing: each answer has its own warnings."""

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
 
 import typer
 
@@ -15,7 +15,7 @@ from edgesoft.cli.console import say
 from edgesoft.cli.streams import unguarded
 from edgesoft.errors import UsageError
 from edgesoft.files import open_to_read
-from edgesoft.settings import MOST
+from edgesoft.settings import MOST, MOST_THREADS
 from edgesoft.tables.rows import Row, RowFile, named_rows, parse_row, shortened
 from edgesoft.tables.spec import TableError, TableSpec
 
@@ -84,12 +84,53 @@ def command(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show every warning, and not each kind once with a count.")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the answers into this file: .jsonl, .csv or .parquet. It appears when all are there; after a kill the same "
+            "command goes on.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an output that exists, and what another run had begun.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that read and classify, one thread each. (default: 1; with --output every core, or every CPU of the cluster)",
+            min=1,
+            max=MOST_THREADS,
+            show_default=False,
+        ),
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(
+            help="For --output: which column of Parquet files holds the pictures, as bytes or as paths. (default: the one with bytes)",
+            show_default=False,
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Who does the work for --output: processes of this machine, or Ray Data (extra [ray])."),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="HOST:PORT of a Ray cluster, or auto. (default: Ray runs on this machine, for this run)",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not say which model and provider run.")] = False,
 ) -> None:
     """Say what pictures show, or what class the rows of a table are.
 
     A picture or row that cannot be read does not stop the others; the exit code is then 1. Names that begin with a dash go after --.
+
+    With --output, names may also be URIs (s3://, gs://, hdfs://, file://), and Parquet files of pictures or rows.
     """
+    from edgesoft.cli import outputs
     from edgesoft.cli.answers import CsvAnswers, JsonAnswers, TextAnswers
     from edgesoft.inference.batches import classify
     from edgesoft.inference.classifier import Classifier
@@ -101,9 +142,13 @@ def command(
         raise UsageError("no pictures: name files or folders, or a list of them with --paths-from")
     if as_json and as_csv:
         raise UsageError("--json and --csv: choose one of them")
+    stdout_only = {"--json": as_json, "--csv": as_csv, "--show": show, "--save-seen": save_seen, "--features": features}
+    ray = {"--engine": engine != "local", "--address": address}
+    outputs.check(output, pictures or [], stdout_only, {"--overwrite": overwrite, "--column": column, **ray})
     choice = choose(provider, device_id=device_id, tf32=tf32)
+    opened = open_model(find_model(model, provider=choice.provider))
     classifier = Classifier(
-        open_model(find_model(model, provider=choice.provider)),
+        opened,
         choice.provider,
         threads=threads,
         device_id=choice.device_id,
@@ -119,10 +164,28 @@ def command(
     answers: Answers = form(classifier, top_k, single=is_alone, verbose=verbose)
     if not kind.is_picture and (paths_from is not None or show or save_seen is not None):
         raise UsageError(f"{classifier.path}: takes rows: --paths-from, --show and --save-seen are for pictures")
+    if output is not None:
+        work = outputs.work(opened, choice, threads, reject, top_k, column)
+        raise typer.Exit(
+            outputs.write(
+                output,
+                pictures or [],
+                paths_from,
+                kind,
+                work,
+                outputs.engine(engine, address, workers),
+                overwrite=overwrite,
+                quiet=quiet,
+            )
+        )
     # Whoever writes the list while we read may wait for each answer.
     is_slow = paths_from is not None and str(paths_from) == STANDARD_INPUT
     sources = _sources(pictures or [], paths_from, features, kind)
-    readings = classify(classifier, sources, reject=reject, at_once=1 if is_slow else None)
+    if (workers or 1) > 1:
+        work = outputs.work(opened, choice, threads, reject, top_k, column)
+        readings = outputs.by_workers(sources, work, workers or 1, kind.at_once)
+    else:
+        readings = classify(classifier, sources, reject=reject, at_once=1 if is_slow else None)
     # Where the answers scroll by on the terminal, they are the progress.
     if quiet or is_alone or show or sys.stdout.isatty() or not sys.stderr.isatty():
         all_read = _write(readings, answers, save_seen, show=show)

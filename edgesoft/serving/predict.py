@@ -10,7 +10,7 @@ import python_multipart  # noqa: F401 - Starlette reads forms with it, and would
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from edgesoft.inference.answers import answer
+from edgesoft.inference.answers import AnswerForm
 from edgesoft.inference.batches import Reading, Unreadable, classify
 from edgesoft.inference.classifier import Classifier
 from edgesoft.serving.refusal import Refusal, wrong
@@ -75,9 +75,9 @@ def classify_all(
     classifier: Classifier, sources: Sources, *, name: str, top_k: int, reject: float | None, seen: bool
 ) -> list[tuple[dict[str, Any], Reading | Unreadable]]:
     """Read and classify, as `edgesoft infer --json` does; `seen` adds what the model was fed. Takes long: not for the event loop."""
-    documents = []
+    form, documents = AnswerForm.of(classifier, top_k, name=name), []
     for reading in classify(classifier, sources, reject=reject):
-        document = answer(reading, classifier, model=name, top_k=top_k)
+        document = form.document(reading)
         if seen and isinstance(reading, Reading):
             document["seen"] = base64.b64encode(reading.inputs.tobytes()).decode()
         documents.append((document, reading))

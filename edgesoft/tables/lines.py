@@ -38,7 +38,7 @@ _FOREIGN = (
     (rb"\x28\xb5\x2f\xfd", f"packed with Zstandard: {_UNPACK}"),
     (rb"PK(\x03\x04|\x05\x06)", "a zip file or spreadsheet: unpack it, or save the spreadsheet as CSV (UTF-8)"),
     (rb"\xd0\xcf\x11\xe0", "a spreadsheet: save it as CSV (UTF-8)"),
-    (rb"PAR1[\x15-\x1c]", "Parquet: training reads it under the name .parquet, infer takes rows of text only"),
+    (rb"PAR1[\x15-\x1c]", "Parquet: call it .parquet; infer reads its rows with --output FILE"),
     (rb"(ARROW1|FEA1)\0", "Feather: training reads it under the name .feather, infer takes rows of text only"),
     (rb"\xff\xfe\0\0|\0\0\xfe\xff", "UTF-32: save it as UTF-8"),
     (rb"\s*\[\s*(\{|$)", "a JSON list: save it as JSON lines, one object a line"),

@@ -143,7 +143,7 @@ def test_a_bad_row_does_not_stop_the_next(tmp_path):
         ("x" * (LONGEST_RECORD + 1), "line 1: a line of more than"),
         (b"PK\x03\x04", "a zip file or spreadsheet"),
         (b"\x1f\x8b\x08", "packed with gzip and ends too early"),
-        (b"PAR1\x15\x04", "this is Parquet: training reads it"),
+        (b"PAR1\x15\x04", "this is Parquet: call it .parquet"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a binary file"),
     ],
 )
