@@ -57,6 +57,7 @@ class TrainingProgress(_Live):
         self._console = Console(file=stream, quiet=quiet, highlight=False)  # rich honours NO_COLOR
         self._epochs, self._batches = epochs, batches
         self._every = math.ceil(epochs / MOST_LINES)
+        self._flips = False
         super().__init__(
             self._console,
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
@@ -75,6 +76,11 @@ class TrainingProgress(_Live):
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Leave a line that stays."""
+        if epoch.flips and not self._flips:
+            self._flips = True
+            self._console.print(
+                f"from epoch {epoch.number} on half of the pictures are flipped from left to right: they keep their classes"
+            )
         self._bar.update(self._task, accuracy=_percent(epoch.validation_accuracy))
         if epoch.number % self._every and epoch.number != self._epochs:
             return

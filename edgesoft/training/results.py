@@ -29,6 +29,8 @@ class Epoch:
     """Fraction of the validation split that is labelled rightly; with class weights the mean over classes."""
     seconds: float
     """Time spent in all epochs so far, and before them on drawing the outliers, in seconds."""
+    flips: bool = False
+    """Whether its pictures were flipped from left to right by the toss of a coin."""
 
     @property
     def rank(self) -> tuple[float, float]:

@@ -46,7 +46,11 @@ def _check_history(epochs: list[Epoch], best: object, settings: TrainSettings) -
     """Raise ValueError where epochs are no numbers, or are not those of a run with these settings."""
     for place, epoch in enumerate(epochs, start=1):
         values = asdict(epoch)
-        if values.pop("number") != place or not all(type(value) in (int, float) for value in values.values()):
+        if (
+            values.pop("number") != place
+            or type(values.pop("flips")) is not bool
+            or not all(type(value) in (int, float) for value in values.values())
+        ):
             raise ValueError(f"epoch {place} is damaged")
         if not all(map(math.isfinite, values.values())) or not 0 <= epoch.validation_accuracy <= 1:
             raise ValueError(f"epoch {place} has numbers that are none")
