@@ -17,7 +17,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import torch
-from measuring import say, spread, table
+from measuring import say, table
 from PIL import Image, ImageDraw, ImageFont
 from torch import nn
 from torch.nn import functional
@@ -170,6 +170,11 @@ def ours(data: Arrays, seed: int, **settings: Any) -> tuple[float, float]:
     return run.best.validation_accuracy, run.accuracy
 
 
+def mean(values: Sequence[float]) -> str:
+    """The mean, and the smallest and largest in brackets."""
+    return f"{statistics.mean(values):.1f} % ({min(values):.1f} to {max(values):.1f})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
@@ -183,16 +188,18 @@ def main() -> None:
         "textures, 60 a class": crops(TEXTURES, "L", 60, zoom=1.6, light=0.3),
         "letters, 60 a class": letters(60),
     }
-    rows = [["test accuracy", "plain PyTorch", "`--network conv`", "MLP"]]
-    for name, data in sets.items():
-        found: dict[str, list[tuple[float, float]]] = {"plain": [], "conv": [], "mlp": []}
-        for seed in range(given.seeds):
-            found["plain"].append(plain(data, channels, seed, flips=not name.startswith("letters")))
-            found["conv"].append(ours(data, seed, network="conv", channels=given.channels))
-            found["mlp"].append(ours(data, seed))
-            say(f"{name}: seed {seed}: { ({kind: results[-1] for kind, results in found.items()}) }")
-        tests = [[100 * test for _, test in results] for results in found.values()]
-        rows.append([name, *(f"{statistics.mean(values):.1f} %, {spread(values, ' %', 1)}" for values in tests)])
+    kinds = {
+        "plain PyTorch": lambda name, seed: plain(sets[name], channels, seed, flips=not name.startswith("letters")),
+        "`--network conv`": lambda name, seed: ours(sets[name], seed, network="conv", channels=given.channels),
+        "MLP": lambda name, seed: ours(sets[name], seed),
+    }
+    found: dict[tuple[str, str], list[float]] = {(name, kind): [] for name in sets for kind in kinds}
+    for seed in range(given.seeds):
+        for name, kind in found:
+            validation, test = kinds[kind](name, seed)
+            say(f"{name}, {kind}, seed {seed}: {100 * validation:.1f} % of validation, {100 * test:.1f} % of test")
+            found[name, kind].append(100 * test)
+    rows = [["test accuracy", *kinds], *([name, *(mean(found[name, kind]) for kind in kinds)] for name in sets)]
     table(f"Photographs, {given.channels}", rows)
 
 

@@ -61,8 +61,8 @@ def _relit(planes: torch.Tensor, strength: float, generator: torch.Generator) ->
     contrast, brightness, saturation = (draws * 2 - 1) * strength
     grey = planes.mean(1, keepdim=True)
     mean = grey.mean((2, 3), keepdim=True)
-    planes = grey + (planes - grey) * saturation.exp()
-    return (mean + (planes - mean) * contrast.exp() + brightness / 2).clamp(0, 1)
+    coloured = grey + (planes - grey) * saturation.exp()
+    return torch.clamp(mean + (coloured - mean) * contrast.exp() + brightness / 2, 0, 1)
 
 
 def distorted_inputs(inputs: NDArray[np.uint8], kind: InputKind, seed: int) -> NDArray[np.uint8]:
