@@ -79,7 +79,7 @@ class TrainingProgress(_Live):
         if epoch.flips and not self._flips:
             self._flips = True
             self._console.print(
-                f"from epoch {epoch.number} on half of the pictures are flipped from left to right: they keep their classes"
+                f"from epoch {epoch.number} on half of the pictures are flipped: their classes allow it"
             )
         self._bar.update(self._task, accuracy=_percent(epoch.validation_accuracy))
         if epoch.number % self._every and epoch.number != self._epochs:
