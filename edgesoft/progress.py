@@ -60,6 +60,7 @@ class TrainingProgress(_Live):
         self._console = Console(file=stream, quiet=quiet, highlight=False)  # rich honours NO_COLOR
         self._epochs, self._batches = epochs, batches
         self._every = math.ceil(epochs / MOST_LINES)
+        self._flips = False
         super().__init__(
             self._console,
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
@@ -78,13 +79,18 @@ class TrainingProgress(_Live):
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Leave a line that stays."""
+        if epoch.flips and not self._flips:
+            self._flips = True
+            self._leave(f"from epoch {epoch.number} on half of the pictures are flipped: their classes allow it")
         self._bar.update(self._task, accuracy=f"validation {_percent(epoch.validation_accuracy)}")
         if epoch.number % self._every and epoch.number != self._epochs:
             return
-        line = (
+        self._leave(
             f"epoch {epoch.number:>{len(str(self._epochs))}}/{self._epochs}  loss {epoch.loss:.4f}  "
             f"validation loss {epoch.validation_loss:.4f}  accuracy {_percent(epoch.validation_accuracy)}  {epoch.seconds:.1f} s"
         )
+
+    def _leave(self, line: str) -> None:
         screen = Screen(self._console.width if self._console.is_terminal else None, 0)
         self._console.print("\n".join(Prose(line).lines(screen)))
 

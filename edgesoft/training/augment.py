@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -56,7 +57,13 @@ class Augmentation:
         return Augmentation(**strengths, elastic_knots=self.elastic_knots)
 
 
-def augment(images: Tensor, strengths: Augmentation, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor,
+    strengths: Augmentation,
+    generator: torch.Generator,
+    *,
+    beyond: Literal["zeros", "reflection"] = "zeros",
+) -> Tensor:
     """Distort every picture of a batch on its own.
 
     Parameters
@@ -68,6 +75,8 @@ def augment(images: Tensor, strengths: Augmentation, generator: torch.Generator)
         How far each distortion may go; a strength of 0 switches its step off.
     generator
         The only source of randomness; it must live on the device of `images`.
+    beyond
+        What lies outside of a picture: nothing, as beside ink, or its reflection.
 
     Returns
     -------
@@ -79,7 +88,7 @@ def augment(images: Tensor, strengths: Augmentation, generator: torch.Generator)
         raise ValueError(f"need float32 [B, H, W] or [B, C, H, W] of at least 8x8, got {got}")
     pixels = images.unsqueeze(1) if images.ndim == 3 else images
     if pixels.shape[0] > 0:
-        pixels = _warp(pixels, strengths, generator)
+        pixels = _warp(pixels, strengths, generator, beyond)
         if strengths.stroke > 0:
             pixels = _change_stroke(pixels, strengths.stroke, generator)
         if strengths.blur > 0:
@@ -91,7 +100,7 @@ def augment(images: Tensor, strengths: Augmentation, generator: torch.Generator)
     return pixels.reshape(images.shape)
 
 
-def _warp(pixels: Tensor, strengths: Augmentation, generator: torch.Generator) -> Tensor:
+def _warp(pixels: Tensor, strengths: Augmentation, generator: torch.Generator, beyond: str) -> Tensor:
     """Resample ``[B, C, H, W]`` through one random affine map plus one smooth random field per picture.
 
     Affine and elastic distortions of training digits follow Simard, Steinkraus and Platt, "Best Practices for
@@ -118,7 +127,7 @@ def _warp(pixels: Tensor, strengths: Augmentation, generator: torch.Generator) -
         noise *= 2 * strengths.elastic
         field += _bumps(height, knots, pixels) @ noise @ _bumps(width, knots, pixels).T
     grid = field.permute(0, 2, 3, 1).contiguous()
-    return functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return functional.grid_sample(pixels, grid, mode="bilinear", padding_mode=beyond, align_corners=False)
 
 
 def _change_stroke(pixels: Tensor, strength: float, generator: torch.Generator) -> Tensor:

@@ -37,7 +37,8 @@ def check_epochs(epochs: Sequence[Epoch]) -> None:
     """Raise ValueError where epochs are not counted from 1, or hold what is no finite number."""
     for place, epoch in enumerate(epochs, start=1):
         values = asdict(epoch)
-        if values.pop("number") != place or not all(type(value) in (int, float) for value in values.values()):
+        is_known = values.pop("number") == place and type(values.pop("flips")) is bool
+        if not is_known or not all(type(value) in (int, float) for value in values.values()):
             raise ValueError(f"epoch {place} is damaged")
         if not all(map(math.isfinite, values.values())) or not 0 <= epoch.validation_accuracy <= 1:
             raise ValueError(f"epoch {place} has numbers that are none")

@@ -29,6 +29,8 @@ class Epoch:
     """Fraction of the validation split that is labelled rightly; with class weights the mean over classes."""
     seconds: float
     """Time spent in all epochs so far, and before them on drawing the outliers, in seconds."""
+    flips: bool = False
+    """Whether its pictures were flipped from left to right by the toss of a coin."""
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -37,7 +39,7 @@ class Epoch:
 
 
 def epochs_csv(epochs: Sequence[Epoch]) -> str:
-    """A line for each epoch, under a heading: the fields of `Epoch`."""
+    """A line for each epoch, under a heading: the numbers of `Epoch`."""
     lines = [
         f"{epoch.number},{epoch.loss},{epoch.validation_loss},{epoch.validation_accuracy},{epoch.seconds:.3f}"
         for epoch in epochs

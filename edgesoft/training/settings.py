@@ -189,7 +189,7 @@ class TrainSettings:
     )
     distortion: float = setting(
         1.0,
-        "How strongly handwriting is distorted, next to what suits an MLP",
+        "How strongly training pictures are distorted, next to what suits an MLP and handwriting, or a few photographs",
         takes=float,
         expected="a number from 0 to 2",
         holds=lambda value: 0 <= value <= 2,
@@ -324,7 +324,11 @@ def settings_for(examples: int, kind: InputKind, given: Mapping[str, Any]) -> Tr
         raise UsageError(
             "--network: convolutional networks take pictures, and these are rows of a table. Use --network mlp"
         )
-    settings = {**suited(examples, kind.kind, network), **given}
+    settings = suited(examples, kind.kind, network)
+    if kind.augmentation == "picture":
+        # Many photographs show what few must be bent into.
+        settings["distortion"] = 1.0 if examples < FEW else 0.5
+    settings |= given
     return TrainSettings(**{**settings, "channels": stages_for(settings.get("channels", ()), kind.shape)})
 
 

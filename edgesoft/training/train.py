@@ -24,7 +24,8 @@ from edgesoft.npz import Arrays, npz_bytes
 from edgesoft.training import charts
 from edgesoft.training.checkpoint import SCALING, Checkpoint, read_arrays, read_layers
 from edgesoft.training.compute import compiler_folder, cpu_threads, require_device, resident, resolve
-from edgesoft.training.distort import distorted
+from edgesoft.training.distort import distorted, is_photograph
+from edgesoft.training.flips import keeps_classes
 from edgesoft.training.network import LearningNetwork, SoftmaxNetwork, reference_logits
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of, with_none_of_them
 from edgesoft.training.outliers import draw_outliers
@@ -39,6 +40,8 @@ from edgesoft.training.size import check_size
 from edgesoft.training.teacher import load_teacher, taught
 from edgesoft.transaction import locked, replace_together
 
+FLIPS_ASKED = 5
+"""Into so many parts the epochs are divided; after each of them the network is asked whether pictures may be flipped, until they may."""
 SAVE_SECONDS = 30
 """How often the state that --resume continues from, the metrics and the learning curve reach the disk."""
 
@@ -202,8 +205,20 @@ class _Run:
         peak = max(self.epochs, key=lambda epoch: epoch.rank)
         return len(self.epochs) - peak.number >= self.config.patience
 
+    def _may_flip(self) -> bool:
+        """Whether the next epoch flips pictures: once they may be, they are to the end."""
+        if not self.epochs or not self.config.augment or not is_photograph(self.dataset.input):
+            return False
+        if self.epochs[-1].flips:
+            return True
+        is_time = len(self.epochs) % math.ceil(self.config.epochs / FLIPS_ASKED) == 0
+        return is_time and keeps_classes(
+            self.network.fold(), self.card.head, self.dataset.train, len(self.dataset.labels)
+        )
+
     def _run_epoch(self, on_batch: Callable[[int, float], object]) -> tuple[Epoch, SoftmaxNetwork]:
         started = time.perf_counter()
+        flips = self._may_flip()
         size, examples = self.config.batch_size, len(self.dataset.train)
         # A last batch of one has nothing to be normalised by; its example comes earlier in another epoch.
         batches = max(1, math.ceil((examples - 1) / size))
@@ -216,7 +231,7 @@ class _Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.config.lr * one_cycle((first_step + batch) / steps)
             inputs = self.inputs[chosen.to(self.inputs.device)].to(self.device)
-            loss = self._step(inputs, self.targets[chosen])
+            loss = self._step(inputs, self.targets[chosen], flips=flips)
             if not math.isfinite(loss):
                 raise _DivergedError(f"the loss became {loss} in epoch {len(self.epochs) + 1}")
             total += loss
@@ -226,9 +241,9 @@ class _Run:
         if not math.isfinite(validation_loss):
             raise _DivergedError(f"the validation loss became {validation_loss} in epoch {len(self.epochs) + 1}")
         seconds = time.perf_counter() - started + (self.epochs[-1].seconds if self.epochs else self.drawing_seconds)
-        return Epoch(len(self.epochs) + 1, total / batches, validation_loss, accuracy, seconds), plain
+        return Epoch(len(self.epochs) + 1, total / batches, validation_loss, accuracy, seconds, flips), plain
 
-    def _step(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
+    def _step(self, inputs: torch.Tensor, targets: torch.Tensor, *, flips: bool) -> float:
         examples = len(inputs)
         if self.outliers is not None:
             count = max(1, round(self.config.outliers * len(inputs)))
@@ -236,7 +251,7 @@ class _Run:
             inputs = torch.cat((inputs, self.outliers[drawn]))
         x = self.network.network.prepare(inputs)
         if self.config.augment:
-            x = distorted(x, self.dataset.input, self.generator, self.config.distortion)
+            x = distorted(x, self.dataset.input, self.generator, self.config.distortion, flips=flips)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             logits = own = self.network(x).float()
         weights = self.loss_weights

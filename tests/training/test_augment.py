@@ -10,7 +10,7 @@ import torch
 
 from edgesoft.model.inputs import PictureInput
 from edgesoft.training.augment import Augmentation, augment
-from edgesoft.training.distort import distorted, distorted_inputs
+from edgesoft.training.distort import LIGHT, distorted, distorted_inputs
 
 NONE = Augmentation(**{field.name: 0 for field in fields(Augmentation) if field.name != "elastic_knots"})
 STRENGTHS = [field.name for field in fields(Augmentation) if field.name != "elastic_knots"]
@@ -79,12 +79,63 @@ def test_an_empty_batch_stays_empty():
     assert run(torch.zeros(0, 28, 28), Augmentation()).shape == (0, 28, 28)
 
 
+def photographs(
+    count: int = 40, *, colours: tuple[int, ...] = (3,), seed: int = 1
+) -> tuple[torch.Tensor, PictureInput]:
+    """Soft patches, and what they are."""
+    rough = torch.rand(count, *(colours or (1,)), 5, 7, generator=torch.Generator().manual_seed(seed))
+    soft = torch.nn.functional.interpolate(rough, (20, 30), mode="bicubic", align_corners=False).clamp(0, 1)
+    spec = PictureInput(height=20, width=30, channels=3 if colours else 1, normaliser="resize")
+    return (soft.permute(0, 2, 3, 1) if colours else soft[:, 0]), spec
+
+
 def test_a_photograph_goes_on_beyond_its_edge():
-    # Shifting a grey wall shows more of the wall, never a black edge; ink on black would show black.
+    # Shifting a grey wall shows more of the wall, never a black edge, in a light of its own; ink on black would show black.
     wall = torch.full((40, 20, 30, 3), 0.5)
-    spec = PictureInput(height=20, width=30, channels=3, normaliser="resize")
-    changed = distorted(wall, spec, torch.Generator().manual_seed(0))
-    np.testing.assert_allclose(changed.numpy(), 0.5, atol=0.01)
+    changed = distorted(wall, photographs()[1], torch.Generator().manual_seed(0))
+    assert changed.flatten(1).std(dim=1).max() < 1e-5
+    assert 0.03 < (changed[:, 0, 0, 0] - 0.5).abs().max() <= LIGHT / 2 + 1e-6
+
+
+@pytest.mark.parametrize("colours", [(3,), ()], ids=["colour", "grey"])
+@pytest.mark.parametrize("flips", [False, True])
+def test_photographs_keep_shape_and_range_and_change_each_in_its_own_way(colours, flips):
+    images, spec = photographs(colours=colours)
+    same = images[:1].expand(40, *images.shape[1:])
+    changed = distorted(same, spec, torch.Generator().manual_seed(0), flips=flips)
+    assert changed.shape == same.shape and changed.dtype == torch.float32
+    assert changed.min() >= 0 and changed.max() <= 1
+    assert len({picture.numpy().tobytes() for picture in changed}) == 40
+    again = distorted(same, spec, torch.Generator().manual_seed(0), flips=flips)
+    torch.testing.assert_close(changed, again, atol=0, rtol=0)
+
+
+def test_without_strength_photographs_stay():
+    images, spec = photographs()
+    torch.testing.assert_close(distorted(images, spec, torch.Generator(), 0.0), images, atol=1e-5, rtol=0)
+
+
+def test_less_strength_changes_photographs_less():
+    images, spec = photographs()
+    weak, strong = (distorted(images, spec, torch.Generator().manual_seed(0), strength) for strength in (0.25, 1.0))
+    assert 0.01 < (weak - images).abs().mean() < 0.7 * (strong - images).abs().mean()
+
+
+def test_the_light_changes_the_colours_of_a_picture_together():
+    images, spec = photographs()
+    grey = images.mean(3, keepdim=True).expand(-1, -1, -1, 3).contiguous()
+    changed = distorted(grey, spec, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(changed[..., 0], changed[..., 2], atol=1e-5, rtol=0)
+
+
+def test_only_photographs_are_flipped(digits):
+    images, spec = photographs()
+    one, other = (distorted(images, spec, torch.Generator().manual_seed(0), flips=flips) for flips in (False, True))
+    flipped = [torch.equal(after, before.flip(1)) for before, after in zip(one, other, strict=True)]
+    kept = [torch.equal(after, before) for before, after in zip(one, other, strict=True)]
+    assert 5 < sum(flipped) < 35 and sum(flipped) + sum(kept) == len(images)
+    ink = [distorted(digits, PictureInput(), torch.Generator().manual_seed(0), flips=flips) for flips in (False, True)]
+    assert torch.equal(*ink)
 
 
 def test_what_is_too_small_to_bend_stays():

@@ -60,7 +60,14 @@ def test_it_learns(tiny_run, mnist):
 def test_its_folder(tiny_run):
     metrics = json.loads(tiny_run.metrics.read_text())
     assert [epoch["number"] for epoch in metrics["history"]] == [1]
-    assert set(metrics["history"][0]) == {"number", "loss", "validation_loss", "validation_accuracy", "seconds"}
+    assert set(metrics["history"][0]) == {
+        "number",
+        "loss",
+        "validation_loss",
+        "validation_accuracy",
+        "seconds",
+        "flips",
+    }
     for picture in (tiny_run.learning_curve, tiny_run.confusion_matrix):
         assert ET.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     assert sorted(item.name for item in tiny_run.path.iterdir()) == [

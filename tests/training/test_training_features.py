@@ -14,13 +14,14 @@ from edgesoft.data.dataset import Dataset, Split
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.exporting.export import export
 from edgesoft.model.heads import Sigmoid, Softmax
+from edgesoft.model.inputs import PictureInput
 from edgesoft.npz import write_npz
 from edgesoft.training import train as training
 from edgesoft.training.checkpoint import Checkpoint, read_arrays
 from edgesoft.training.network import SoftmaxNetwork
 from edgesoft.training.objective import balanced_weights, evaluate, loss_of
 from edgesoft.training.runs import RunFolder
-from edgesoft.training.settings import TrainSettings, suited
+from edgesoft.training.settings import TrainSettings, settings_for, suited
 from edgesoft.training.settings_file import read_settings_file, stored_data_settings
 from edgesoft.training.train import train
 
@@ -206,6 +207,18 @@ def test_settings_suit_the_size_of_the_data():
 def write(folder: Path, name: str, text: str) -> Path:
     (folder / name).write_text(text)
     return folder / name
+
+
+def test_few_photographs_are_distorted_most_and_handwriting_as_before():
+    photograph, ink = PictureInput(normaliser="resize"), PictureInput()
+
+    def distortion(examples, kind, **given):
+        return settings_for(examples, kind, given).distortion
+
+    assert distortion(600, photograph) == distortion(600, photograph, network="conv") == 1
+    assert distortion(50_000, photograph) == distortion(50_000, photograph, network="conv") == 0.5
+    assert distortion(600, ink) == distortion(50_000, ink) == 1 and distortion(600, ink, network="conv") == 0.5
+    assert distortion(600, photograph, distortion=0.25) == 0.25
 
 
 def test_settings_files(tmp_path):
