@@ -97,8 +97,6 @@ class CsvAnswers:
         """Nothing: each answer has its own warnings."""
 
 
-
-
 class SeenPage:
     """A folder with what the model was fed, and a page that shows it next to the originals."""
 
