@@ -85,9 +85,9 @@ def listed_place(name: str) -> Place:
 
 
 def _remote(uri: str) -> Iterator[Place]:
+    filesystem, path = opened(uri)
     from pyarrow.fs import FileSelector, FileType
 
-    filesystem, path = opened(uri)
     try:
         info = filesystem.get_file_info(path)
         if info.type != FileType.Directory:

@@ -25,6 +25,8 @@ READS = 1_000_000
 """Most parts of the whole file: it takes Pillow two seconds to read as many."""
 PLAIN_NUMBERS = 2**24
 """Most numbers of a PGM, PPM or PBM picture that is written as text."""
+COMMENTS = 10_000
+"""Most comments in a picture that is written as text: Pillow moves up to a megabyte to take one out."""
 SCANS = 100
 """Most passes over a JPEG picture; a progressive one has about ten. A thousand of some bytes each would take minutes."""
 
@@ -81,13 +83,23 @@ def check_work(image: Image, stream: BinaryIO | Metered) -> int:
             f"the picture has {width} x {height} pixels written as text: expected at most {PLAIN_NUMBERS:,} numbers; "
             "save it as binary PGM or PNG"
         )
+    if is_plain and (comments := _count(stream, b"#")) > COMMENTS:
+        raise PictureError(
+            f"the picture has {comments:,} comments among its pixels: expected at most {COMMENTS:,}; save it again without them"
+        )
     if image.format not in ("JPEG", "MPO"):
         return 1
-    place, scans = stream.tell(), 0
-    stream.seek(0)
-    while piece := stream.read(2**20):
-        scans += piece.count(b"\xff\xda")  # cannot stand within the coded pixels; previews have some of their own
-    stream.seek(place)
+    scans = _count(stream, b"\xff\xda")  # cannot stand within the coded pixels; previews have some of their own
     if scans > SCANS:
         raise PictureError(f"the picture has {scans:,} scans: expected at most {SCANS}; save it as a plain JPEG file")
     return scans
+
+
+def _count(stream: BinaryIO | Metered, mark: bytes) -> int:
+    """How often a mark stands in the file."""
+    place, count = stream.tell(), 0
+    stream.seek(0)
+    while piece := stream.read(2**20):
+        count += piece.count(mark)
+    stream.seek(place)
+    return count

@@ -12,7 +12,9 @@ from tests.conftest import environment
 FULL = Path("/dev/full")
 EXPORTED = Path(__file__).resolve().parents[2] / "exported"
 HEAVY = {"torch", "torchvision", "onnx", "rich", "pydantic", "matplotlib", "pandas", "sklearn", "edgesoft.training"}
-SHARED = {f"edgesoft.cli.{name}" for name in ("console", "options", "answers", "render", "signals", "streams")}
+SHARED = {
+    f"edgesoft.cli.{name}" for name in ("console", "options", "answers", "outputs", "render", "signals", "streams")
+}
 
 
 def run(*arguments, **environment):
@@ -128,7 +130,8 @@ def test_short_help_and_the_name_that_people_type():
     predict, infer = run("predict", "-h"), run("infer", "--help")
     assert predict.returncode == infer.returncode == 0
     assert predict.stdout.replace("predict", "infer").split() == infer.stdout.split()
-    assert "predict" not in run("--help").stdout  # it is no command of its own
+    assert "│ predict" not in run("--help").stdout  # it is no command of its own
+    assert "│ infer" in run("--help").stdout
 
 
 @pytest.mark.parametrize(
