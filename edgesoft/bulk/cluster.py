@@ -17,12 +17,12 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, chdir, contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from warnings import catch_warnings
+from warnings import catch_warnings, simplefilter
 
 from edgesoft.bulk.blocks import Block
 from edgesoft.bulk.worker import Piece, Work, Worker
@@ -86,7 +86,8 @@ def _answered(
 
     tables = [pa.table({"number": [number], "block": [pickle.dumps(block)]}) for number, block in wave]
     job = ray.put((work, task, Path.cwd(), __version__))
-    with catch_warnings(action="ignore", category=DeprecationWarning):  # Ray 2.60 knows no other way to limit them
+    with catch_warnings():
+        simplefilter("ignore", DeprecationWarning)  # Ray 2.60 knows no other way to limit them
         answers = ray.data.from_arrow(tables).map_batches(
             Actor,
             fn_constructor_args=([job],),
@@ -178,7 +179,7 @@ def _connected(address: str | None, workers: int | None, resource: str) -> Itera
         stack.callback(ray.shutdown)
         handler = signal.getsignal(signal.SIGTERM)
         try:
-            with chdir(folder), _silent():  # Ray's processes import from where it was started
+            with _in(folder), _silent():  # Ray's processes import from where it was started
                 ray.init(**options)
         except Exception as error:  # of which Ray raises the plain class too
             raise EdgesoftError(
@@ -199,6 +200,17 @@ def _keep_to_this_machine() -> None:
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # on Linux too it means: the loopback interface
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # else Ray writes one into the home
+
+
+@contextmanager
+def _in(folder: Path) -> Iterator[None]:
+    """Work in another folder; Python 3.10 has no such thing."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 @contextmanager

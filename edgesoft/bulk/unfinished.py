@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple
 
 from edgesoft.bulk.worker import Piece
 from edgesoft.errors import EdgesoftError, UsageError
@@ -72,7 +72,7 @@ class Unfinished:
             self._file.close()
             raise
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Unfinished:
         return self
 
     def __exit__(self, *error: object) -> None:

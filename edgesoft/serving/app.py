@@ -209,9 +209,12 @@ async def _say(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> 
     await send({"type": "http.response.start", "status": refusal.status, "headers": response.raw_headers})
     await send({"type": "http.response.body", "body": response.body, "more_body": True})
     # Whoever is still sending must be heard out for a while: a connection that is closed before loses the answer on its way.
-    with suppress(TimeoutError):
-        async with asyncio.timeout(LINGER):
-            message: Message = {"type": "http.request", "more_body": True}
-            while message["type"] == "http.request" and message.get("more_body", False):
-                message = await receive()
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(_heard_out(receive), LINGER)
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _heard_out(receive: Receive) -> None:
+    message: Message = {"type": "http.request", "more_body": True}
+    while message["type"] == "http.request" and message.get("more_body", False):
+        message = await receive()

@@ -90,7 +90,7 @@ def test_half_of_the_pictures_are_flipped():
     ("axis", "colours", "begin"), [(ABOVE_OR_BELOW, (), 3), (ABOVE_OR_BELOW, (3,), 3), (LEFT_OR_RIGHT, (3,), None)]
 )
 def test_after_a_fifth_of_the_epochs_they_begin_and_stay(tmp_path, axis, colours, begin):
-    result = train(halves(axis, colours=colours), CONFIG, RunFolder(tmp_path, draws=False))
+    result = train(halves(axis, colours=colours), CONFIG, RunFolder(tmp_path))
     assert [epoch.flips for epoch in result.epochs] == [
         begin is not None and epoch.number >= begin for epoch in result.epochs
     ]
@@ -104,7 +104,7 @@ def test_handwriting_and_what_is_not_distorted_are_never_flipped(small, tmp_path
     ink = dataclasses.replace(small, train=Split(small.train.inputs[zeros], small.train.targets[zeros]))
     plain = dataclasses.replace(CONFIG, augment=False)
     for name, dataset, config in (("ink", ink, CONFIG), ("plain", halves(ABOVE_OR_BELOW), plain)):
-        result = train(dataset, config, RunFolder(tmp_path / name, draws=False))
+        result = train(dataset, config, RunFolder(tmp_path / name))
         assert not any(epoch.flips for epoch in result.epochs)
 
 
@@ -115,7 +115,7 @@ def test_resumed_to_the_bit(tmp_path, stop):
             raise KeyboardInterrupt
 
     dataset = halves(ABOVE_OR_BELOW)
-    whole, parts = (RunFolder(tmp_path / name, draws=False) for name in ("whole", "parts"))
+    whole, parts = (RunFolder(tmp_path / name) for name in ("whole", "parts"))
     assert train(dataset, CONFIG, whole).epochs[2].flips
     assert train(dataset, CONFIG, parts, on_epoch=interrupt).interrupted
     assert train(dataset, CONFIG, parts, resume=True).epochs[2].flips
@@ -123,7 +123,7 @@ def test_resumed_to_the_bit(tmp_path, stop):
 
 
 def test_a_damaged_history_is_refused(tmp_path):
-    dataset, folder = halves(ABOVE_OR_BELOW), RunFolder(tmp_path, draws=False)
+    dataset, folder = halves(ABOVE_OR_BELOW), RunFolder(tmp_path)
     train(dataset, dataclasses.replace(CONFIG, epochs=1), folder)
     arrays = read_arrays(folder.last)
     document = json.loads(arrays["run"].tobytes())
