@@ -60,13 +60,16 @@ def test_a_model_is_swapped_under_load_and_only_when_it_verifies(workers, questi
         def reloads(key):
             return [line for line in server.log() if line["event"] == "reload" and key in line]
 
+        def all_said(key):
+            return len({line["worker"] for line in reloads(key)}) == workers
+
         load = Load(server.port, body, headers, judge)
         wait_for(lambda: load.found["old"] > 50)
         damaged = bytearray(MNIST.read_bytes())
         damaged[len(damaged) // 2] ^= 1
         served.write_bytes(damaged)
         server.signal(signal.SIGHUP)
-        wait_for(lambda: reloads("error"))
+        wait_for(lambda: all_said("error"))
         assert reloads("error")[0]["served"] == "as before"
         before = load.found["old"]
         wait_for(lambda: load.found["old"] > before + 50)
@@ -74,7 +77,7 @@ def test_a_model_is_swapped_under_load_and_only_when_it_verifies(workers, questi
         shutil.copy(exported / "mnist.onnx", staged)
         staged.replace(served)
         server.signal(signal.SIGHUP)
-        wait_for(lambda: len(reloads("models")) == workers)
+        wait_for(lambda: all_said("models"))
         before = load.found["new"]
         wait_for(lambda: load.found["new"] > before + 100)
         late = load.found["old"]
@@ -92,7 +95,8 @@ def test_a_worker_that_dies_is_replaced_and_its_numbers_stay(question, mnist, tm
             assert server.ask("POST", "/v2/models/mnist/infer", body, **headers).status == 200
         count = b'edgesoft_requests_total{route="infer",status="200"} 6.0'
         assert count in server.ask("GET", "/metrics").body
-        victim = next(line["worker"] for line in server.log() if line["event"] == "request")
+        requests = wait_for(lambda: [line for line in server.log() if line["event"] == "request"])
+        victim = requests[0]["worker"]
         os.kill(victim, signal.SIGKILL)
         wait_for(lambda: any(line.get("next") == "another one is started" for line in server.log()))
         wait_for(
