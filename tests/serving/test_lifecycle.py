@@ -61,7 +61,7 @@ def test_a_model_is_swapped_under_load_and_only_when_it_verifies(workers, questi
             return [line for line in server.log() if line["event"] == "reload" and key in line]
 
         def all_said(key):
-            return len({line["worker"] for line in reloads(key)}) == workers
+            return len({line.get("worker") for line in reloads(key)}) == workers
 
         load = Load(server.port, body, headers, judge)
         wait_for(lambda: load.found["old"] > 50)
