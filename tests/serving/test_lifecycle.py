@@ -69,7 +69,7 @@ def test_a_model_is_swapped_under_load_and_only_when_it_verifies(workers, questi
         damaged[len(damaged) // 2] ^= 1
         served.write_bytes(damaged)
         server.signal(signal.SIGHUP)
-        wait_for(lambda: all_said("error"))
+        wait_for(lambda: reloads("error"))  # by the one that keeps the workers
         assert reloads("error")[0]["served"] == "as before"
         before = load.found["old"]
         wait_for(lambda: load.found["old"] > before + 50)
