@@ -9,6 +9,7 @@ import gc
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
@@ -136,7 +137,7 @@ class Server(uvicorn.Server):
         gc.collect()
         gc.freeze()  # what is here now stays: it need not be looked through again and again
         if self._keeper is not None:
-            loop.add_reader(self._keeper.fileno(), self._hear, self._keeper)
+            threading.Thread(target=self._hear, args=(self._keeper, loop), daemon=True).start()
         await super().startup(sockets)
         self._on_ready()
 
@@ -167,15 +168,15 @@ class Server(uvicorn.Server):
         """Serve what the keeper of the workers sends, and stop when it has gone."""
         self._keeper = keeper
 
-    def _hear(self, keeper: Pipe) -> None:
-        """Something has come from the keeper."""
-        try:
-            contents = keeper.recv()
-        except (EOFError, OSError):
-            asyncio.get_running_loop().remove_reader(keeper.fileno())
-            self.stop()
-            return
-        self.reload(lambda: contents)
+    def _hear(self, keeper: Pipe, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait for what comes from the keeper; in a thread, because a large model comes in pieces that take their time."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            try:
+                while True:
+                    contents = keeper.recv()
+                    loop.call_soon_threadsafe(self.reload, lambda contents=contents: contents)
+            except (EOFError, OSError):
+                loop.call_soon_threadsafe(self.stop)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no connection any more, give those that are idle a last moment, and answer all that has come."""

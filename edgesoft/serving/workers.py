@@ -80,8 +80,8 @@ class Workers:
                         else:
                             self._start_again(connection, contents, folder, log)
                         not_ready.discard(connection)
-                    if set(self._signals) == {signal.SIGHUP}:
-                        self._signals.clear()
+                    if signal.SIGHUP in self._signals:
+                        self._signals.remove(signal.SIGHUP)
                         contents = self._read_again(contents, read, log)
                 self._listener.close()
                 self._stop(log)
