@@ -179,7 +179,7 @@ def _connected(address: str | None, workers: int | None, resource: str) -> Itera
         stack.callback(ray.shutdown)
         handler = signal.getsignal(signal.SIGTERM)
         try:
-            with _in(folder), _silent():  # Ray's processes import from where it was started
+            with _in(Path(folder)), _silent():  # Ray's processes import from where it was started
                 ray.init(**options)
         except Exception as error:  # of which Ray raises the plain class too
             raise EdgesoftError(

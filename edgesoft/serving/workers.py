@@ -81,7 +81,8 @@ class Workers:
                             self._start_again(connection, contents, folder, log)
                         not_ready.discard(connection)
                     if signal.SIGHUP in self._signals:
-                        self._signals.remove(signal.SIGHUP)
+                        while signal.SIGHUP in self._signals:  # one reading serves them all
+                            self._signals.remove(signal.SIGHUP)
                         contents = self._read_again(contents, read, log)
                 self._listener.close()
                 self._stop(log)
