@@ -3,9 +3,10 @@
     python scripts/benchmark_serve.py                       # 10 s each
     python scripts/benchmark_serve.py --seconds 60 --connections 64 --litserve PYTHON
 
-FastAPI must be installed for its row: pip install fastapi. PYTHON is an interpreter that has litserve, onnxruntime and edgesoft's other dependencies; without it that row is left out. The row
-"nothing" answers every request with the same bytes, by the same uvicorn: what HTTP alone costs. CPU is what the server's
-processes took for one answer, which depends less than the clock on what else the machine does.
+FastAPI must be installed for its row: pip install fastapi. PYTHON is an interpreter that has litserve, onnxruntime and edgesoft's
+other dependencies; without it that row is left out. The row "nothing" answers every request with the same bytes, by the same
+uvicorn: what HTTP alone costs. CPU is what the server's processes took for one answer, which depends less than the clock on what
+else the machine does.
 """
 
 from __future__ import annotations
