@@ -96,7 +96,8 @@ def emlearn(rivals: Path, model: Path, folder: Path, given: np.ndarray) -> list[
     np.savez(folder / "weights.npz", *(array for layer in layers for array in (layer.weight, layer.bias)))
     python, script = rivals / "bin" / "python", Path(__file__).with_name("compare_emlearn.py")
     command = [str(python), str(script), str(folder / "weights.npz"), str(folder)]
-    headers = f"-I{subprocess.check_output(command, text=True).splitlines()[-1]}"
+    # It leaves what it compiles in the folder where it runs.
+    headers = f"-I{subprocess.check_output(command, text=True, cwd=folder).splitlines()[-1]}"
     # Its own code is not C99 without a warning, nor without libm.
     library = folder / "model.so"
     flags = [flag for flag in FLAGS if not flag.startswith("-std")]
@@ -273,7 +274,7 @@ def main() -> None:
     print(f"{processor()}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
     parts: list[Callable[[Path], None]] = []
     if options.c:
-        parts.append(functools.partial(in_c, options.c))
+        parts.append(functools.partial(in_c, options.c.absolute()))
     if options.web:
         parts.append(functools.partial(on_the_web, options.web))
     if not parts:
