@@ -124,7 +124,7 @@ class _Application:
             return _unknown(error, scope)
         except ClientDisconnect:
             raise
-        except Exception as error:
+        except Exception as error:  # a mistake of ours ends one request, not the server
             trace = traceback.format_exc(limit=-8)
             self._state.log(
                 "failure", level="error", request_id=request_id.decode(), error=repr(error), traceback=trace

@@ -123,7 +123,7 @@ class Batcher:
             return
         try:
             self._finished(loop, jobs, self._classifier(rows))
-        except Exception as error:
+        except Exception as error:  # whatever it is belongs to those who wait for the answers
             self._finished(loop, jobs, error)
 
     def _finished(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job], found: Prediction | BaseException) -> None:

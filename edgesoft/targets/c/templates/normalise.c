@@ -125,21 +125,27 @@ static int longest(box of)
     return most(of.bottom - of.top, of.right - of.left);
 }
 
-/* Cut `from` to its ink, with so many pixels around it. */
-static int crop_to_ink(plane *from, plane *spare, int margin)
+/* Cut out a box that may reach beyond the plane, where it is empty. */
+static int cut(plane *from, plane *spare, int top, int left, int bottom, int right)
 {
-    const box found = ink_box(from, 0.5f);
     int y, x;
-    if (!shape(spare, found.bottom - found.top + 2 * margin, found.right - found.left + 2 * margin)) {
+    if (!shape(spare, bottom - top, right - left)) {
         return 0;
     }
     for (y = 0; y < spare->height; y++) {
         for (x = 0; x < spare->width; x++) {
-            spare->data[y * spare->width + x] = at(from, found.top - margin + y, found.left - margin + x);
+            spare->data[y * spare->width + x] = at(from, top + y, left + x);
         }
     }
     swap(from, spare);
     return 1;
+}
+
+/* Cut `from` to its ink, with so many pixels around it. */
+static int crop_to_ink(plane *from, plane *spare, int margin)
+{
+    const box found = ink_box(from, 0.5f);
+    return cut(from, spare, found.top - margin, found.left - margin, found.bottom + margin, found.right + margin);
 }
 
 /* Scale `from` in one direction: by a triangle as wide as a pixel, or, when shrinking, as a new pixel. */
@@ -401,7 +407,7 @@ static float contrast_of(const uint8_t *grey, int height, int width, plane *to)
 static void crop_to_marks(plane *contrast, plane *spare, float level)
 {
     const box found = ink_box(contrast, level);
-    int rows = 0, columns = 0, margin, top, left, y, x;
+    int rows = 0, columns = 0, margin, y, x;
     for (y = 0; y < contrast->height; y++) {
         for (x = 0; x < contrast->width && at(contrast, y, x) <= level; x++) {
         }
@@ -413,15 +419,8 @@ static void crop_to_marks(plane *contrast, plane *spare, float level)
         columns += y < contrast->height;
     }
     margin = 2 + most(rows, columns) / 8;
-    top = most(0, found.top - margin);
-    left = most(0, found.left - margin);
-    shape(spare, least(contrast->height, found.bottom + margin) - top, least(contrast->width, found.right + margin) - left);
-    for (y = 0; y < spare->height; y++) {
-        for (x = 0; x < spare->width; x++) {
-            spare->data[y * spare->width + x] = at(contrast, top + y, left + x);
-        }
-    }
-    swap(contrast, spare);
+    cut(contrast, spare, most(0, found.top - margin), most(0, found.left - margin),
+        least(contrast->height, found.bottom + margin), least(contrast->width, found.right + margin));
 }
 
 /* Divide the contrast of the marks by that of the strokes nearby: pressed and pale strokes become alike. */
