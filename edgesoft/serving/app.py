@@ -83,7 +83,13 @@ class _Application:
         given = headers.get(b"x-request-id")
         is_kept = given is not None and _ID.fullmatch(given) is not None
         request_id = given if is_kept and given is not None else f"{self._prefix}-{next(self._count):x}".encode()
-        status = 0
+        status, is_told = 0, False
+
+        def tell() -> None:
+            nonlocal is_told
+            if not is_told:
+                is_told = True
+                self._done(scope, status, time.perf_counter() - started, request_id)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -92,6 +98,8 @@ class _Application:
                 message["headers"].append((b"x-request-id", request_id))
                 if self._state.is_stopping:
                     message["headers"].append((b"connection", b"close"))
+            else:
+                tell()  # before the body goes: whoever has the answer finds it counted, whichever worker tells the numbers
             await send(message)
 
         clock = scope["clock"] = self._state.deadlines.start()
@@ -109,7 +117,7 @@ class _Application:
             if refusal.reason:
                 self._state.metrics.on_refusal(refusal.reason)
             await _say(refusal, scope, receive, send_with_id)
-        self._done(scope, status, time.perf_counter() - started, request_id)
+        tell()
 
     async def _tried(
         self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send, request_id: bytes
