@@ -121,7 +121,18 @@ def texts(generator):
         f"{int(generator.integers(0, 10000)):04}-{int(generator.integers(0, 14)):02}-{int(generator.integers(0, 33)):02}"
         for _ in range(300)
     ]
-    odd = ["", "2020", "2020-13-01", "20200-01-01", "2021-02-29", " 2020-01-01", "2020-01-01T24:60", "٢٠٢٠-01-01", "x"]
+    odd = [
+        "",
+        "2020",
+        "2020-13-01",
+        "20200-01-01",
+        "2021-02-29",
+        "0000-03-01",
+        " 2020-01-01",
+        "2020-01-01T24:60",
+        "٢٠٢٠-01-01",
+        "x",
+    ]
     return [*whole, *shifted, *[text[:10] for text in whole[:50]], *odd, "2020-01-01T13:30:59", "2020-01-01 24:00"]
 
 
@@ -267,25 +278,33 @@ def test_c_judges_rows_as_python_does(dated, place, tmp_path):
     assert 20 < sum(found[1]) < len(readings) - 20
 
 
+def with_input(model, spec, **changes):
+    return dataclasses.replace(model, card=dataclasses.replace(model.card, input=spec, **changes))
+
+
 def test_c_judges_numbers_at_the_very_ends_of_what_is_familiar(dated, tmp_path):
     """Of which each is a float64: the next float32 on either side belongs to another side."""
     need("gcc")
-    spec = open_model(dated[0]).card.input
-    place = spec.features.index("weight")
-    column = ["2019-03-04 10:00", "3.4.2001", "7:00", "22:00", "2016/03", "", "red"]
+    generator = np.random.default_rng(4)
+    ranges = [
+        (low, low + width)
+        for low, width in zip(
+            generator.normal(0, 100, 20).tolist(), generator.lognormal(0, 4, 20).tolist(), strict=True
+        )
+    ]
+    spec = TableInput(tuple(Column(f"x{i}", None, (ends,)) for i, ends in enumerate(ranges)), rows=77)
+    middle = [repr(low / 2 + high / 2) for low, high in ranges]
     rows, expected = [], []
-    for end in (spec.familiar[0][place], spec.familiar[1][place]):
-        near = np.float32(end)
-        for value in (near, *(np.nextafter(near, np.float32(far)) for far in (-np.inf, np.inf))):
-            features, _, is_unfamiliar = spec.encode([*column[:5], repr(float(value)), "red"])
-            rows.append(features)
-            expected.append(not is_unfamiliar)
-    assert Compiled(dated[0], tmp_path, SANITIZED)(np.stack(rows))[1].tolist() == expected
-    assert 2 <= sum(expected) <= 4
-
-
-def with_input(model, spec, **changes):
-    return dataclasses.replace(model, card=dataclasses.replace(model.card, input=spec, **changes))
+    for place in range(20):
+        for end in (spec.familiar[0][place], spec.familiar[1][place]):
+            near = np.float32(end)
+            for value in (near, *(np.nextafter(near, np.float32(far)) for far in (-np.inf, np.inf))):
+                features, _, is_unfamiliar = spec.encode([*middle[:place], repr(float(value)), *middle[place + 1 :]])
+                rows.append(features)
+                expected.append(not is_unfamiliar)
+    model = with_input(open_model(dated[0]), spec)
+    assert Compiled(model, tmp_path, SANITIZED)(np.stack(rows))[1].tolist() == expected
+    assert 40 <= sum(expected) <= 80
 
 
 def test_c_judges_words_that_training_never_saw_and_what_never_changed(dated, tmp_path):
