@@ -166,11 +166,12 @@ def test_fields_of_dates(opened, dated):
     for file in dated:
         result = opened[0][file.name]["result"]
         assert result["types"] == ["datetime-local", "date", "time", "text", "date", "number", "select-one"]
-        assert result["hints"][:4] == [
+        assert result["hints"][:5] == [
             "training: year 2018 to 2020, hour 00:00 to 23:49; may be missing",
             "training: year 1996 to 2020; may be missing",
             "training: hour 06:00 to 09:58",
             "training: hour 17:03 to 24:00",
+            "training: year 2015 to 2017; read as its year, month, weekday",
         ]
         assert opened[0][file.name]["passed"] == "true"
         assert result["half"] == ["\u2013", "sold: expected a date and time"]
@@ -265,6 +266,7 @@ def test_the_header_says_what_stands_for_a_missing_value(dated):
     assert len(given) == 12
     assert np.array_equal(row[given], encoded[given])
     assert "shop_weekday" in header
+    assert "154 bytes of constants" in header
     assert "(float)(hour + minute / 60.0)" in " ".join(header.split())
 
 

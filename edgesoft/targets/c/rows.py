@@ -66,16 +66,21 @@ def judgement(spec: TableSpec, name: str, *, always_answers: bool) -> dict[str, 
     ranged = np.flatnonzero((low < high) & np.isfinite(low) & np.isfinite(high) & (not always_answers))
     starts = np.cumsum([0, *(column.width for column in spec.columns)])
     columns = zip(starts, spec.columns, strict=False)
-    words = [(start, start + column.width) for start, column in columns if column.vocabulary is not None]
+    words = [
+        (start, start + column.width)
+        for start, column in columns
+        if column.vocabulary is not None and not always_answers
+    ]
     bounds, judged = list[str](), ""
     if len(ranged):
         bounds += array("uint16_t", "ranged", ranged)
         bounds += array("float", "lowest", _within(low[ranged], np.inf))
         bounds += array("float", "highest", _within(high[ranged], -np.inf))
         judged += _RANGES.format(len(ranged))
-    if words and not always_answers:
+    if words:
         bounds += array("uint16_t", "words", np.array(words))
         judged += _WORDS.format(len(words))
+    size = (2 + 2 * 4) * len(ranged) + 2 * 2 * len(words)
     return {
         "bounds": "".join(f"{line}\n" for line in bounds),
         "judged": judged,
@@ -83,7 +88,7 @@ def judgement(spec: TableSpec, name: str, *, always_answers: bool) -> dict[str, 
         "given": f"const float features[{name.upper()}_INPUTS], ",
         "handed": "features, ",
         "and_familiar": " && is_familiar(features)",
-        "unlike": ", also because the row is unlike\n * those of the training",
+        "unlike": f", also because the row is unlike\n * those of the training, as edgesoft infer has it: {size} bytes of constants",
     }
 
 

@@ -10,6 +10,7 @@ const SOME_YEARS = 28; // in which every day of the year falls on every day of t
 
 const hasDay = ({ parts }) => parts.some((part) => part !== "hour");
 const hasHour = ({ parts }) => parts.includes("hour");
+const isReadInPart = (column) => hasDay(column) && !["year", "month", "day"].every((part) => column.parts.includes(part));
 const twoDigits = (x) => String(x).padStart(2, "0");
 
 // An hour as a clock shows it: 13.5 is 13:30. Seconds do not count.

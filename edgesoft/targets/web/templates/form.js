@@ -26,7 +26,8 @@ function hintOf(column) {
   const any = expected(column).replace(/^an? /, "any ");
   const seen = ([first, last], place) => (kind === "date" ? dateHint(parts[place], first, last) : `${first} to ${last}`);
   const saw = ranges === null ? any : `training: ${ranges.map(seen).filter(Boolean).join(", ") || any}`;
-  return `${saw}${unit ? ` (${unit})` : ""}${fill === null ? "" : "; may be missing"}`;
+  const read = kind === "date" && isReadInPart(column) ? `; read as its ${parts.join(", ")}` : "";
+  return `${saw}${unit ? ` (${unit})` : ""}${read}${fill === null ? "" : "; may be missing"}`;
 }
 
 const FIELDS = columns.map((column, index) => {
