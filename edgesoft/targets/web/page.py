@@ -50,7 +50,7 @@ def write_page(model: ModelFile) -> dict[str, bytes]:
     Raises
     ------
     EdgesoftError
-        It carries no golden examples, or its network or its input has no form on a page.
+        It carries no golden examples, or its network has no form on a page.
     """
     return {PAGE: _page(model, server=None)}
 
