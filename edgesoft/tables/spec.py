@@ -142,7 +142,7 @@ class TableSpec:
         }
 
     @cached_property
-    def _familiar(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def familiar(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The ends, float64 `[features]` each, between which a feature is familiar, or has the one value that it always had."""
         low, high = np.full(self.shape, -np.inf), np.full(self.shape, np.inf)
         if self.rows:
@@ -190,7 +190,7 @@ class TableSpec:
                 )
             position += column.width
         is_unfamiliar = 2 * len(notes) >= len(self.columns)
-        low, high = self._familiar
+        low, high = self.familiar
         is_far = (row < low) | (row > high)
         if is_far.any():
             places = np.flatnonzero(is_far).tolist()

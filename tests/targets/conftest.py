@@ -1,9 +1,14 @@
 """Models of every kind, which each target is held against."""
 
+import csv
+from datetime import datetime, timedelta
+
 import numpy as np
 import pytest
 
 from edgesoft.data.arrays import from_arrays
+from edgesoft.data.load import load_dataset
+from edgesoft.data.settings import DataSettings
 from edgesoft.exporting import export as export_module
 from edgesoft.exporting.export import export
 from edgesoft.exporting.gate import Gate
@@ -67,3 +72,34 @@ def convolutions(tmp_path_factory):
     model = quickly_exported(dataset, settings, folder, Gate(100)).int8_model
     (folder / "noise.int8.onnx").write_bytes(model.content)
     return folder / "noise.int8.onnx", pictures[120:]
+
+
+@pytest.fixture(scope="session")
+def dated(tmp_path_factory):
+    """A table with dates of every form, with gaps, and words: its float file, and that in INT8."""
+    folder = tmp_path_factory.mktemp("dated")
+    generator = np.random.default_rng(8)
+    with (folder / "shop.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sold", "day", "opened", "closed", "month", "weight", "colour", "kind"])
+        for index in range(240):
+            kind = index % 3
+            sold = datetime(2018, 2, 1) + timedelta(minutes=int(generator.integers(0, 500_000)) + 500_000 * kind)
+            day = datetime(1996, 1, 1) + timedelta(days=int(generator.integers(0, 9000)))
+            writer.writerow([
+                "" if index % 9 == 4 else f"{sold:%Y-%m-%d %H:%M}",
+                "NA" if index in (7, 50) else f"{day.day}.{day.month}.{day.year}",
+                f"{int(generator.integers(6, 10))}:{int(generator.integers(0, 60)):02} am",
+                "24:00" if index % 8 == 3 else f"{int(generator.integers(17, 24))}:{int(generator.integers(0, 60)):02}",
+                f"{2015 + kind}/{1 + index % 12:02}",
+                "" if index % 11 == 5 else round(generator.normal(5 * kind, 1), 3),
+                ("red", "green", "blue")[int(generator.integers(0, 3))],
+                ("early", "late", "never")[kind],
+            ])  # fmt: skip
+    dataset = load_dataset(DataSettings(source=str(folder / "shop.csv"), target="kind"))
+    settings = TrainSettings(hidden=(8,), epochs=20, batch_size=16, threads=1)
+    result = quickly_exported(dataset, settings, folder, Gate(100))
+    files = [folder / "shop.onnx", folder / "shop.int8.onnx"]
+    for file, model in zip(files, (result.float_model, result.int8_model), strict=True):
+        file.write_bytes(model.content)
+    return files

@@ -43,7 +43,7 @@ int main(void) {{
     while (fread(input, sizeof *input, {NAME}_INPUTS, stdin) == {NAME}_INPUTS) {{
         float answer[2];
         answer[0] = (float){name}_classify(input, logits);
-        answer[1] = (float){name}_probabilities(logits, probabilities);
+        answer[1] = (float){name}_probabilities({handed}logits, probabilities);
         fwrite(answer, sizeof *answer, 2, stdout);
         fwrite(logits, sizeof *logits, {NAME}_LOGITS, stdout);
         fwrite(probabilities, sizeof *probabilities, {NAME}_CLASSES, stdout);
@@ -69,20 +69,23 @@ def compiled(command, folder, *sources):
 
 
 def written(model, folder):
+    model = open_model(model) if isinstance(model, Path) else model
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in write_program(open_model(model)).items():
+    for name, content in write_program(model).items():
         (folder / name).write_bytes(content)
-    return identifier(open_model(model).card.name)
+    return identifier(model.card.name)
 
 
 class Compiled:
     """A model as a program that classifies what it reads."""
 
     def __init__(self, model, folder, command=("gcc", "-O3", "-march=native"), *, runner=()):
-        self.card = open_model(model).card
+        self.card = (open_model(model) if isinstance(model, Path) else model).card
         self.name = written(model, folder)
-        kind = "float" if self.card.input.kind == "features" else "uint8_t"
-        (folder / "driver.c").write_text(DRIVER.format(name=self.name, NAME=self.name.upper(), type=kind))
+        kind, handed = ("float", "input, ") if self.card.input.kind == "features" else ("uint8_t", "")
+        (folder / "driver.c").write_text(
+            DRIVER.format(name=self.name, NAME=self.name.upper(), type=kind, handed=handed)
+        )
         self.program = compiled(command, folder, f"{self.name}.c", f"{self.name}_probabilities.c", "driver.c")
         self.runner = runner
 

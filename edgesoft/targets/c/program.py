@@ -23,11 +23,10 @@ from edgesoft.model.network import FLOAT32_MAX, read_network
 from edgesoft.targets.c.drawing import handwriting, normaliser
 from edgesoft.targets.c.literals import array, comment, identifier, number, text
 from edgesoft.targets.c.plan import Plan, plan
+from edgesoft.targets.c.rows import COLUMNS, has_weekdays, judgement, row_lines
 from edgesoft.targets.proof import read_proof
 from edgesoft.targets.steps import InexpressibleError, steps
 from edgesoft.version import __version__
-
-COLUMNS = 110
 
 # Function -> those that it calls, in the order in which they are written.
 _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
@@ -50,6 +49,10 @@ _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
 _TO_FLOATS = "_to_floats"
 _OF_DRAWINGS = {"normaliser": "drawing.h", "normalised": "drawing.md"}
 """Words of the header and of the README, and what they are made of where a model reads handwriting."""
+_OF_ROWS = {"familiar": "familiar.c"}
+"""The same of the file of the probabilities, where a model takes rows."""
+_OF_WEEKDAYS = {"weekday": "weekday.h", "weekday_function": "weekday.c"}
+"""The same of the network's file, where rows have days of the week."""
 
 
 class _Template(Template):
@@ -96,12 +99,16 @@ def write_program(model: ModelFile) -> dict[str, bytes]:
         "compare": _EQUAL if tolerance is None else _NEAR.format(number(tolerance)),
         "arrays": "\n".join(_golden_arrays(card, proof.golden)),
     }
-    words |= {"normaliser": "", "normalised": ""}
+    words |= dict.fromkeys((*_OF_DRAWINGS, *_OF_ROWS, *_OF_WEEKDAYS, "given", "handed", "and_familiar", "unlike"), "")
     templates = {f"{name}.c": "model.c", f"{name}_probabilities.c": "probabilities.c"}
     if (spec := handwriting(card)) is not None:
         templates[f"{name}_normalise.c"] = "normalise.c"
         words |= normaliser(spec)
-        words |= {key: _template(file).substitute(words) for key, file in _OF_DRAWINGS.items()}
+        words |= _made(_OF_DRAWINGS, words)
+    if isinstance(card.input, TableInput):
+        words |= judgement(card.input, name, always_answers=card.rejection.min_confidence == 0)
+        words |= _made(_OF_ROWS, words)
+        words |= _made(_OF_WEEKDAYS, words) if has_weekdays(card.input) else {}
     words["sources"] = " ".join(templates)
     words["objects"] = words["sources"].replace(".c", ".o")
     templates |= {f"{name}.h": "model.h"} | {
@@ -113,6 +120,11 @@ def write_program(model: ModelFile) -> dict[str, bytes]:
 @cache
 def _template(name: str) -> _Template:
     return _Template((resources(__package__) / "templates" / name).read_text(encoding="utf-8"))
+
+
+def _made(files: Mapping[str, str], words: Mapping[str, str]) -> dict[str, str]:
+    """Words that are templates themselves."""
+    return {key: _template(file).substitute(words) for key, file in files.items()}
 
 
 def _names(model: ModelFile, name: str) -> dict[str, str]:
@@ -147,20 +159,12 @@ def _sizes(card: ModelCard, body: Plan, golden: Golden) -> dict[str, str]:
 def _takes(card: ModelCard) -> Iterator[str]:
     """What the caller has to bring, in lines of the header's comment."""
     spec = card.input
-    if not isinstance(spec, TableInput):
-        colours = ", each as red, green and blue" if len(spec.shape) == 3 else ""
-        yield f"Input: {spec.shape[1]} x {spec.shape[0]} levels from 0 to 255, row by row from the top left{colours}."
-        yield from textwrap.wrap(f"How edgesoft brings a picture into this form: {comment(spec.describe())}.", COLUMNS)
+    if isinstance(spec, TableInput):
+        yield from row_lines(spec)
         return
-    yield f"Input: {len(spec.names)} features. A feature named after a value, or that is missing, is 1 where the row says so, else 0."
-    place = 0
-    for column in spec.columns:
-        yield from textwrap.wrap(
-            f"{comment(column.name)}: {comment(column.describe())}", COLUMNS, subsequent_indent="  "
-        )
-        for name in column.features:
-            yield f"  [{place}] {comment(name)}"
-            place += 1
+    colours = ", each as red, green and blue" if len(spec.shape) == 3 else ""
+    yield f"Input: {spec.shape[1]} x {spec.shape[0]} levels from 0 to 255, row by row from the top left{colours}."
+    yield from textwrap.wrap(f"How edgesoft brings a picture into this form: {comment(spec.describe())}.", COLUMNS)
 
 
 def _calls(card: ModelCard, body: Plan, largest: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ from edgesoft.model.inputs import PictureInput, TableInput
 from edgesoft.model.network import read_network
 from edgesoft.pages.markup import digest, read_style
 from edgesoft.tables.column import Column
-from edgesoft.tables.values import NumberForm, TruthForm
+from edgesoft.tables.values import NumberForm
 from edgesoft.targets.proof import Proof, read_proof
 from edgesoft.targets.steps import Function, InexpressibleError, Step, steps
 from edgesoft.version import __version__
@@ -50,7 +50,7 @@ def write_page(model: ModelFile) -> dict[str, bytes]:
     Raises
     ------
     EdgesoftError
-        It carries no golden examples, or its network or its input has no form on a page.
+        It carries no golden examples, or its network has no form on a page.
     """
     return {PAGE: _page(model, server=None)}
 
@@ -167,23 +167,24 @@ def _input(card: ModelCard, largest: float) -> dict[str, Any]:
 
 def _column(column: Column) -> dict[str, Any]:
     """A field of the form."""
-    field = {
-        "name": column.name,
-        "is_marked": column.marks_missing,
-        "fill": None if column.fill is None else column.fill[0],
-    }
+    field = {"name": column.name, "is_marked": column.marks_missing}
     if column.vocabulary is not None:
         return {**field, "kind": "text", "vocabulary": column.vocabulary}
-    if isinstance(column.form, TruthForm):
-        return {**field, "kind": "boolean"}
-    if isinstance(column.form, NumberForm):
-        return {**field, "kind": "numeric", "range": column.range, "unit": column.form.prefix or column.form.suffix}
-    raise InexpressibleError(f"a column that a form has no field for, {column.name!r} ({column.form.expected})")
+    form = column.form
+    unit = form.prefix or form.suffix if isinstance(form, NumberForm) else ""
+    return {
+        **field,
+        "kind": form.kind,
+        "parts": form.parts,
+        "ranges": column.ranges,
+        "fill": column.fill,
+        "unit": unit,
+    }
 
 
 def _scripts(card: ModelCard, *, asks: bool) -> Sequence[str]:
     if not isinstance(card.input, PictureInput):
-        return ("form.js",)
+        return ("dates.js", "form.js")
     is_ink = card.input.normaliser == "ink"
     drawing = ("glyph.js", "draw.js") if is_ink else ()
     reading = ("ask.js",) if asks else ("background.js", "decode.js") if is_ink else ("decode.js",)

@@ -28,3 +28,4 @@ int @{name}_classify(const @type @argument[@{NAME}_INPUTS], float logits[@{NAME}
 @declarations@guard@calls
 @answer
 }
+@{weekday_function}

@@ -29,10 +29,10 @@ extern const char *const @{name}_labels[@{NAME}_CLASSES];
 /* Classify one input: fills the logits, and returns the index of the label@refuses. */
 int @{name}_classify(const @type @argument[@{NAME}_INPUTS], float logits[@{NAME}_LOGITS]);
 
-/* Fill in the probability of each class. Returns 1, or 0 where the answer is to be given as unknown.
+/* Fill in the probability of each class. Returns 1, or 0 where the answer is to be given as unknown@{unlike}.
  * It is in a file of its own, because it needs expf and logf. */
-int @{name}_probabilities(const float logits[@{NAME}_LOGITS], float probabilities[@{NAME}_CLASSES]);
-@normaliser
+int @{name}_probabilities(@{given}const float logits[@{NAME}_LOGITS], float probabilities[@{NAME}_CLASSES]);
+@normaliser@weekday
 #ifdef __cplusplus
 }
 #endif

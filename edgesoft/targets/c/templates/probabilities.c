@@ -8,8 +8,8 @@
  * unknown. */
 static const float least_confidence = @confidence;
 static const float least_energy = @energy;
-
-int @{name}_probabilities(const float logits[@{NAME}_LOGITS], float probabilities[@{NAME}_CLASSES])
+@familiar
+int @{name}_probabilities(@{given}const float logits[@{NAME}_LOGITS], float probabilities[@{NAME}_CLASSES])
 {
     float largest = logits[0], confidence = 0.0f, energy = 0.0f@sum;
     int i;
@@ -21,5 +21,5 @@ int @{name}_probabilities(const float logits[@{NAME}_LOGITS], float probabilitie
     }
     energy = largest + logf(energy);
 @probabilities
-    return confidence >= least_confidence && energy >= least_energy;
+    return confidence >= least_confidence && energy >= least_energy@{and_familiar};
 }

@@ -15,15 +15,25 @@ function choices({ kind, vocabulary, is_marked: isMarked, fill }) {
   }
 }
 
-function hintOf({ range, unit, fill }) {
-  const saw = range === null ? "any number" : `training: ${range[0]} to ${range[1]}`;
-  return `${saw}${unit ? ` (${unit})` : ""}${fill === null ? "" : "; may be missing"}`;
+const isTyped = ({ kind }) => kind === "numeric" || kind === "date";
+
+function expected(column) {
+  return column.kind === "date" ? expectedDate(column) : "a number";
+}
+
+function hintOf(column) {
+  const { kind, parts, ranges, unit, fill } = column;
+  const any = expected(column).replace(/^an? /, "any ");
+  const seen = ([first, last], place) => (kind === "date" ? dateHint(parts[place], first, last) : `${first} to ${last}`);
+  const saw = ranges === null ? any : `training: ${ranges.map(seen).filter(Boolean).join(", ") || any}`;
+  const read = kind === "date" && isReadInPart(column) ? `; read as its ${parts.join(", ")}` : "";
+  return `${saw}${unit ? ` (${unit})` : ""}${read}${fill === null ? "" : "; may be missing"}`;
 }
 
 const FIELDS = columns.map((column, index) => {
-  const row = made("p", "field");
+  const row = made("p", column.kind === "date" ? "field wide" : "field");
   const name = made("label", "");
-  const field = made(column.kind === "numeric" ? "input" : "select", "");
+  const field = made(isTyped(column) ? "input" : "select", "");
   field.id = name.htmlFor = `field${index}`;
   name.append(made("bdi", "", column.name));
   for (const [value, shown] of choices(column)) {
@@ -31,13 +41,15 @@ const FIELDS = columns.map((column, index) => {
     option.value = value;
     field.append(option);
   }
-  if (column.kind === "numeric") {
-    [field.type, field.step, field.autocomplete] = ["number", "any", "off"];
+  if (isTyped(column)) {
+    field.autocomplete = "off";
+    Object.assign(field, column.kind === "date" ? dateField(column) : { type: "number", step: "any" });
     const hint = made("span", "hint", hintOf(column));
     field.setAttribute("aria-describedby", (hint.id = `hint${index}`));
     name.append(hint);
   }
   field.addEventListener("input", answerForm);
+  field.addEventListener("keyup", answerForm); // a date of which only a part is there is no input
   field.addEventListener("change", announce);
   row.append(name, field);
   element("fields").append(row);
@@ -53,7 +65,10 @@ function decimal(x) {
   return String(Number(x.toPrecision(digits)));
 }
 
-const widthOf = ({ kind, vocabulary, is_marked: isMarked }) => (kind === "text" ? vocabulary.length : 1) + Number(isMarked);
+// As edgesoft writes numbers in its remarks.
+const shortened = (x) => String(Number(x.toPrecision(6)));
+
+const widthOf = ({ kind, vocabulary, parts, is_marked: isMarked }) => (kind === "text" ? vocabulary : parts).length + Number(isMarked);
 
 function fillForm(features) {
   let place = 0;
@@ -61,11 +76,11 @@ function fillForm(features) {
     const part = features.subarray(place, (place += widthOf(column)));
     const isMissing = column.is_marked && part.at(-1) === 1;
     if (isMissing) {
-      FIELDS[index].value = column.kind === "numeric" ? "" : MISSING;
+      FIELDS[index].value = isTyped(column) ? "" : MISSING;
     } else if (column.kind === "text") {
       FIELDS[index].value = part.includes(1) ? String(part.indexOf(1)) : OTHER;
     } else {
-      FIELDS[index].value = decimal(part[0]);
+      FIELDS[index].value = column.kind === "date" ? writtenDate(column, part) : decimal(part[0]);
     }
   });
 }
@@ -77,22 +92,26 @@ function featuresOf(column, { value }) {
   if (column.kind === "text") {
     return [...column.vocabulary.map((_, place) => Number(value === String(place))), ...mark];
   }
-  return [Math.fround(isMissing ? column.fill ?? NaN : Number(value)), ...mark];
+  if (isMissing) {
+    return [...(column.fill ?? column.parts.map(() => NaN)).map(Math.fround), ...mark];
+  }
+  return [...(column.kind === "date" ? readDate(column, value) : [Math.fround(Number(value))]), ...mark];
 }
 
-function numberNote(column, value) {
-  if (column.kind !== "numeric" || column.range === null || reach === null) {
-    return null;
+// What is odd about the numbers of one field, and whether any lies far outside what training saw of it.
+function notesOn({ name, parts, ranges }, features) {
+  const notes = [];
+  let isFar = false;
+  for (const [place, range] of reach === null ? [] : (ranges ?? []).entries()) {
+    const [first, last] = range.map(Math.fround);
+    const beyond = reach * (last - first);
+    if (features[place] < first - beyond || features[place] > last + beyond) {
+      const far = `${[name, parts[place]].filter(Boolean).join(" ")} ${shortened(features[place])}: training saw`;
+      notes.push(first === last ? `${far} only ${shortened(first)}, so the model ignores it` : `${far} ${range.map(shortened).join(" to ")}`);
+      isFar ||= first < last;
+    }
   }
-  const [first, last] = column.range.map(Math.fround);
-  const beyond = reach * (last - first);
-  if (value >= first - beyond && value <= last + beyond) {
-    return null;
-  }
-  const far = `${column.name} ${decimal(value)}: training saw`;
-  return first === last
-    ? { text: `${far} only ${column.range[0]}, so the model ignores it`, isFar: false }
-    : { text: `${far} ${column.range[0]} to ${column.range[1]}`, isFar: true };
+  return { notes, isFar };
 }
 
 // The features of what stands in the form; or `missing`, which says what does not.
@@ -105,15 +124,15 @@ function readForm() {
   columns.forEach((column, index) => {
     const field = FIELDS[index];
     const part = featuresOf(column, field);
-    const isWrong = !(Math.abs(part[0]) <= largest) || Boolean(field.validity.badInput);
+    const isWrong = !part.every((x) => Math.abs(x) <= largest) || Boolean(field.validity.badInput);
     if (isWrong) {
-      missing.push(`${column.name}: expected a number`);
+      missing.push(`${column.name}: expected ${expected(column)}`);
     } else if (field.value === OTHER) {
       others.push(`${column.name} is not among the values seen in training: read as none of them`);
     } else {
-      const note = numberNote(column, part[0]);
-      isFar ||= note !== null && note.isFar;
-      notes.push(...(note === null ? [] : [note.text]));
+      const found = notesOn(column, part);
+      isFar ||= found.isFar;
+      notes.push(...found.notes);
     }
     features.push(...part);
     field.setAttribute("aria-invalid", String(isWrong));
