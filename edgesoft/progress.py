@@ -156,9 +156,15 @@ class Talk:
             self._stream.write(f"{part}\n")
         self._stream.flush()
 
-    def _on_probe(self, settings: TrainSettings, accuracy: float) -> None:
+    def _on_probe(self, settings: TrainSettings, epoch: Epoch) -> None:
+        from edgesoft.model.architecture import Architecture
+
         if not self._quiet:
-            self._say(f"{settings.network}: {100 * accuracy:.2f} % of the validation split after a short training")
+            layers = f"{settings.network}, hidden layers {Architecture((), settings.channels, settings.hidden, 1).describe()}"
+            self._say(
+                f"tried {layers}, weight decay {settings.weight_decay:g}: validation loss {epoch.validation_loss:.4f} "
+                f"({100 * epoch.validation_accuracy:.2f} %) after a short training"
+            )
 
     def _on_start(self, dataset: Dataset, settings: TrainSettings) -> None:
         from edgesoft.data.splits import UNEQUAL

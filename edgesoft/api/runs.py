@@ -126,7 +126,9 @@ def train(
         dataset = load_dataset(wanted, on_picture=watcher.on_picture)
     else:
         dataset = load_given(data, _data_settings(chosen), name=name, **given)
-    candidates = [_resolved(dataset, alternative) for alternative in alternatives(learning)]
+    candidates = [
+        _fitted(dataset, settings, learning) for settings in alternatives(len(dataset.train), dataset.input, learning)
+    ]
     from edgesoft.training import train as training  # only now: importing torch takes longer than all of the above
 
     resolved = candidates[0]
@@ -177,18 +179,16 @@ def resume(folder: str | Path, *, verbose: bool = False, watcher: Watcher | None
     return training.train(dataset, settings, run, resume=True, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 
 
-def _resolved(dataset: Dataset, learning: Mapping[str, Any]) -> TrainSettings:
-    """The settings of the training, with what suits the data and what fits into the device."""
-    from edgesoft.training.settings import settings_for
+def _fitted(dataset: Dataset, settings: TrainSettings, given: Mapping[str, Any]) -> TrainSettings:
+    """The settings, with what fits into the device."""
     from edgesoft.training.size import check_size
 
-    settings = settings_for(len(dataset.train), dataset.input, learning)
     check_size(settings.architecture(dataset.input.shape, len(dataset.labels)))
     if not settings.flash and not settings.ram:
         return settings
     from edgesoft.exporting.budget import fitted
 
-    return fitted(settings, dataset, is_chosen=not {"channels", "hidden"}.isdisjoint(learning))
+    return fitted(settings, dataset, is_chosen=not {"channels", "hidden"}.isdisjoint(given))
 
 
 def _settings(settings: Mapping[str, Any], config: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:

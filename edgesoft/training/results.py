@@ -53,8 +53,8 @@ class Watcher:
 
     on_picture: Callable[[int, int], object] = lambda *_: None
     """While a folder is read: the number of pictures read so far, and of all."""
-    on_probe: Callable[[TrainSettings, float], object] = lambda *_: None
-    """With `network="auto"`, after each short training: the settings, and the accuracy on the validation split as a fraction."""
+    on_probe: Callable[[TrainSettings, Epoch], object] = lambda *_: None
+    """With `network="auto"`, after each short training: the settings, and its best epoch."""
     on_start: Callable[[Dataset, TrainSettings], object] = lambda *_: None
     """When the data are there: what they are, and the settings with their defaults resolved."""
     on_batch: Callable[[int, float], object] = lambda *_: None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +117,8 @@ class TrainSettings:
 
     network: str = setting(
         "mlp",
-        "mlp, or conv for a convolutional network, which takes pictures only and needs fewer weights; auto tries both and keeps what "
-        "the validation split likes better",
+        "mlp, or conv for a convolutional network, which takes pictures only and needs fewer weights; auto tries both, or for tables "
+        "an MLP, a wider one and plain regression, and keeps what the validation split likes best",
         **_one_of("mlp", "conv", "auto"),
     )
     channels: tuple[tuple[int, ...], ...] = setting(
@@ -320,9 +320,9 @@ def settings_for(examples: int, kind: InputKind, given: Mapping[str, Any]) -> Tr
         A convolutional network was asked for, and the data are no pictures; or two settings do not go together.
     """
     network = given.get("network", "mlp")
-    if network != "mlp" and not kind.is_picture:
+    if network == "conv" and not kind.is_picture:
         raise UsageError(
-            "--network: convolutional networks take pictures, and these are rows of a table. Use --network mlp"
+            "--network conv: convolutional networks take pictures, and these are rows of a table. Use --network mlp, or auto"
         )
     settings = suited(examples, kind.kind, network)
     if kind.augmentation == "picture":
@@ -332,14 +332,40 @@ def settings_for(examples: int, kind: InputKind, given: Mapping[str, Any]) -> Tr
     return TrainSettings(**{**settings, "channels": stages_for(settings.get("channels", ()), kind.shape)})
 
 
-def alternatives(given: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Of `network="auto"` the settings of both kinds of network, each without what only the other has; else those that were given."""
+def alternatives(examples: int, kind: InputKind, given: Mapping[str, Any]) -> list[TrainSettings]:
+    """Of `network="auto"` the settings among which the validation split chooses, else those of `settings_for` alone.
+
+    For pictures each kind of network, without what only the other has. For tables the MLP that suits their size; a wider one with a
+    tenth of the weight decay, which finds more where there is more to be found; and plain regression, which errs less where there
+    is not.
+
+    Parameters
+    ----------
+    examples, kind, given
+        As `settings_for` has them.
+
+    Raises
+    ------
+    UsageError
+        As `settings_for`.
+    """
     if given.get("network") != "auto":
-        return [given]
-    return [
-        {name: value for name, value in given.items() if name != other} | {"network": network}
-        for network, other in (("mlp", "channels"), ("conv", "hidden"))
-    ]
+        return [settings_for(examples, kind, given)]
+    if kind.is_picture:
+        found = [
+            settings_for(
+                examples, kind, {name: value for name, value in given.items() if name != other} | {"network": network}
+            )
+            for network, other in (("mlp", "channels"), ("conv", "hidden"))
+        ]
+    else:
+        usual = settings_for(examples, kind, {**given, "network": "mlp"})
+        others: list[dict[str, Any]] = [{"hidden": (128, 64), "weight_decay": usual.weight_decay / 10}, {"hidden": ()}]
+        found = [
+            usual,
+            *(replace(usual, **{name: new for name, new in other.items() if name not in given}) for other in others),
+        ]
+    return list(dict.fromkeys(found))
 
 
 def stages_for(channels: Stages | str, shape: tuple[int, ...]) -> Stages:

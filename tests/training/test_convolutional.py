@@ -148,12 +148,12 @@ def test_auto_takes_what_the_validation_split_likes_better(tmp_path):
         row, column = generator.integers(0, 9, 2)
         x[place, row : row + (3 if y[place] else 1), column : column + (1 if y[place] else 3)] = 255
     probes = []
-    watcher = Watcher(on_probe=lambda settings, accuracy: probes.append((settings.network, accuracy)))
+    watcher = Watcher(on_probe=lambda settings, epoch: probes.append((settings.network, epoch.validation_loss)))
     settings = {"epochs": 15, "hidden": "16", "channels": "6,6", "augment": False, "threads": 1}
     run = edgesoft.train(x, y, network="auto", output=tmp_path / "run", watcher=watcher, **settings)
     assert [network for network, _ in probes] == ["mlp", "conv"]
-    best = max(probes, key=lambda probe: probe[1])[0]
+    best = min(probes, key=lambda probe: probe[1])[0]
     assert run.settings.network == best == "conv"
     assert (run.settings.channels, run.settings.hidden, len(run.epochs)) == (((6,), (6,)), (), 15)
     with pytest.raises(UsageError, match="convolutional networks take pictures"):
-        edgesoft.train(x.reshape(500, -1)[:, :5].astype(float), y, network="auto", output=tmp_path / "other")
+        edgesoft.train(x.reshape(500, -1)[:, :5].astype(float), y, network="conv", output=tmp_path / "other")

@@ -11,8 +11,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import edgesoft
 from edgesoft.data.load import load_dataset
 from edgesoft.data.settings import DataSettings
+from edgesoft.training.results import Watcher
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings, suited
 from edgesoft.training.train import train
@@ -51,3 +53,26 @@ def test_within_a_point_of_scikit_learn(name, tmp_path):
             scores.append(fitted.score(data.test.inputs, data.test.targets))
     assert np.mean(ours) >= np.mean(mlp) - 0.01, (np.mean(ours), np.mean(mlp), np.mean(regression))
     assert np.mean(ours) >= np.mean(regression) - 0.01, (np.mean(ours), np.mean(mlp), np.mean(regression))
+
+
+def test_auto_asks_the_validation_split_between_an_mlp_a_wider_one_and_regression(tmp_path):
+    """Classes that lie crosswise are nothing for regression; whatever was given stays as it was given."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(400, 2))
+    y = (x[:, 0] > 0) ^ (x[:, 1] > 0)
+    probes = []
+    watcher = Watcher(on_probe=lambda settings, epoch: probes.append((settings, epoch.validation_loss)))
+    settings = {"epochs": 12, "threads": 1, "network": "auto"}
+    run = edgesoft.train(x, y, output=tmp_path / "all", watcher=watcher, **settings)
+    tried = [(probe.network, probe.hidden, probe.weight_decay, probe.epochs) for probe, _ in probes]
+    assert tried == [("mlp", (64, 32), 1.0, 12), ("mlp", (128, 64), 0.1, 12), ("mlp", (), 1.0, 12)]
+    best = min(probes, key=lambda probe: probe[1])[0]
+    assert (run.settings.hidden, run.settings.weight_decay) == (best.hidden, best.weight_decay)
+    assert best.hidden
+    assert len(run.epochs) == 12
+    probes.clear()
+    edgesoft.train(x, y, output=tmp_path / "given", watcher=watcher, hidden="8", **settings)
+    assert [(probe.hidden, probe.weight_decay) for probe, _ in probes] == [((8,), 1.0), ((8,), 0.1)]
+    probes.clear()
+    edgesoft.train(x, y, output=tmp_path / "none", watcher=watcher, hidden="8", weight_decay=0.3, **settings)
+    assert len(probes) < 2
