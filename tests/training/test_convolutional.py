@@ -66,7 +66,7 @@ def test_what_does_not_go_together(tmp_path):
     pixels = np.zeros((60, 8, 8), np.uint8)
     output = tmp_path / "run"
     for arguments, message in (
-        ((rows, rows[:, 0] > 0, {"network": "conv"}), "--network: convolutional networks take pictures"),
+        ((rows, rows[:, 0] > 0, {"network": "conv"}), "--network conv: convolutional networks take pictures"),
         ((pixels, rows[:, 0] > 0, {"channels": "8"}), "--channels 8: an MLP has no convolutions; add --network conv"),
         ((pixels, rows[:, 0] > 0, {"network": "cnn"}), "--network 'cnn': expected mlp, conv or auto"),
     ):
