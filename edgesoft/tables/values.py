@@ -210,7 +210,8 @@ class DateForm:
         """An example."""
         if self.order == "time":
             return "a time of day such as 13:30"
-        return f"a date such as {'2021-04-30' if self.order == 'ymd' else '30/04/2021' if self.order == 'dmy' else '04/30/2021'}"
+        day = "2021-04-30" if self.order == "ymd" else "30/04/2021" if self.order == "dmy" else "04/30/2021"
+        return f"a date and time such as {day} 13:30" if "hour" in self.given else f"a date such as {day}"
 
     def read(self, cell: str) -> tuple[float, ...]:
         """Its parts."""
