@@ -89,6 +89,9 @@ def base(command: str, corpus: Corpus, rng: random.Random) -> dict[str, list[str
         "diff": {"": [model, str(corpus.int8)]},
         "bench": {"": [model], "rounds": ["--rounds", "6"], "batch": ["--batch", "1"]},
         "doctor": {"": []},
+        "convert": {"": [model], "to": ["--to", rng.choice(("c", "web", "triton"))], "output": ["--output", "out"]},
+        "runs": {"": [str(corpus.run), str(corpus.run)]},
+        "serve": {"": ["missing.onnx"]},  # a model that is there would be served for good
     }[command]  # fmt: skip
 
 
@@ -98,7 +101,8 @@ _COMMANDS = (
     + ("export",) * 3
     + ("verify",) * 3
     + ("evaluate",) * 3
-    + ("inspect", "diff", "bench")
+    + ("convert",) * 2
+    + ("inspect", "diff", "bench", "runs", "serve")
 )
 
 
