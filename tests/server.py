@@ -120,8 +120,9 @@ class Server:
         terminal: str | None = None,
         environment: dict[str, str | None] | None = None,
     ) -> Ended:
-        """Run `edgesoft ARGUMENTS` in `folder`, with `given` on standard input; `limited`: with little time and memory, and no home.
+        """Run `edgesoft ARGUMENTS`, or `python -c CODE`, in `folder`, with `given` on standard input.
 
+        `limited`: with little time and memory, and no home.
         Where a `terminal` is named (/dev/pts/...), it gets both streams. `environment` changes variables; None takes one away.
         """
         files = [self._scratch / name for name in ("in", "out", "err")]
@@ -192,7 +193,7 @@ def _run(
 
 
 def _become(arguments: list[str], folder: str, files: list[str], size: int | None) -> None:
-    """Turn this fork into `edgesoft ARGUMENTS`; never returns."""
+    """Turn this fork into `edgesoft ARGUMENTS`, or `python -c CODE`; never returns."""
     try:
         os.setpgid(0, 0)
         for number, file in enumerate(files):
@@ -214,11 +215,15 @@ def _become(arguments: list[str], folder: str, files: list[str], size: int | Non
             resource.setrlimit(resource.RLIMIT_AS, (size + HEADROOM, size + HEADROOM))
             resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if arguments[:1] == ["-c"]:
+            exec(compile(arguments[1], "<code>", "exec"), {"__name__": "__main__"})
+            raise SystemExit(0)
         sys.argv = ["edgesoft", *arguments]
         from edgesoft.cli import main
 
         main()
     except SystemExit as end:
+        sys.stdout.flush()
         os._exit(end.code if isinstance(end.code, int) else 1)
     except BaseException:  # as Python ends a program
         os.write(2, traceback.format_exc().encode(errors="backslashreplace"))
