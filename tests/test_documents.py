@@ -1,6 +1,7 @@
 """README.md, CONTRIBUTING.md and docs/ are run: every command, every block of Python; and every link in them leads somewhere.
 
-The blocks of a document run one after the other in a folder of its own, in which lies what `workshop` made. What a block is says its fence:
+The blocks of a document run one after the other in a folder of its own, in which lies what `workshop` made; those of a tutorial in an
+empty one. What a block is says its fence:
 
 - `sh`: commands, which end well;
 - `console`: commands behind "$ ", and what they print, but for numbers, the order of lines, and notes, which say what this machine made
@@ -29,6 +30,7 @@ from PIL import Image
 from edgesoft.cli import ALIASES, COMMANDS, app
 from tests.conftest import ROOT, environment
 from tests.server import shared
+from tests.targets.browse import need_browser
 from tests.targets.test_c import need
 
 DOCUMENTS = (
@@ -37,11 +39,13 @@ DOCUMENTS = (
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
 )
 INSTALLS = "installs from the network"
+QUICK_DIGITS = ("--epochs 4", "--epochs 1 --hidden 32 --no-augment --outliers 0")
 NOT_TESTED = {
     "README.md": (INSTALLS, INSTALLS),
     "CONTRIBUTING.md": ("runs the tests themselves",),
     "docs/devices.md": (INSTALLS, "installs from the network, and needs an NVIDIA GPU"),
     "docs/many.md": ("needs a cluster, and shared storage",),
+    "docs/measuring.md": ("takes 20 minutes of a quiet machine",),
     "docs/serving.md": ("installs from the network, and serves until it is stopped", "needs Triton"),
     "docs/training.md": ("fetches archives from the network",),
 }
@@ -50,13 +54,21 @@ RUN_ELSEWHERE = {
 }
 """Document -> how the blocks begin that another test runs, and which."""
 SHORTER = {
-    "README.md": [("--epochs 4", "--epochs 1 --hidden 32 --no-augment --outliers 0")],
+    "README.md": [QUICK_DIGITS],
+    "docs/tutorials/own-pictures.md": [QUICK_DIGITS],
+    "docs/tutorials/browser.md": [QUICK_DIGITS],
+    "docs/tutorials/microcontroller.md": [QUICK_DIGITS],
+    "docs/tutorials/table.md": [("--target species", "--target species --epochs 40")],
     "docs/networks.md": [("edgesoft train", "edgesoft train --epochs 1")],
     "docs/training.md": [("edgesoft train", "edgesoft train --epochs 1")],
     "docs/devices.md": [("edgesoft bench exported", "edgesoft bench exported --rounds 6 --batch 1")],
 }
 """Document -> what stands there, and what is run instead; each must stand there."""
-NEEDED = {"docs/converting.md": ("gcc", "make", "chromium")}
+NEEDED = {
+    "docs/converting.md": ("gcc", "make", "chromium"),
+    "docs/tutorials/browser.md": ("chromium",),
+    "docs/tutorials/microcontroller.md": ("gcc", "make", "arm-none-eabi-gcc", "qemu-system-arm"),
+}
 """Tools of some documents; without them the document is not run."""
 
 
@@ -150,7 +162,8 @@ def run(command, folder):
 
 
 def shape(line):
-    """A line without its numbers and column widths, and without which of two files was the quicker one."""
+    """A line without its numbers (also in hexadecimal) and column widths, and without which of two files was the quicker one."""
+    line = re.sub(r"\b[0-9a-f]*\d[0-9a-f]*\b", "0", line)
     line = re.sub(r"[\d.,]+(e-\d+)?(-[\d.,]+)*", "#", re.sub(r"-{3,}", "---", line))
     return re.sub(r"\s+", " ", line.replace("#int8.onnx", "#onnx")).strip()
 
@@ -169,9 +182,15 @@ def check_shown(shown, printed, what):
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_what_it_shows_runs(document, workshop, tmp_path):
-    need(*NEEDED.get(document, ()))
+    needed = NEEDED.get(document, ())
+    need(*(tool for tool in needed if tool != "chromium"))
+    if "chromium" in needed:
+        need_browser()
     folder = tmp_path / "folder"
-    shutil.copytree(workshop, folder)
+    if document.startswith("docs/tutorials/"):
+        folder.mkdir()
+    else:
+        shutil.copytree(workshop, folder)
     all_of_it = blocks(document)
     for before, after in SHORTER.get(document, ()):
         assert any(before in block.text for block in all_of_it), before
@@ -209,7 +228,7 @@ def test_every_block_says_what_it_is():
         for block in blocks(document):
             assert block.kind in ("sh", "console", "python", "text", "json", "c", "yaml"), f"{document}: {block.text}"
             if block.kind not in ("sh", "console"):
-                assert not re.search(r"^(\$ |edgesoft |pip )", block.text, flags=re.MULTILINE), (
+                assert not re.search(r"^(\$ |edgesoft (?!.*\[OPTIONS\])|pip )", block.text, flags=re.MULTILINE), (
                     f"{document}: {block.text}"
                 )
         assert written(document).count("```") == 2 * len(blocks(document)), document
