@@ -119,11 +119,12 @@ class Server:
         limited: bool = True,
         terminal: str | None = None,
         environment: dict[str, str | None] | None = None,
+        code: str | None = None,
     ) -> Ended:
-        """Run `edgesoft ARGUMENTS`, or `python -c CODE`, in `folder`, with `given` on standard input.
+        """Run `edgesoft ARGUMENTS` in `folder`, with `given` on standard input; `limited`: with little time and memory, and no home.
 
-        `limited`: with little time and memory, and no home.
         Where a `terminal` is named (/dev/pts/...), it gets both streams. `environment` changes variables; None takes one away.
+        Where there is `code`, it is run as `python -c` does, and there are no arguments.
         """
         files = [self._scratch / name for name in ("in", "out", "err")]
         files[0].write_bytes(given)
@@ -133,6 +134,7 @@ class Server:
             "files": [str(files[0]), *(map(str, files[1:]) if terminal is None else [terminal] * 2)],
             "limited": limited,
             "environment": environment or {},
+            "code": code,
         }
         for file in files[1:]:
             file.write_bytes(b"")
@@ -165,7 +167,13 @@ def serve() -> None:
 
 
 def _run(
-    arguments: list[str], folder: str, files: list[str], limited: bool, environment: dict[str, str | None], size: int
+    arguments: list[str],
+    folder: str,
+    files: list[str],
+    limited: bool,
+    environment: dict[str, str | None],
+    code: str | None,
+    size: int,
 ) -> dict[str, float]:
     child = os.fork()
     if child == 0:
@@ -173,7 +181,7 @@ def _run(
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-        _become(arguments, folder, files, size if limited else None)
+        _become(arguments, folder, files, size if limited else None, code)
     end = time.monotonic() + (PATIENCE if limited else 10 * PATIENCE)
     while True:
         pid, status, used = os.wait4(child, os.WNOHANG)
@@ -192,7 +200,7 @@ def _run(
     }
 
 
-def _become(arguments: list[str], folder: str, files: list[str], size: int | None) -> None:
+def _become(arguments: list[str], folder: str, files: list[str], size: int | None, code: str | None) -> None:
     """Turn this fork into `edgesoft ARGUMENTS`, or `python -c CODE`; never returns."""
     try:
         os.setpgid(0, 0)
@@ -215,8 +223,8 @@ def _become(arguments: list[str], folder: str, files: list[str], size: int | Non
             resource.setrlimit(resource.RLIMIT_AS, (size + HEADROOM, size + HEADROOM))
             resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if arguments[:1] == ["-c"]:
-            exec(compile(arguments[1], "<code>", "exec"), {"__name__": "__main__"})
+        if code is not None:
+            exec(compile(code, "<code>", "exec"), {"__name__": "__main__"})
             raise SystemExit(0)
         sys.argv = ["edgesoft", *arguments]
         from edgesoft.cli import main

@@ -207,7 +207,7 @@ def test_what_it_shows_runs(document, workshop, tmp_path):
         if block.untested or block.text.startswith(tuple(RUN_ELSEWHERE.get(document, ((),))[0])):
             continue
         if block.kind == "python":
-            done = shared().run(["-c", block.text], folder, limited=False)
+            done = shared().run([], folder, limited=False, code=block.text)
             assert done.code == 0, done.err.decode()
             printed = done.out.decode()
         elif block.kind == "sh":
