@@ -76,7 +76,8 @@ def digit(pixels: NDArray[np.uint8], title: str, side: float = 5) -> Drawing:
         if level
     ]
     ground = element("rect", x=0, y=20, width=f"{side * width:g}", height=f"{side * height:g}", fill="#000")
-    return Drawing(title, [_heading(title), ground, *squares], side * width, 20 + side * height)
+    picture = element("g", ground, *squares, shape_rendering="crispEdges")  # else each square has a faint edge
+    return Drawing(title, [_heading(title), picture], side * width, 20 + side * height)
 
 
 def _heading(title: str) -> Markup:
