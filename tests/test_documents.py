@@ -55,11 +55,13 @@ RUN_ELSEWHERE = {
 """Document -> how the blocks begin that another test runs, and which."""
 SHORTER = {
     "README.md": [QUICK_DIGITS],
-    "docs/tutorials/own-pictures.md": [QUICK_DIGITS],
+    "docs/tutorials/own-pictures.md": [QUICK_DIGITS, ("range(60)", "range(40)")],
     "docs/tutorials/browser.md": [QUICK_DIGITS],
     "docs/tutorials/microcontroller.md": [QUICK_DIGITS],
     "docs/tutorials/table.md": [("--target species", "--target species --epochs 40")],
     "docs/lesson.md": [("edgesoft train", "edgesoft train --epochs 2")],
+    "docs/many.md": [("infer photos/", "infer photos/ --workers 1")],
+    "docs/python.md": [('head="sigmoid"', 'head="sigmoid", epochs=5')],
     "docs/networks.md": [("edgesoft train", "edgesoft train --epochs 1")],
     "docs/training.md": [("edgesoft train", "edgesoft train --epochs 1")],
     "docs/devices.md": [("edgesoft bench exported", "edgesoft bench exported --rounds 6 --batch 1")],
