@@ -1,4 +1,4 @@
-"""Measures every figure that README.md claims: both sides in one process or in turns, medians with their spread.
+"""Measures every figure that docs/measuring.md claims: both sides in one process or in turns, medians with their spread.
 
     python scripts/benchmark.py                     # everything, about 20 minutes on two cores
     python scripts/benchmark.py latency start       # only these sections

@@ -119,10 +119,12 @@ class Server:
         limited: bool = True,
         terminal: str | None = None,
         environment: dict[str, str | None] | None = None,
+        code: str | None = None,
     ) -> Ended:
         """Run `edgesoft ARGUMENTS` in `folder`, with `given` on standard input; `limited`: with little time and memory, and no home.
 
         Where a `terminal` is named (/dev/pts/...), it gets both streams. `environment` changes variables; None takes one away.
+        Where there is `code`, it is run as `python -c` does, and there are no arguments.
         """
         files = [self._scratch / name for name in ("in", "out", "err")]
         files[0].write_bytes(given)
@@ -132,6 +134,7 @@ class Server:
             "files": [str(files[0]), *(map(str, files[1:]) if terminal is None else [terminal] * 2)],
             "limited": limited,
             "environment": environment or {},
+            "code": code,
         }
         for file in files[1:]:
             file.write_bytes(b"")
@@ -164,7 +167,13 @@ def serve() -> None:
 
 
 def _run(
-    arguments: list[str], folder: str, files: list[str], limited: bool, environment: dict[str, str | None], size: int
+    arguments: list[str],
+    folder: str,
+    files: list[str],
+    limited: bool,
+    environment: dict[str, str | None],
+    code: str | None,
+    size: int,
 ) -> dict[str, float]:
     child = os.fork()
     if child == 0:
@@ -172,7 +181,7 @@ def _run(
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-        _become(arguments, folder, files, size if limited else None)
+        _become(arguments, folder, files, size if limited else None, code)
     end = time.monotonic() + (PATIENCE if limited else 10 * PATIENCE)
     while True:
         pid, status, used = os.wait4(child, os.WNOHANG)
@@ -191,8 +200,8 @@ def _run(
     }
 
 
-def _become(arguments: list[str], folder: str, files: list[str], size: int | None) -> None:
-    """Turn this fork into `edgesoft ARGUMENTS`; never returns."""
+def _become(arguments: list[str], folder: str, files: list[str], size: int | None, code: str | None) -> None:
+    """Turn this fork into `edgesoft ARGUMENTS`, or `python -c CODE`; never returns."""
     try:
         os.setpgid(0, 0)
         for number, file in enumerate(files):
@@ -214,11 +223,15 @@ def _become(arguments: list[str], folder: str, files: list[str], size: int | Non
             resource.setrlimit(resource.RLIMIT_AS, (size + HEADROOM, size + HEADROOM))
             resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if code is not None:
+            exec(compile(code, "<code>", "exec"), {"__name__": "__main__"})
+            raise SystemExit(0)
         sys.argv = ["edgesoft", *arguments]
         from edgesoft.cli import main
 
         main()
     except SystemExit as end:
+        sys.stdout.flush()
         os._exit(end.code if isinstance(end.code, int) else 1)
     except BaseException:  # as Python ends a program
         os.write(2, traceback.format_exc().encode(errors="backslashreplace"))

@@ -1,6 +1,6 @@
 """A network -> ONNX.
 
-The contract of the file is in README.md ("The model file"). The graph is built directly, not traced: that takes milliseconds, gives
+The contract of the file is docs/file-format.md. The graph is built directly, not traced: that takes milliseconds, gives
 the same bytes every time, and no source path of this machine ends up inside. The tests hold it against `torch.onnx.export`.
 """
 

@@ -121,7 +121,7 @@ def _sigmoid(head: Sigmoid, logits: Logits, labels: Sequence[str]) -> Iterator[M
     yield element(
         "div",
         element("div", *(element("p", step) for step in steps), bars("probabilities", both)),
-        sigmoid_curve(title, scaled, head.threshold),
+        element("figure", sigmoid_curve(title, scaled, head.threshold).inline()),
         class_="pair",
     )
     yield terms(

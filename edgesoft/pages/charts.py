@@ -143,6 +143,13 @@ def curves(title: str, lines: Sequence[Line], unit: Callable[[float], str], *, i
 
 
 def reliability(title: str, series: Sequence[tuple[str, Colour, Sequence[Bin]]]) -> Markup:
+    """`reliability_diagram` as a figure, which says what its colours are."""
+    caption = element("figcaption", element("strong", title))
+    legend = _legend([(name, colour) for name, colour, _ in series])
+    return element("figure", caption, reliability_diagram(title, series).inline(), *legend)
+
+
+def reliability_diagram(title: str, series: Sequence[tuple[str, Colour, Sequence[Bin]]]) -> Drawing:
     """How often answers are right against how sure they are, each bin with the interval of its share; the axes begin where the bins do."""
     lowest = min(min(confidence, share) for _, _, bins in series for _, confidence, share, _ in bins)
     low = max(start for start in AXIS_STARTS if start <= lowest)
@@ -159,12 +166,10 @@ def reliability(title: str, series: Sequence[tuple[str, Colour, Sequence[Bin]]])
             x, ends = round(across(confidence) + offset, 1), [up(max(low, end)) for end in interval]
             parts.append(element("line", x1=x, x2=x, y1=ends[0], y2=ends[1], class_=f"whisker {colour}"))
             parts.append(element("circle", cx=x, cy=up(share), r=4, class_=colour))
-    chart = Drawing(title, parts, 60 + side + 26, 10 + side + 44).inline()
-    caption = element("figcaption", element("strong", title))
-    return element("figure", caption, chart, *_legend([(name, colour) for name, colour, _ in series]))
+    return Drawing(title, parts, 60 + side + 26, 10 + side + 44)
 
 
-def sigmoid_curve(title: str, logit: float, threshold: float) -> Markup:
+def sigmoid_curve(title: str, logit: float, threshold: float) -> Drawing:
     """The sigmoid, and where one logit lies on it; `threshold` is the probability above which the answer is the second class."""
     reach = max(6.0, math.ceil(abs(logit)))
     across, up = _Scale(-reach, reach, 56, _WIDTH - 10), _Scale(0, 1, _HEIGHT - 40, 10)
@@ -185,7 +190,7 @@ def sigmoid_curve(title: str, logit: float, threshold: float) -> Markup:
         element("line", x1=across(-reach), x2=x, y1=y, y2=y, class_="whisker second"),
         element("circle", cx=x, cy=y, r=5, class_="second"),
     ]
-    return element("figure", Drawing(title, parts, _WIDTH, _HEIGHT).inline())
+    return Drawing(title, parts, _WIDTH, _HEIGHT)
 
 
 def bars(name: str, rows: Sequence[Bar]) -> Markup:

@@ -66,7 +66,7 @@ def test_a_bin_lies_where_it_should_and_its_interval_stays_inside():
 
 @pytest.mark.parametrize("logit", [-900.0, -1.0, 0.0, 2.5, 900.0])
 def test_a_logit_of_any_size_lies_on_the_sigmoid(logit):
-    drawn = sigmoid_curve("sigmoid", logit, 0.25)
+    drawn = sigmoid_curve("sigmoid", logit, 0.25).inline()
     x, y = map(float, re.search('cx="(.*?)" cy="(.*?)" r="5"', drawn).groups())
     assert 0 < x < 360 and 0 < y < 250
     assert "threshold 25 %" in drawn and "nan" not in drawn
