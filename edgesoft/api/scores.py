@@ -24,6 +24,7 @@ from edgesoft.inference.providers import choose
 from edgesoft.inference.rejection import limits
 from edgesoft.model.card import ModelCard
 from edgesoft.model.file import open_model
+from edgesoft.tables.frames import is_frame
 
 
 def evaluate(
@@ -55,16 +56,17 @@ def evaluate(
         A `.onnx` file, or a folder with one exported model; or what `edgesoft.load` gave.
     data
         What the command line takes: a known set, a folder with one subfolder a class, a table, an `.npz` file, a run's folder; or the
-        `dataset` of a run, or inputs as an array, as `edgesoft.train` takes them.
+        `dataset` of a run; a data frame of pandas, polars or pyarrow, of which `target` or `y` says the labels; or inputs as an array, as
+        `edgesoft.train` takes them.
     y
-        With inputs: their labels, words or integers.
+        With inputs or a frame: their labels, words or integers.
     against
         Another model, which is scored on the same examples and compared with pair by pair.
     split
         "train", "validation" or "test" of data that are divided; None takes the test split where there is one, else everything.
     target
-        The column of a table that holds the labels; None takes the one that the model was trained with, or the only one that it does
-        not take.
+        The column of a table or frame that holds the labels; None takes the one that the model was trained with, or the only one
+        that it does not take.
     root
         Folder of the archives of known sets.
     labels, feature_names
@@ -146,6 +148,11 @@ def _reader(data: Any, y: Any, wanted: Wanted, **names: Any) -> Callable[[ModelC
     if isinstance(data, str | os.PathLike):
         _refuse(data, brought)
         return partial(read_labelled, os.fspath(data), wanted=wanted)
+    if is_frame(data):
+        from edgesoft.data.frames import labelled_frame
+
+        _refuse("a data frame", {"split": wanted.split, **names})
+        return partial(labelled_frame, data, y, target=wanted.target)
     _refuse("arrays", {"split": wanted.split, "target": wanted.target})
     if y is None:
         raise UsageError("inputs without labels: expected evaluate(model, x, y), or the name of a data set")

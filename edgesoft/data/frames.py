@@ -9,15 +9,19 @@ from typing import Any
 
 from edgesoft.data.arrow import CELLS_AT_ONCE
 from edgesoft.data.dataset import Dataset
+from edgesoft.data.labelled_tables import read_rows
 from edgesoft.data.labels import named
 from edgesoft.data.settings import DataSettings
 from edgesoft.data.table_files import TableFile
 from edgesoft.data.tables import read_tables
 from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.inference.labelled import LabelledData
+from edgesoft.model.card import ModelCard
 from edgesoft.names import quoted, same, stem
 from edgesoft.tables.frames import Frame, as_column, is_frame, read_frame
 from edgesoft.tables.records import Record
 from edgesoft.tables.rows import check_heading
+from edgesoft.tables.spec import TableSpec
 
 ORIGIN = Path("the data frame")
 """What the messages call it."""
@@ -56,6 +60,36 @@ def load_frames(
     dataset = read_tables(files, ORIGIN, replace(options, target=target))
     dataset = replace(dataset, name=stem(name))
     return dataset if labels is None else _renamed(dataset, labels)
+
+
+def labelled_frame(features: Any, labels: Any, card: ModelCard, target: str | None) -> LabelledData:
+    """The rows of a data frame to score a model of tables on, as those of a file.
+
+    Parameters
+    ----------
+    features
+        The frame.
+    labels
+        `[n]` their labels: a series, an array or a list; None where a column of the frame holds them.
+    card
+        The model's.
+    target
+        That column; None takes the one that the model was trained with, or the only one that it does not take.
+
+    Raises
+    ------
+    EdgesoftError
+        The model takes pictures, or the frame cannot be read or lacks a column.
+    UsageError
+        It is not said which column holds the labels, or said twice.
+    """
+    if not isinstance(card.input, TableSpec):
+        raise EdgesoftError(f"{ORIGIN}: holds rows, but the model {card.name!r} takes pictures. Give their arrays")
+    frame = _read(features, "train")
+    if labels is not None:
+        is_named, target = target is not None, _unused(frame.names) if target is None else target
+        frame = _labelled(frame, labels, target, is_named=is_named)
+    return read_rows(ORIGIN, card, card.input, target, rows=_table(frame).rows)
 
 
 def _read(features: Any, part: str) -> Frame:

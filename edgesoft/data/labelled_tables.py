@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from edgesoft.data.arrow import Rows
 from edgesoft.data.table_files import READERS
 from edgesoft.errors import UsageError
 from edgesoft.inference.labelled import Example, LabelIndex, LabelledData
@@ -32,19 +33,23 @@ def as_infer(card: ModelCard) -> str:
     return f"pictures, {'cut out, boxed and centred' if is_ink else 'scaled as a whole'}, as infer reads them"
 
 
-def read_rows(path: Path, card: ModelCard, spec: TableSpec, target: str | None) -> LabelledData:
+def read_rows(
+    path: Path, card: ModelCard, spec: TableSpec, target: str | None, *, rows: Rows | None = None
+) -> LabelledData:
     """The rows of a table with a heading, for a model of tables.
 
     Parameters
     ----------
     path
-        The file.
+        The file, or what the messages call the table.
     card
         The model's.
     spec
         What it takes.
     target
         The column that holds the labels; None takes the one that the model was trained with, or the only one that it does not take.
+    rows
+        Reads the table; None reads the file.
 
     Raises
     ------
@@ -53,7 +58,7 @@ def read_rows(path: Path, card: ModelCard, spec: TableSpec, target: str | None) 
     UsageError
         There is no such column of labels, or several may be meant.
     """
-    table = _Table(path)
+    table = _Table(path, rows)
     taken = {same(column.name) for column in spec.columns}
     others = [name for name in table.heading if same(name) not in taken]
     missing = [column.name for column in spec.columns if same(column.name) not in set(map(same, table.heading))]
@@ -115,10 +120,10 @@ def _label_column(table: _Table, target: str | None, others: Sequence[str]) -> i
 class _Table:
     """A file with a heading, opened once for it, and again for each time that its rows are read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rows: Rows | None = None) -> None:
         self.path = path
         reader = READERS.get(kind_of(path))
-        self._rows = None if reader is None else reader(path)
+        self._rows = rows if rows is not None or reader is None else reader(path)
         # The first time goes on where the heading was read, so that a pipe serves too.
         self._opened: Iterator[Record] | None = read_records(path) if self._rows is None else self._rows(())
         first = next(self._opened, None)

@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -188,6 +190,32 @@ def test_parquet_and_npz_give_what_csv_gives(plants, tmp_path):
     result = edgesoft.evaluate(plants, tmp_path / "t.parquet")
     np.testing.assert_array_equal(result.predicted, expected.predicted)
     np.testing.assert_array_equal(result.confidences, expected.confidences)
+
+
+def test_frames_give_what_csv_gives(plants, icons, tmp_path):
+    path = write_rows(tmp_path / "new.csv", 60, seed=2)
+    read = {"pandas": pd.read_csv(path), "polars": pl.read_csv(path)}
+    expected = edgesoft.evaluate(plants, path)
+    for name, frame in read.items():
+        rows, kinds = frame.drop(columns=["kind"]) if name == "pandas" else frame.drop("kind"), frame["kind"]
+        for given in ((frame,), (rows, kinds), (rows, list(kinds)), (rows, np.array(kinds))):
+            found = edgesoft.evaluate(plants, *given)
+            assert (found.accuracy, found.log_loss) == (expected.accuracy, expected.log_loss)
+            np.testing.assert_array_equal(found.targets, expected.targets)
+            np.testing.assert_array_equal(found.predicted, expected.predicted)
+    frame, rows = read["pandas"], read["pandas"].drop(columns=["kind"])
+    for given, options, message in (
+        ((rows,), {}, "which column holds the labels"),
+        ((rows, frame["kind"][:5]), {}, "'width' has 60 values and column 'label' has 5"),
+        ((frame.drop(columns=["width"]),), {}, "has no column 'width'"),
+        ((frame, frame["kind"]), {"target": "kind"}, "Leave one of them out"),
+        ((frame,), {"split": "test"}, "a data frame: split means nothing"),
+        ((frame,), {"target": "nothing"}, "has no column 'nothing'"),
+    ):
+        with pytest.raises(EdgesoftError, match=message):
+            edgesoft.evaluate(plants, *given, **options)
+    with pytest.raises(EdgesoftError, match="holds rows, but the model 'icons' takes pictures"):
+        edgesoft.evaluate(icons, frame)
 
 
 def test_rows_as_arrays_go_through_the_same_encoder(tmp_path, rng):

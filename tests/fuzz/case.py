@@ -42,7 +42,10 @@ def faults(case: Case, ended: Ended) -> list[str]:
         found.append("failed without a word")
     if ended.code == 0 and ended.err.startswith(b"error: "):
         found.append("exit code 0 with an error")
-    if sum(line.startswith(b"error: ") for line in ended.err.splitlines()) > 1 and case.arguments[0] not in ("infer", "runs"):
+    if sum(line.startswith(b"error: ") for line in ended.err.splitlines()) > 1 and case.arguments[0] not in (
+        "infer",
+        "runs",
+    ):
         found.append("an error of more than one line")
     if ended.seconds > SECONDS - 1:
         found.append(f"{ended.seconds:.0f} s of a core")
