@@ -15,6 +15,7 @@ import base64
 import ctypes
 import functools
 import hashlib
+import itertools
 import json
 import platform
 import re
@@ -106,7 +107,8 @@ def emlearn(rivals: Path, model: Path, folder: Path, given: np.ndarray) -> list[
     answers = np.empty(10, np.float32)
     scaled = np.ascontiguousarray(given.reshape(len(given), -1) / np.float32(255), dtype=np.float32)
     where = ctypes.c_void_p(answers.ctypes.data)
-    seconds = interleave({"emlearn": lambda: function(ctypes.c_void_p(scaled.ctypes.data), where)}, rounds=60, calls=20)
+    each = itertools.cycle([ctypes.c_void_p(row.ctypes.data) for row in scaled])
+    seconds = interleave({"emlearn": lambda: function(next(each), where)}, rounds=60, calls=20)
     expected, found = edgesoft.load(model)(given), []
     for row in scaled:
         function(ctypes.c_void_p(row.ctypes.data), where)
@@ -141,9 +143,11 @@ def in_c(rivals: Path, folder: Path) -> None:
         say(f"{name} ...")
         expected = edgesoft.load(model).logits(given)
         theirs = Emx(rivals, model, folder / f"emx-{len(rows)}")
-        picture = given[:1].copy()
-        mine = classify(model, folder / f"edgesoft-{len(rows)}", picture)
-        seconds = interleave({"edgesoft": mine, "emx": lambda call=theirs, x=picture: call(x)}, rounds=60, calls=20)
+        mine = classify(model, folder / f"edgesoft-{len(rows)}", given)
+        each = itertools.cycle(given)
+        seconds = interleave(
+            {"edgesoft": mine, "emx": lambda call=theirs, each=each: call(next(each))}, rounds=60, calls=20
+        )
         source = folder / f"edgesoft-{len(rows)}" / "mnist.c"
         logits: dict[str, list[np.ndarray]] = {"edgesoft": [], "emx": []}
         answers = np.empty(10, np.float32)
