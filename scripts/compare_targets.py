@@ -1,6 +1,6 @@
 """C and web page of `edgesoft convert` beside emx-onnx-cgen and emlearn (PyPI) and onnxruntime-web (npm), on the models in `exported/`.
 
-    python -m venv rivals && rivals/bin/pip install emx-onnx-cgen==1.4.0 emlearn==0.23.2
+    python -m venv rivals && rivals/bin/pip install emx-onnx-cgen==1.4.0 emlearn==0.23.2 scikit-learn==1.9.1
     npm install onnxruntime-web@1.30.0
     python scripts/compare_targets.py --c rivals --web node_modules/onnxruntime-web
 
