@@ -188,7 +188,7 @@ for (let i = 0; i < CALLS; i++) {
 await fetch("/answer", { method: "POST", body: JSON.stringify({ first, each }) });
 """
 OURS = """<script>(async () => {
-const input = new Uint8Array(784);
+const input = Uint8Array.from(PICTURE);
 const call = () => logitsOf(input);
 while (!document.getElementById("proof").dataset.passed) { await new Promise((go) => setTimeout(go, 1)); }
 call();
@@ -197,7 +197,7 @@ TIMED
 THEIRS = """<!doctype html><script src="ort.wasm.min.js"></script><script>(async () => {
 ort.env.wasm.numThreads = 1;
 const session = await ort.InferenceSession.create("model.onnx", { executionProviders: ["wasm"] });
-const pixels = new ort.Tensor("uint8", new Uint8Array(784), [1, 28, 28]);
+const pixels = new ort.Tensor("uint8", Uint8Array.from(PICTURE), [1, 28, 28]);
 const call = () => session.run({ pixels });
 await call();
 TIMED
@@ -245,13 +245,14 @@ def on_the_web(ort_web: Path, folder: Path) -> None:
     """Bytes, first answer and further answers of both pages."""
     rows = [["Chromium", "bytes to load", "first answer after", "each further"]]
     timed = TIMED.replace("CALLS", str(CALLS))
+    picture = json.dumps(pictures()[0].ravel().tolist())
     for name, model in MODELS.items():
         say(f"{name}, in the browser ...")
         mine, theirs = folder / f"page-{len(rows)}", folder / f"ort-{len(rows)}"
         edgesoft.convert(model, "web", mine)
         page = (mine / "index.html").read_text(encoding="utf-8")
         size = {"edgesoft": len(page.encode())}
-        script = OURS.replace("TIMED", timed)
+        script = OURS.replace("TIMED", timed).replace("PICTURE", picture)
         code = script.removeprefix("<script>").removesuffix("</script>")
         allowed = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
         page = page.replace("script-src ", f"connect-src 'self'; script-src 'sha256-{allowed}' ")
@@ -261,7 +262,10 @@ def on_the_web(ort_web: Path, folder: Path) -> None:
             shutil.copy(ort_web / "dist" / file, theirs)
         shutil.copy(model, theirs / "model.onnx")
         size["onnxruntime-web"] = sum(path.stat().st_size for path in theirs.iterdir())
-        opened = {"edgesoft": (page, mine), "onnxruntime-web": (THEIRS.replace("TIMED", timed), theirs)}
+        opened = {
+            "edgesoft": (page, mine),
+            "onnxruntime-web": (THEIRS.replace("TIMED", timed).replace("PICTURE", picture), theirs),
+        }
         for tool, (content, home) in opened.items():
             first, each = in_browser(content, home)
             rows.append(
