@@ -340,24 +340,18 @@ def compiled(rounds: int) -> None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     pixels = np.ascontiguousarray(load_mnist().test.inputs[:1000])
+    each = itertools.cycle(np.split(pixels, len(pixels)))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = [
-            [
-                "batch 1, one core, 1,000 pictures in turn",
-                "C, gcc -O3 -march=native",
-                "ONNX Runtime, bare `session.run`",
-                "C takes",
-            ]
+            ["batch 1, pictures in turn", "C, gcc -O3 -march=native", "ONNX Runtime, bare `session.run`", "C takes"]
         ]
         for title, model in (("INT8", INT8), ("float32", FLOAT), ("convolutional, INT8", CONVOLUTIONAL[-1])):
             bare = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
             seconds = interleave(
                 {
                     "c": classify(model, folder / title, pixels),
-                    "ort": lambda bare=bare, each=itertools.cycle(np.split(pixels, len(pixels))): bare.run(
-                        None, {"pixels": next(each)}
-                    ),
+                    "ort": lambda bare=bare: bare.run(None, {"pixels": next(each)}),
                 },
                 rounds=rounds * 40,
                 calls=100,
