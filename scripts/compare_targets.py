@@ -1,6 +1,6 @@
 """C and web page of `edgesoft convert` beside emx-onnx-cgen and emlearn (PyPI) and onnxruntime-web (npm), on the models in `exported/`.
 
-    python -m venv rivals && rivals/bin/pip install emx-onnx-cgen==1.4.0 emlearn==0.23.2
+    python -m venv rivals && rivals/bin/pip install emx-onnx-cgen==1.4.0 emlearn==0.23.2 scikit-learn==1.9.1
     npm install onnxruntime-web@1.30.0
     python scripts/compare_targets.py --c rivals --web node_modules/onnxruntime-web
 
@@ -15,6 +15,7 @@ import base64
 import ctypes
 import functools
 import hashlib
+import itertools
 import json
 import platform
 import re
@@ -106,7 +107,8 @@ def emlearn(rivals: Path, model: Path, folder: Path, given: np.ndarray) -> list[
     answers = np.empty(10, np.float32)
     scaled = np.ascontiguousarray(given.reshape(len(given), -1) / np.float32(255), dtype=np.float32)
     where = ctypes.c_void_p(answers.ctypes.data)
-    seconds = interleave({"emlearn": lambda: function(ctypes.c_void_p(scaled.ctypes.data), where)}, rounds=60, calls=20)
+    each = itertools.cycle([ctypes.c_void_p(row.ctypes.data) for row in scaled])
+    seconds = interleave({"emlearn": lambda: function(next(each), where)}, rounds=60, calls=20)
     expected, found = edgesoft.load(model)(given), []
     for row in scaled:
         function(ctypes.c_void_p(row.ctypes.data), where)
@@ -141,9 +143,11 @@ def in_c(rivals: Path, folder: Path) -> None:
         say(f"{name} ...")
         expected = edgesoft.load(model).logits(given)
         theirs = Emx(rivals, model, folder / f"emx-{len(rows)}")
-        picture = given[:1].copy()
-        mine = classify(model, folder / f"edgesoft-{len(rows)}", picture)
-        seconds = interleave({"edgesoft": mine, "emx": lambda call=theirs, x=picture: call(x)}, rounds=60, calls=20)
+        mine = classify(model, folder / f"edgesoft-{len(rows)}", given)
+        each = itertools.cycle(given)
+        seconds = interleave(
+            {"edgesoft": mine, "emx": lambda call=theirs, each=each: call(next(each))}, rounds=60, calls=20
+        )
         source = folder / f"edgesoft-{len(rows)}" / "mnist.c"
         logits: dict[str, list[np.ndarray]] = {"edgesoft": [], "emx": []}
         answers = np.empty(10, np.float32)
@@ -184,7 +188,7 @@ for (let i = 0; i < CALLS; i++) {
 await fetch("/answer", { method: "POST", body: JSON.stringify({ first, each }) });
 """
 OURS = """<script>(async () => {
-const input = new Uint8Array(784);
+const input = Uint8Array.from(PICTURE);
 const call = () => logitsOf(input);
 while (!document.getElementById("proof").dataset.passed) { await new Promise((go) => setTimeout(go, 1)); }
 call();
@@ -193,7 +197,7 @@ TIMED
 THEIRS = """<!doctype html><script src="ort.wasm.min.js"></script><script>(async () => {
 ort.env.wasm.numThreads = 1;
 const session = await ort.InferenceSession.create("model.onnx", { executionProviders: ["wasm"] });
-const pixels = new ort.Tensor("uint8", new Uint8Array(784), [1, 28, 28]);
+const pixels = new ort.Tensor("uint8", Uint8Array.from(PICTURE), [1, 28, 28]);
 const call = () => session.run({ pixels });
 await call();
 TIMED
@@ -241,13 +245,14 @@ def on_the_web(ort_web: Path, folder: Path) -> None:
     """Bytes, first answer and further answers of both pages."""
     rows = [["Chromium", "bytes to load", "first answer after", "each further"]]
     timed = TIMED.replace("CALLS", str(CALLS))
+    picture = json.dumps(pictures()[0].ravel().tolist())
     for name, model in MODELS.items():
         say(f"{name}, in the browser ...")
         mine, theirs = folder / f"page-{len(rows)}", folder / f"ort-{len(rows)}"
         edgesoft.convert(model, "web", mine)
         page = (mine / "index.html").read_text(encoding="utf-8")
         size = {"edgesoft": len(page.encode())}
-        script = OURS.replace("TIMED", timed)
+        script = OURS.replace("TIMED", timed).replace("PICTURE", picture)
         code = script.removeprefix("<script>").removesuffix("</script>")
         allowed = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
         page = page.replace("script-src ", f"connect-src 'self'; script-src 'sha256-{allowed}' ")
@@ -257,7 +262,10 @@ def on_the_web(ort_web: Path, folder: Path) -> None:
             shutil.copy(ort_web / "dist" / file, theirs)
         shutil.copy(model, theirs / "model.onnx")
         size["onnxruntime-web"] = sum(path.stat().st_size for path in theirs.iterdir())
-        opened = {"edgesoft": (page, mine), "onnxruntime-web": (THEIRS.replace("TIMED", timed), theirs)}
+        opened = {
+            "edgesoft": (page, mine),
+            "onnxruntime-web": (THEIRS.replace("TIMED", timed).replace("PICTURE", picture), theirs),
+        }
         for tool, (content, home) in opened.items():
             first, each = in_browser(content, home)
             rows.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,15 +16,16 @@ FLAGS = ("-std=c99", "-O3", "-march=native", "-fPIC", "-shared")
 
 
 def classify(model: Path, folder: Path, inputs: np.ndarray) -> Callable[[], object]:
-    """The C function of a model, bound to one input; gcc compiles it into `folder`."""
+    """The C function of a model, bound to inputs `[n, ...]` that take turns, because zeros cost no time; gcc compiles it into `folder`."""
     edgesoft.convert(model, "c", folder, overwrite=True)
     library = folder.parent / f"{folder.name}.so"
     name = next(path.stem for path in folder.glob("*.h") if path.name != "golden.h")
     subprocess.run(["gcc", *FLAGS, "-o", str(library), str(folder / f"{name}.c")], check=True)
     function = getattr(ctypes.CDLL(str(library)), f"{name}_classify")
     logits = np.empty(100, np.float32)
-    where = ctypes.c_void_p(inputs.ctypes.data), ctypes.c_void_p(logits.ctypes.data)
-    return lambda: function(*where)
+    places = itertools.cycle([ctypes.c_void_p(row.ctypes.data) for row in inputs])
+    answer = ctypes.c_void_p(logits.ctypes.data)
+    return lambda: function(next(places), answer)
 
 
 def replaying(model: Path, folder: Path) -> Path:

@@ -36,12 +36,12 @@ KINDS = {
 }
 
 
-def quickly_exported(dataset, settings, folder, gate):
+def quickly_exported(dataset, settings, folder, gate, *, eight_bit=False):
     """The result of an export; how quick the files are, which takes longest, is not measured."""
     run = train(dataset, settings, RunFolder(folder / "run"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(export_module._Stage, "time", lambda _, candidates: list(candidates))
-        return export(run.checkpoint, dataset, gate=gate, int8=QuantizeSettings())
+        return export(run.checkpoint, dataset, gate=gate, int8=QuantizeSettings(eight_bit=eight_bit))
 
 
 @pytest.fixture(scope="session")

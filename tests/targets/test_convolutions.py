@@ -122,7 +122,7 @@ def test_cost_of_a_network_counted_by_hand(convolutions):
     places = 28 * 28 * 9 * 16 + 14 * 14 * 9 * 16 * 32 + 6 * 6 * 9 * 32 * 32  # of 7 lines one is left out
     assert found.multiplications == places + 10 * 32 * 9
     assert found.constant_bytes == 9 * 16 + 9 * 16 * 32 + 9 * 32 * 32 + 10 * 32 * 9 + 4 * (16 + 32 + 32 + 10) + 4 * 4
-    assert found.ram_bytes == 14 * 14 * 16 + 7 * 7 * 32 + 2 * 3 * (7 + 2) * 32
+    assert found.ram_bytes == 14 * 14 * 16 + 7 * 7 * 32 + 2 * 3 * (7 + 2) * 32 + 4 * 10
 
 
 def scaled(value):

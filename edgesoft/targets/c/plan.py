@@ -10,7 +10,7 @@ import numpy as np
 
 from edgesoft.model.graph import Array
 from edgesoft.model.products import KERNEL
-from edgesoft.targets.steps import Kind, Step
+from edgesoft.targets.steps import BYTE_MAX, Kind, Step
 
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "float32": "float"}
 _NUMBERS = ("level", "limit", "reach")
@@ -43,6 +43,8 @@ class Plan:
     """Memory for what flows between the steps."""
     gathered: int
     """Bytes of the lines of a picture that a product takes at once, each with those above and below it."""
+    sums: int
+    """Whole numbers of 32 bits that a dense layer of bytes adds up."""
     others: int
     """Floats that a convolution holds while it looks for the largest."""
 
@@ -59,17 +61,14 @@ class Plan:
     @property
     def ram_bytes(self) -> int:
         """Static memory in all."""
-        return self.buffer_bytes + self.gathered + 4 * self.others
+        return self.buffer_bytes + self.gathered + 4 * (self.sums + self.others)
 
     @property
-    def widest(self) -> int:
-        """Largest number of bytes that enter an integer product; 0 where there is none."""
-        return max((step.inputs for step in self.steps if step.function.startswith("dense_bytes")), default=0)
-
-    @property
-    def wide_bytes(self) -> int:
-        """More static memory, where a processor multiplies vectors of 16 bits but not of bytes against bytes."""
-        return self.gathered + 2 * self.widest
+    def pair(self) -> str:
+        """The narrowest type that has room for two products of a dense layer of bytes: the narrower, the more are computed at once."""
+        weights = [step.constants["weights"].astype(np.int32) for step in self.steps if _is_dense_of_bytes(step)]
+        largest = max((int(np.abs(values).max()) for values in weights), default=0)
+        return "int16_t" if 2 * BYTE_MAX * largest <= np.iinfo(np.int16).max else "int32_t"
 
     @property
     def multiplications(self) -> int:
@@ -110,7 +109,8 @@ def plan(steps: Sequence[Step], argument: str) -> Plan:
     bytewise = [step.picture for step in steps if step.picture is not None and step.function != "convolve"]
     lines = [picture.side * KERNEL * (picture.width + KERNEL - 1) * picture.channels for picture in bytewise]
     others = max((len(step.constants["bias"]) for step in steps if step.function == "convolve"), default=0)
-    return Plan(tuple(steps), tuple(calls), tuple(constants), _room(steps), max(lines, default=0), others)
+    sums = max((step.outputs for step in steps if _is_dense_of_bytes(step)), default=0)
+    return Plan(tuple(steps), tuple(calls), tuple(constants), _room(steps), max(lines, default=0), sums, others)
 
 
 def _function(step: Step) -> str:
@@ -119,9 +119,13 @@ def _function(step: Step) -> str:
     return step.function.replace("convolve_bytes", "convolve_few_bytes") if is_short else step.function
 
 
+def _is_dense_of_bytes(step: Step) -> bool:
+    return step.function.startswith("dense_bytes")
+
+
 def _by_inputs(step: Step, weights: Array) -> Array:
     """Weights by inputs where compilers are to compute several outputs at once: they cannot add floats in another order."""
-    if weights.dtype == np.float32:
+    if weights.dtype == np.float32 or _is_dense_of_bytes(step):
         return np.ascontiguousarray(weights.T)
     if _function(step) == step.function:
         return weights

@@ -35,9 +35,9 @@ _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "convolve_bytes": ("input", "products", "gather", "pooled_products", "to_byte"),
     "convolve_bytes_to_floats": ("input", "products", "gather", "pooled_products"),
     "convolve": ("add_products", "convolve_place"),
-    "dense_bytes": ("input", "widened", "products", "to_byte"),
-    "dense_bytes_to_floats": ("input", "widened", "products"),
-    "dense": ("add_products",),
+    "dense_bytes": ("sums", "add_nonzero_in_integers", "to_byte"),
+    "dense_bytes_to_floats": ("sums", "add_nonzero_in_integers"),
+    "dense": ("add_nonzero",),
     "relu": (),
     "scale_features": (),
     "smooth_clip": (),
@@ -46,7 +46,9 @@ _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-_TO_FLOATS = "_to_floats"
+_TO_FLOATS, _IN_INTEGERS = "_to_floats", "_in_integers"
+_FLOATS = {"input": "float", "weight": "float", "held": "float", "total": "float", "pair": ""}
+"""The types of what is added up: of inputs, weights, inputs when they are multiplied, sums, and of two products if they need a cast."""
 _OF_DRAWINGS = {"normaliser": "drawing.h", "normalised": "drawing.md"}
 """Words of the header and of the README, and what they are made of where a model reads handwriting."""
 _OF_ROWS = {"familiar": "familiar.c"}
@@ -148,8 +150,8 @@ def _sizes(card: ModelCard, body: Plan, golden: Golden) -> dict[str, str]:
         "classes": str(len(card.labels)),
         "flash": str(body.constant_bytes),
         "ram": str(body.ram_bytes),
-        "wide": f" x86 and NEON, which multiply in 16 bits, take {body.wide_bytes} bytes more.\n *"
-        if body.wide_bytes
+        "wide": f" x86 and NEON, which multiply in 16 bits, take {body.gathered} bytes more.\n *"
+        if body.gathered
         else "",
         "multiplications": str(body.multiplications),
         "count": str(len(golden)),
@@ -195,17 +197,28 @@ def _calls(card: ModelCard, body: Plan, largest: str) -> dict[str, str]:
 
 
 def _function(function: str, body: Plan) -> str:
-    """One function of the network's file; the two that a product of bytes ends in differ in what they give."""
-    base = function.removesuffix(_TO_FLOATS)
-    rounds = base == function
-    return _template(f"functions/{base}.c").substitute(
-        suffix="" if rounds else _TO_FLOATS,
-        number="uint8_t" if rounds else "float",
-        value="to_byte(value)" if rounds else "value",
-        widest=body.widest,
-        gathered=body.gathered,
-        others=body.others,
-    )
+    """One function of the network's file: some differ only in what they take, or in what they give."""
+    base = function.removesuffix(_IN_INTEGERS).removesuffix(_TO_FLOATS)
+    rounds = not function.endswith(_TO_FLOATS)
+    words = {
+        "suffix": function.removeprefix(base),
+        "number": "uint8_t" if rounds else "float",
+        "value": "to_byte(value)" if rounds else "value",
+        "sums": body.sums,
+        "gathered": body.gathered,
+        "others": body.others,
+    }
+    if function.endswith(_IN_INTEGERS):
+        words |= {
+            "input": "uint8_t",
+            "weight": "int8_t",
+            "held": body.pair,
+            "total": "int32_t",
+            "pair": f"({body.pair})",
+        }
+    else:
+        words |= _FLOATS
+    return _template(f"functions/{base}.c").substitute(words)
 
 
 def _judgement(card: ModelCard) -> dict[str, str]:

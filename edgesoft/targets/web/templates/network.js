@@ -25,27 +25,38 @@ function toByte(x) {
   return x > 0 ? (x < 255 ? rint(x) : 255) : 0;
 }
 
+// Where x is not 0: what is 0 adds nothing.
+function nonzero(x) {
+  const places = new Int32Array(x.length);
+  let count = 0;
+  for (let i = 0; i < x.length; i++) {
+    places[count] = i;
+    count += x[i] === 0 ? 0 : 1;
+  }
+  return places.subarray(0, count);
+}
+
 // Whole numbers of 32 bits: any order of summation gives the same.
-function product(step, x, unit) {
+function product(step, x, places, unit) {
   const { weights, bias, factors } = step.constants;
   const start = unit * x.length;
   let sum = bias[unit];
-  for (let i = 0; i < x.length; i++) {
-    sum = (sum + Math.imul(weights[start + i], x[i])) | 0;
+  for (let k = 0; k < places.length; k++) {
+    sum = (sum + Math.imul(weights[start + places[k]], x[places[k]])) | 0;
   }
   return Math.fround(Math.fround(sum) * factors[factors.length > 1 ? unit : 0]);
 }
 
-function byteProduct(step, x, unit) {
-  return toByte(product(step, x, unit));
+function byteProduct(step, x, places, unit) {
+  return toByte(product(step, x, places, unit));
 }
 
-function floatProduct(step, x, unit) {
+function floatProduct(step, x, places, unit) {
   const { weights, bias } = step.constants;
   const start = unit * x.length;
   let sum = bias[unit];
-  for (let i = 0; i < x.length; i++) {
-    sum += weights[start + i] * x[i];
+  for (let k = 0; k < places.length; k++) {
+    sum += weights[start + places[k]] * x[places[k]];
   }
   return sum;
 }
@@ -71,32 +82,32 @@ function convolve(step, x, y, productOf) {
   for (let line = 0; line + side <= height; line += side) {
     for (let column = 0; column + side <= width; column += side) {
       rows.forEach((row, i) => gather(step.picture, x, line + (i >> 1), column + (i & 1), row));
+      const places = rows.map(nonzero);
       for (let unit = 0; unit < units; unit++) {
         let largest = -Infinity;
-        for (const row of rows) {
-          largest = Math.max(largest, productOf(step, row, unit));
-        }
+        rows.forEach((row, i) => { largest = Math.max(largest, productOf(step, row, places[i], unit)); });
         y[next++] = largest;
       }
     }
   }
 }
 
+function dense(step, x, y, productOf) {
+  const places = nonzero(x);
+  for (let unit = 0; unit < step.outputs; unit++) {
+    y[unit] = productOf(step, x, places, unit);
+  }
+}
+
 const STEPS = {
   dense_bytes(step, x, y) {
-    for (let unit = 0; unit < step.outputs; unit++) {
-      y[unit] = byteProduct(step, x, unit);
-    }
+    dense(step, x, y, byteProduct);
   },
   dense_bytes_to_floats(step, x, y) {
-    for (let unit = 0; unit < step.outputs; unit++) {
-      y[unit] = product(step, x, unit);
-    }
+    dense(step, x, y, product);
   },
   dense(step, x, y) {
-    for (let unit = 0; unit < step.outputs; unit++) {
-      y[unit] = floatProduct(step, x, unit);
-    }
+    dense(step, x, y, floatProduct);
   },
   convolve_bytes(step, x, y) {
     convolve(step, x, y, byteProduct);
