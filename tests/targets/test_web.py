@@ -293,6 +293,7 @@ def test_what_stands_in_the_page(odd):
 
 def test_sizes(exported):
     assert len(write_page(open_model(ROOT / "exported" / "mnist.int8.onnx"))[PAGE]) <= 1.2e6
+    assert len(write_page(open_model(ROOT / "exported" / "conv" / "mnist.int8.onnx"))[PAGE]) <= 150e3
     assert len(write_page(open_model(exported / "mnist.int8.onnx"))[PAGE]) <= 200e3
 
 

@@ -5,14 +5,27 @@
 const MODEL = JSON.parse(document.getElementById("model").textContent, (key, value) =>
   value && value.base64 !== undefined ? decoded(value) : value);
 
-function decoded({ base64, dtype }) {
+function decoded({ base64, dtype, size }) {
   const kind = { uint8: Uint8Array, int8: Int8Array, int32: Int32Array, float32: Float32Array }[dtype];
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) {
     bytes[i] = text.charCodeAt(i);
   }
-  return new kind(bytes.buffer);
+  return size === undefined ? new kind(bytes.buffer) : unpacked(bytes, size);
+}
+
+// Bytes of which each row of zeros is a 0 and how many they are.
+function unpacked(packed, size) {
+  const bytes = new Uint8Array(size);
+  for (let i = 0, place = 0; i < packed.length; i++, place++) {
+    if (packed[i] === 0) {
+      place += packed[++i] - 1;
+    } else {
+      bytes[place] = packed[i];
+    }
+  }
+  return bytes;
 }
 
 // The nearest whole number, half to even.
