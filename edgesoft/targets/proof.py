@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.model.file import GOLDEN_KEY, ModelFile
@@ -44,3 +46,20 @@ def read_proof(model: ModelFile) -> Proof:
         return Proof(golden, FLOAT_TOLERANCE)
     exact = quantization.scheme.same_bits_everywhere
     return Proof(golden, None if exact else MIXED_TOLERANCE * float(np.abs(golden.expected).max()))
+
+
+def without_zeros(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures one after the other, in which for each row of zeros, at most 255, stand a 0 and how many they are: most pixels are ground.
+
+    Parameters
+    ----------
+    pictures
+        uint8 `[n, ...]`.
+
+    Returns
+    -------
+    NDArray[np.uint8]
+        uint8 `[bytes]`. No row of zeros goes on from one picture into the next.
+    """
+    packed = (re.sub(rb"\0{1,255}", lambda row: bytes((0, len(row[0]))), picture.tobytes()) for picture in pictures)
+    return np.frombuffer(b"".join(packed), np.uint8)

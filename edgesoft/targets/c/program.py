@@ -24,7 +24,7 @@ from edgesoft.targets.c.drawing import handwriting, normaliser
 from edgesoft.targets.c.literals import array, comment, identifier, number, text
 from edgesoft.targets.c.plan import Plan, plan
 from edgesoft.targets.c.rows import COLUMNS, has_weekdays, judgement, row_lines
-from edgesoft.targets.proof import read_proof
+from edgesoft.targets.proof import read_proof, without_zeros
 from edgesoft.targets.steps import InexpressibleError, steps
 from edgesoft.version import __version__
 
@@ -98,6 +98,8 @@ def write_program(model: ModelFile) -> dict[str, bytes]:
         if tolerance is not None
         else "The logits are ONNX Runtime's, bit for bit.",
         "said": said,
+        "recorded": "next_picture()" if card.input.is_picture else "golden_inputs[example]",
+        "unpacked": _template("pictures.c").substitute(_names(model, name)) if card.input.is_picture else "",
         "compare": _EQUAL if tolerance is None else _NEAR.format(number(tolerance)),
         "arrays": "\n".join(_golden_arrays(card, proof.golden)),
     }
@@ -240,8 +242,11 @@ def _judgement(card: ModelCard) -> dict[str, str]:
 
 
 def _golden_arrays(card: ModelCard, golden: Golden) -> Iterator[str]:
-    kind = "uint8_t" if golden.inputs.dtype == np.uint8 else "float"
-    yield from array(kind, "golden_inputs", golden.inputs.reshape(len(golden), -1))
+    if golden.inputs.dtype == np.uint8:
+        yield "/* For each row of zeros in a picture, at most 255, stand a 0 and how many they are. */"
+        yield from array("uint8_t", "golden_pictures", without_zeros(golden.inputs))
+    else:
+        yield from array("float", "golden_inputs", golden.inputs)
     yield from array("float", "golden_logits", golden.expected)
     yield from array("int", "golden_labels", card.head.predict(golden.expected))
 

@@ -7,7 +7,6 @@ import hashlib
 import html
 import json
 import math
-import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files as resources
@@ -26,7 +25,7 @@ from edgesoft.model.network import read_network
 from edgesoft.pages.markup import digest, read_style
 from edgesoft.tables.column import Column
 from edgesoft.tables.values import NumberForm
-from edgesoft.targets.proof import Proof, read_proof
+from edgesoft.targets.proof import Proof, read_proof, without_zeros
 from edgesoft.targets.steps import Function, InexpressibleError, Step, steps
 from edgesoft.version import __version__
 
@@ -123,12 +122,6 @@ def _array(values: Array) -> dict[str, str]:
     return {"dtype": values.dtype.name, "base64": base64.b64encode(little.tobytes()).decode()}
 
 
-def _pixels(values: Array) -> dict[str, Any]:
-    """Bytes as `_array` has them, but for each row of zeros, at most 255, a 0 and how many they are: most pixels are ground."""
-    packed = re.sub(rb"\0{1,255}", lambda row: bytes((0, len(row[0]))), values.tobytes())
-    return {**_array(np.frombuffer(packed, np.uint8)), "size": values.size}
-
-
 def _step(step: Step) -> dict[str, Any]:
     constants = {name: _array(values) for name, values in step.constants.items()}
     sizes = {"inputs": step.inputs, "outputs": step.outputs, "gives": step.gives}
@@ -143,7 +136,9 @@ def _golden(proof: Proof) -> dict[str, Any]:
         "count": len(golden),
         "tolerance": proof.tolerance,
         "said": proof.said,
-        "inputs": _pixels(inputs) if inputs.dtype == np.uint8 else _array(inputs),
+        "inputs": {**_array(without_zeros(inputs)), "size": inputs.size}
+        if inputs.dtype == np.uint8
+        else _array(inputs),
         "logits": _array(golden.expected),
         "targets": _array(golden.targets.astype(np.int32)),
     }

@@ -5,13 +5,13 @@
 
 #include "golden.h"
 #include "@name.h"
-
+@unpacked
 int main(void)
 {
     int example, right = 0, i;
     for (example = 0; example < GOLDEN_EXAMPLES; example++) {
         float logits[@{NAME}_LOGITS];
-        int same = @{name}_classify(golden_inputs[example], logits) == golden_labels[example];
+        int same = @{name}_classify(@recorded, logits) == golden_labels[example];
         for (i = 0; i < @{NAME}_LOGITS; i++) {
             same = same && @compare;
         }
