@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -90,7 +91,12 @@ def running(command: list[str], port: int) -> Iterator[int]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             end = time.monotonic() + 120
@@ -105,6 +111,8 @@ def running(command: list[str], port: int) -> Iterator[int]:
         finally:
             process.terminate()
             process.wait(60)
+            with contextlib.suppress(ProcessLookupError):  # what it started does not always end with it
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def cpu_seconds(process: int) -> float:
