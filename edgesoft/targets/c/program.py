@@ -98,7 +98,7 @@ def write_program(model: ModelFile) -> dict[str, bytes]:
         if tolerance is not None
         else "The logits are ONNX Runtime's, bit for bit.",
         "said": said,
-        "recorded": "next_picture()" if card.input.is_picture else "golden_inputs[example]",
+        "recorded": "next_golden_picture()" if card.input.is_picture else "golden_inputs[example]",
         "unpacked": _template("pictures.c").substitute(_names(model, name)) if card.input.is_picture else "",
         "compare": _EQUAL if tolerance is None else _NEAR.format(number(tolerance)),
         "arrays": "\n".join(_golden_arrays(card, proof.golden)),

@@ -5,8 +5,10 @@
 
 #include <stdint.h>
 
+#include "@name.h"
+
 #define GOLDEN_EXAMPLES @count
 
 @arrays
-
+@unpacked
 #endif

@@ -5,7 +5,7 @@
 
 #include "golden.h"
 #include "@name.h"
-@unpacked
+
 int main(void)
 {
     int example, right = 0, i;

@@ -1,6 +1,6 @@
 
 /* The golden pictures one after the other. */
-static const uint8_t *next_picture(void)
+static const uint8_t *next_golden_picture(void)
 {
     static const uint8_t *packed = golden_pictures;
     static uint8_t picture[@{NAME}_INPUTS];
