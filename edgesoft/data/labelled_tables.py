@@ -122,8 +122,9 @@ class _Table:
 
     def __init__(self, path: Path, rows: Rows | None = None) -> None:
         self.path = path
-        reader = READERS.get(kind_of(path))
-        self._rows = rows if rows is not None or reader is None else reader(path)
+        if rows is None and (reader := READERS.get(kind_of(path))) is not None:
+            rows = reader(path)
+        self._rows = rows
         # The first time goes on where the heading was read, so that a pipe serves too.
         self._opened: Iterator[Record] | None = read_records(path) if self._rows is None else self._rows(())
         first = next(self._opened, None)

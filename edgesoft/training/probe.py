@@ -13,8 +13,8 @@ from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings
 from edgesoft.training.train import train
 
-SHARES = {True: 5, False: 2}
-"""Whether the inputs are pictures -> a probe takes this part of the epochs, at least one: the rows of a table cost little."""
+PICTURES_SHARE, ROWS_SHARE = 5, 2
+"""A probe takes this part of the epochs, at least one; rows of a table cost little."""
 
 
 def choose(
@@ -33,9 +33,10 @@ def choose(
     on_probe
         Called with each of them, and the best epoch of its short training.
     """
+    share = PICTURES_SHARE if dataset.input.is_picture else ROWS_SHARE
     found = []
     for candidate in candidates:
-        probe = replace(candidate, epochs=max(1, candidate.epochs // SHARES[dataset.input.is_picture]))
+        probe = replace(candidate, epochs=max(1, candidate.epochs // share))
         with tempfile.TemporaryDirectory() as folder:
             result = train(dataset, probe, RunFolder(Path(folder) / "probe"))
         if result.interrupted:
