@@ -35,6 +35,8 @@ READERS: Mapping[str, Callable[[Path], Rows]] = {
 """Suffix -> what reads such a file; all others are read as text."""
 FIRST_ROWS = 1000
 """Rows that a heading is held against, at most."""
+KEPT_CELLS = 2**21
+"""Cells of text that are kept to be looked at again; a file that holds more is read again, because it may be of any size."""
 
 
 class LineOf(int):
@@ -175,6 +177,7 @@ class SplitFiles:
         """What is odd about the columns of the others."""
         self.width = len(self._first.names)
         """Columns of the first."""
+        self._kept: list[Block] | None = None
         known = {"", *map(same, self._first.names)}
         for split, file in files.items():
             found = {same(name): place for place, name in enumerate(file.names)}
@@ -193,7 +196,18 @@ class SplitFiles:
                 )
 
     def blocks(self) -> Iterator[Block]:
-        """The rows of all files, many at a time."""
+        """The rows of all files, many at a time; they are read once where they are few, else each time."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept, room = list[Block](), KEPT_CELLS
+        for block in self._read():
+            room -= len(block.lines) * self.width
+            kept = [*kept, block] if room >= 0 else []
+            yield block
+        self._kept = kept if room >= 0 else None
+
+    def _read(self) -> Iterator[Block]:
         first = 0
         for split, file in self._files.items():
             count, places = 0, self._places[split]

@@ -1,7 +1,7 @@
 """Tables: a CSV, TSV or Parquet file, one column of which holds the labels.
 
-The file is read block by block, two or three times: to learn what every column holds, which words the columns of text have, and to
-fill the arrays. So only the numbers are ever in memory, once, and never the text.
+The rows are gone through block by block, two or three times: to learn what every column holds, which words the columns of text have, and
+to fill the arrays. A large file is read each time, so that only its numbers are ever in memory, once, and never its text.
 """
 
 from __future__ import annotations

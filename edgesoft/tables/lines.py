@@ -13,7 +13,7 @@ import stat
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from edgesoft.errors import EdgesoftError
@@ -63,7 +63,7 @@ class Lines:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lines = enumerate(_lines(path), start=1)
+        self._lines = enumerate(chain.from_iterable(_lines(path)), start=1)
         self._ahead: deque[Line] = deque()
 
     def take(self) -> Line | None:
@@ -80,7 +80,8 @@ class Lines:
         self._ahead.extendleft(reversed(lines))
 
 
-def _lines(path: Path) -> Iterator[str | None]:
+def _lines(path: Path) -> Iterator[Sequence[str | None]]:
+    """The lines of one chunk after the other."""
     chunks = _chunks(path)
     chunk = next(chunks)
     encoding = ("utf-16", "surrogatepass") if chunk.startswith(_UTF16) else ("utf-8-sig", "surrogateescape")
@@ -93,14 +94,15 @@ def _lines(path: Path) -> Iterator[str | None]:
         except UnicodeDecodeError:  # the end of UTF-16 in the middle of a character
             text = "\udcff"
         *whole, tail = (tail + text).split("\n")
-        for line in whole:
-            yield None if is_too_long or len(line) > LONGEST_RECORD else line
-            is_too_long = False
+        if whole and (is_too_long or len(whole[0]) > LONGEST_RECORD):  # only the first can be longer than a chunk
+            yield [None]
+            whole, is_too_long = whole[1:], False
+        yield whole
         is_too_long |= len(tail) > LONGEST_RECORD
         tail = "" if is_too_long else tail
         chunk = next(chunks, b"")
     if tail or is_too_long:
-        yield None if is_too_long else tail
+        yield [None if is_too_long else tail]
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgesoft.data import tables
+from edgesoft.data import table_files, tables
 from edgesoft.data.load import load_dataset
 from edgesoft.data.settings import DataSettings
 from edgesoft.errors import EdgesoftError, UsageError
+from edgesoft.tables import lines, text
 
 
 def write(folder: Path, content: str | bytes, name: str = "plants.csv") -> Path:
@@ -28,9 +29,9 @@ def rows(count: int = 30, **replaced: str) -> str:
     """A table of three classes; `replaced` maps "line_column" to what stands there instead."""
     lines = [["width", "colour", "kind"]]
     lines += [[str(index % 7 + 0.5), "green" if index % 2 else "red", "abc"[index % 3]] for index in range(count)]
-    for place, text in replaced.items():
+    for place, cell in replaced.items():
         line, column = place.removeprefix("at_").split("_")
-        lines[int(line) - 1][int(column)] = text
+        lines[int(line) - 1][int(column)] = cell
     return "\n".join(map(",".join, lines)) + "\n"
 
 
@@ -286,6 +287,20 @@ def test_twenty_thousand_columns_take_time_and_memory_in_proportion(tmp_path):
     data = load(path)
     assert data.train.inputs.shape[1] == 20_000
     assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("kept", [0, 40, 10**6])
+def test_a_table_too_large_to_keep_is_read_again(tmp_path, monkeypatch, kept):
+    content = rows(60, at_3_0="", at_9_1="blue").replace("\n", "\n\n")
+    expected = load(write(tmp_path, content))
+    monkeypatch.setattr(text, "CELLS_AT_ONCE", 30)
+    monkeypatch.setattr(table_files, "KEPT_CELLS", kept)
+    opened, opens = [], lines.open_to_read
+    monkeypatch.setattr(lines, "open_to_read", lambda path, what: opened.append(path) or opens(path, what))
+    found = load(write(tmp_path, content))
+    assert found.digest == expected.digest
+    assert found.warnings == expected.warnings
+    assert len(opened) == (6 if kept < 60 * 3 else 4)  # a look at the heading, one at the first rows, and the passes
 
 
 def test_a_folder_named_like_a_table_is_no_table(tmp_path):
