@@ -18,6 +18,7 @@ from edgesoft.errors import EdgesoftError, GateMissedError, UsageError
 from edgesoft.exporting.activation_ranges import activation_maxima
 from edgesoft.exporting.calibration import fit_temperature, rejection_limits, reliability
 from edgesoft.exporting.digest import with_digests
+from edgesoft.exporting.equalise import least_error
 from edgesoft.exporting.finishing import finish
 from edgesoft.exporting.gate import Gate, max_drop_for
 from edgesoft.exporting.golden_selection import select_golden
@@ -238,13 +239,14 @@ def _attempts(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: Quan
 def _rounded(
     trained: Checkpoint, dataset: Dataset, scheme: Scheme, inputs: NDArray[Any]
 ) -> tuple[tuple[Layer, ...], Quantization]:
-    """The layers in integers: rounded as they are where that loses nothing on the validation split, finished where it may.
+    """The layers in integers: equalised and rounded where that loses nothing on the validation split, finished where it may.
 
     What is finished must be closer to float there. The test split is not asked: it judges.
     """
     validation, head = dataset.validation, trained.card.head
-    maxima = tuple(activation_maxima(trained.layers, inputs))
     layers = trained.layers if scheme.float_first else over_unit_range(trained.layers, inputs)
+    layers = least_error(layers, head, inputs, scheme)
+    maxima = tuple(activation_maxima(layers, inputs))
     reference = reference_logits(SoftmaxNetwork(trained.layers), validation.inputs)
     plain = quantize(layers, maxima, scheme)
     plain_logits = Network(plain, head).logits(validation.inputs)

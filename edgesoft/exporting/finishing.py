@@ -70,7 +70,7 @@ def finish(
     teacher
         The trained float layers.
     layers
-        The same network as `quantize` takes it (`over_unit_range`).
+        The same network as `quantize` takes it (`over_unit_range`, `least_error`).
     scheme
         How the weights will be rounded.
     inputs
@@ -78,7 +78,7 @@ def finish(
     """
     start = first_product(layers)
     linears = [layer for layer in layers if isinstance(layer, Linear)]
-    network = _Rounded(layers[start:], activation_quantiles(teacher, inputs, USUAL), scheme)
+    network = _Rounded(layers[start:], activation_quantiles(layers, inputs, USUAL), scheme)
     steps = min(MOST_STEPS, max(FEWEST_STEPS, WORK // sum(linear.weight.size for linear in linears)))
     with cpu_threads(1):
         _learn(network, SoftmaxNetwork(teacher), layers[:start], inputs, steps)

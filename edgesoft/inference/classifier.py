@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgesoft.errors import EdgesoftError, ProviderUnavailableError, UsageError
 from edgesoft.inference.cpu import usable_cores
+from edgesoft.inference.find_model import find_model
 from edgesoft.inference.fork import after_fork, leave_alone
 from edgesoft.inference.prediction import Prediction
 from edgesoft.inference.providers import ProviderName, choose, one_line, open_session
@@ -299,7 +300,7 @@ def load(
     Parameters
     ----------
     path
-        The `.onnx` file.
+        The `.onnx` file; or a folder with one exported model, of which `provider` takes the file that the export recommends.
     provider
         A provider's name, short or full ("cpu", "cuda", "CoreMLExecutionProvider"), or "auto" (CUDA when it can run here,
         else the CPU).
@@ -318,7 +319,8 @@ def load(
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"{brief(path)}: expected the path of a model file")
     choice = choose(provider, device_id=device_id, tf32=tf32)
-    return Classifier(open_model(path), choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
+    model = open_model(find_model(Path(path), provider=choice.provider))
+    return Classifier(model, choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
 
 
 def _open_again(path: Path, content: str, provider: ProviderName, options: Mapping[str, Any]) -> Classifier:

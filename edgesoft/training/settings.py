@@ -120,6 +120,7 @@ class TrainSettings:
         "mlp, or conv for a convolutional network, which takes pictures only and needs fewer weights; auto tries both, or for tables "
         "an MLP, a wider one and plain regression, and keeps what the validation split likes best",
         **_one_of("mlp", "conv", "auto"),
+        shown=f"mlp; auto for tables of fewer than {FEW:,} training rows, without --hidden",
     )
     channels: tuple[tuple[int, ...], ...] = setting(
         (),
@@ -337,7 +338,7 @@ def alternatives(examples: int, kind: InputKind, given: Mapping[str, Any]) -> li
 
     For pictures each kind of network, without what only the other has. For tables the MLP that suits their size; a wider one with a
     tenth of the weight decay, which finds more where there is more to be found; and plain regression, which errs less where there
-    is not.
+    is not. Few rows are learned in seconds, so of them it is asked unless something else was said.
 
     Parameters
     ----------
@@ -349,7 +350,8 @@ def alternatives(examples: int, kind: InputKind, given: Mapping[str, Any]) -> li
     UsageError
         As `settings_for`.
     """
-    if given.get("network") != "auto":
+    asks_by_itself = not kind.is_picture and examples < FEW and "hidden" not in given
+    if given.get("network", "auto" if asks_by_itself else "mlp") != "auto":
         return [settings_for(examples, kind, given)]
     if kind.is_picture:
         found = [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import edgesoft
 from edgesoft.errors import EdgesoftError
 from edgesoft.inference.find_model import find_model
 
@@ -88,3 +89,8 @@ def test_no_model_is_one_clear_error(tmp_path, monkeypatch, model):
 def test_a_pipe_is_taken_for_the_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert find_model(tmp_path / "pipe", provider="cpu") == tmp_path / "pipe"
+
+
+def test_the_api_takes_a_folder_too(folder):
+    assert edgesoft.load(folder).path == find_model(folder, provider="cpu")
+    assert edgesoft.load(str(folder / "mnist.onnx")).path == folder / "mnist.onnx"

@@ -14,6 +14,8 @@ from sklearn.preprocessing import StandardScaler
 import edgesoft
 from edgesoft.data.load import load_dataset
 from edgesoft.data.settings import DataSettings
+from edgesoft.training import settings
+from edgesoft.training.probe import best_of
 from edgesoft.training.results import Watcher
 from edgesoft.training.runs import RunFolder
 from edgesoft.training.settings import TrainSettings, suited
@@ -62,17 +64,43 @@ def test_auto_asks_the_validation_split_between_an_mlp_a_wider_one_and_regressio
     y = (x[:, 0] > 0) ^ (x[:, 1] > 0)
     probes = []
     watcher = Watcher(on_probe=lambda settings, epoch: probes.append((settings, epoch.validation_loss)))
-    settings = {"epochs": 12, "threads": 1, "network": "auto"}
-    run = edgesoft.train(x, y, output=tmp_path / "all", watcher=watcher, **settings)
+    settings = {"epochs": 12, "threads": 1, "watcher": watcher}
+    run = edgesoft.train(x, y, output=tmp_path / "all", **settings)
     tried = [(probe.network, probe.hidden, probe.weight_decay, probe.epochs) for probe, _ in probes]
     assert tried == [("mlp", (64, 32), 1.0, 12), ("mlp", (128, 64), 0.1, 12), ("mlp", (), 1.0, 12)]
-    best = min(probes, key=lambda probe: probe[1])[0]
-    assert (run.settings.hidden, run.settings.weight_decay) == (best.hidden, best.weight_decay)
-    assert best.hidden
+    assert (run.settings.hidden, run.settings.weight_decay) in [((64, 32), 1.0), ((128, 64), 0.1)]
     assert len(run.epochs) == 12
+    for name, given in (("mlp", {"network": "mlp"}), ("hidden", {"hidden": "8"})):
+        probes.clear()
+        edgesoft.train(x, y, output=tmp_path / name, **settings, **given)
+        assert not probes
+    settings["network"] = "auto"
     probes.clear()
-    edgesoft.train(x, y, output=tmp_path / "given", watcher=watcher, hidden="8", **settings)
+    edgesoft.train(x, y, output=tmp_path / "given", hidden="8", **settings)
     assert [(probe.hidden, probe.weight_decay) for probe, _ in probes] == [((8,), 1.0), ((8,), 0.1)]
     probes.clear()
-    edgesoft.train(x, y, output=tmp_path / "none", watcher=watcher, hidden="8", weight_decay=0.3, **settings)
+    edgesoft.train(x, y, output=tmp_path / "none", hidden="8", weight_decay=0.3, **settings)
     assert len(probes) < 2
+
+
+def test_many_rows_are_learned_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(settings, "FEW", 100)
+    x, probes = np.random.default_rng(0).normal(size=(200, 2)), []
+    watcher = Watcher(on_probe=lambda *probe: probes.append(probe))
+    edgesoft.train(x, x[:, 0] > 0, epochs=1, threads=1, output=tmp_path / "run", watcher=watcher)
+    assert not probes
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [
+        ([[-0.1] * 20, [-0.2] * 20], 0),
+        ([[0.1, -0.09] * 10, [2.0] + [-0.01] * 19], 0),  # chance, and one example that was lucky
+        ([[0.1, 0.2] * 10, [0.0, 0.1] * 10], 1),
+        ([[0.1, 0.2] * 10, [0.2, 0.3] * 10], 2),
+        ([[0.1, 0.2] * 10, [4.0] + [-0.01] * 19], 1),  # the larger mean is the less certain one
+    ],
+)
+def test_another_network_must_be_clearly_better(gains, expected):
+    usual = np.linspace(0, 1, 20)
+    assert best_of([usual, *(usual - gain for gain in gains)]) == expected
