@@ -118,5 +118,9 @@ def write_npz(path: Path, arrays: Arrays) -> None:
 def npz_bytes(arrays: Arrays) -> bytes:
     """The file that `write_npz` writes."""
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
+    # As numpy.savez does it, which takes no objects only from 2.2 on.
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
     return buffer.getvalue()

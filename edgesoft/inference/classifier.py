@@ -319,8 +319,8 @@ def load(
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"{brief(path)}: expected the path of a model file")
     choice = choose(provider, device_id=device_id, tf32=tf32)
-    model = open_model(find_model(Path(path), provider=choice.provider))
-    return Classifier(model, choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
+    model = find_model(Path(path), provider=choice.provider) if Path(path).is_dir() else path
+    return Classifier(open_model(model), choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
 
 
 def _open_again(path: Path, content: str, provider: ProviderName, options: Mapping[str, Any]) -> Classifier:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import environment
@@ -113,9 +114,10 @@ program.main()
 """
 
 
-@pytest.mark.parametrize(
-    "name", ["typer", "edgesoft.cli.train", "numpy", "numpy._core.multiarray", "torch", "torch._C"]
-)
+MULTIARRAY = "numpy.core.multiarray" if np.__version__.startswith("1.") else "numpy._core.multiarray"
+
+
+@pytest.mark.parametrize("name", ["typer", "edgesoft.cli.train", "numpy", MULTIARRAY, "torch", "torch._C"])
 def test_ctrl_c_while_something_is_imported_is_one_word(name, tmp_path):
     (tmp_path / "rows.csv").write_text("a,b\n" + "1,x\n2,y\n" * 30)
     process = subprocess.run(

@@ -73,7 +73,7 @@ def test_what_is_no_frame(other):
         (lambda frame: frame.assign(width=[1, 2, "three"]), "row 2: 'three' in column 'width' is no number"),
         (lambda frame: frame.assign(width=[[1], [2], [3]]), r"column 'width' cannot be read \(it holds list, such as '\[1\]'\)"),
         (lambda frame: frame.assign(kind=[b"a", b"b", b"b"]), "it holds bytes"),
-        (lambda frame: frame.assign(width=[1, 2, 10**5000]), "column 'width' cannot be read .Exceeds the limit"),
+        (lambda frame: frame.assign(width=pd.Series([1, 2, 10**5000], dtype=object)), "column 'width' cannot be read .Exceeds the limit"),
         (lambda frame: frame.rename(columns={"kind": ("kind", 1)}), "the name of column .* is tuple, expected text"),
         (lambda frame: pd.concat([frame, frame[["width"]]], axis=1), "the frame has two columns 'width'"),
         (lambda _: pl.LazyFrame(COLUMNS), "this frame is lazy. Collect it first"),
