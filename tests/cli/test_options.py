@@ -29,7 +29,7 @@ def test_numbers_are_those_of_ascii(parameter):
     assert parameter.type(str(low or 1), parameter, None) == (low or 1)  # negative control
 
 
-@pytest.mark.parametrize("parameter", [*parameters("str"), *parameters("path")])
+@pytest.mark.parametrize("parameter", [*parameters(("str", "text")), *parameters("path")])
 def test_a_variable_of_the_shell_that_is_not_set_is_refused(parameter):
     assert refused(parameter, "")
     assert str(parameter.type("x", parameter, None)) == "x"
