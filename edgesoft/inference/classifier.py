@@ -319,7 +319,8 @@ def load(
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"{brief(path)}: expected the path of a model file")
     choice = choose(provider, device_id=device_id, tf32=tf32)
-    model = find_model(Path(path), provider=choice.provider) if Path(path).is_dir() else path
+    is_folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where a name is too long to be one
+    model = find_model(Path(path), provider=choice.provider) if is_folder else path
     return Classifier(open_model(model), choice.provider, threads=threads, device_id=choice.device_id, tf32=choice.tf32)
 
 
