@@ -120,7 +120,7 @@ class TrainSettings:
         "mlp, or conv for a convolutional network, which takes pictures only and needs fewer weights; auto tries both, or for tables "
         "an MLP, a wider one and plain regression, and keeps what the validation split likes best",
         **_one_of("mlp", "conv", "auto"),
-        shown=f"mlp; auto for tables of fewer than {FEW:,} training rows, without --hidden",
+        shown=f"mlp; auto for tables of fewer than {FEW:,} training rows, without --hidden, --flash or --ram",
     )
     channels: tuple[tuple[int, ...], ...] = setting(
         (),
@@ -350,7 +350,7 @@ def alternatives(examples: int, kind: InputKind, given: Mapping[str, Any]) -> li
     UsageError
         As `settings_for`.
     """
-    asks_by_itself = not kind.is_picture and examples < FEW and "hidden" not in given
+    asks_by_itself = not kind.is_picture and examples < FEW and not given.keys() & {"hidden", "flash", "ram"}
     if given.get("network", "auto" if asks_by_itself else "mlp") != "auto":
         return [settings_for(examples, kind, given)]
     if kind.is_picture:

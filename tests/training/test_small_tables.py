@@ -70,7 +70,7 @@ def test_auto_asks_the_validation_split_between_an_mlp_a_wider_one_and_regressio
     assert tried == [("mlp", (64, 32), 1.0, 12), ("mlp", (128, 64), 0.1, 12), ("mlp", (), 1.0, 12)]
     assert (run.settings.hidden, run.settings.weight_decay) in [((64, 32), 1.0), ((128, 64), 0.1)]
     assert len(run.epochs) == 12
-    for name, given in (("mlp", {"network": "mlp"}), ("hidden", {"hidden": "8"})):
+    for name, given in (("mlp", {"network": "mlp"}), ("hidden", {"hidden": "8"}), ("flash", {"flash": "2k"})):
         probes.clear()
         edgesoft.train(x, y, output=tmp_path / name, **settings, **given)
         assert not probes
