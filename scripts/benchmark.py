@@ -28,7 +28,7 @@ import numpy as np
 from compiled import classify, replaying
 from lecture import lecture, ours
 from measuring import microseconds, process, ratios, say, spread, table
-from rivals import RIVALS, on_table
+from rivals import RIVALS, network_of, on_table, openvino
 
 import edgesoft
 from edgesoft.inference.doctor import processor
@@ -97,7 +97,7 @@ def latency(rounds: int) -> None:
     options.intra_op_num_threads = 1
     bare = onnxruntime.InferenceSession(str(INT8), options, providers=["CPUExecutionProvider"])
     models = {"edgesoft INT8": edgesoft.load(INT8), "edgesoft float32": edgesoft.load(FLOAT)}
-    network, layers = _network_of(FLOAT)
+    network, layers = network_of(FLOAT)
     pixels = load_mnist().test.inputs
     rows = [["", "batch 1", "INT8 is faster by", "batch 256", "INT8 is faster by"]]
     cells: dict[str, list[str]] = {}
@@ -122,38 +122,14 @@ def latency(rounds: int) -> None:
             "PyTorch eager": eager,
             "numpy": plain_numpy,
         }
-        openvino = _openvino(batch)
-        if openvino is not None:
-            candidates["OpenVINO, INT8"] = lambda inputs=inputs, run=openvino: run(inputs)
+        peer = openvino(INT8, batch)
+        if peer is not None:
+            candidates["OpenVINO, INT8"] = lambda inputs=inputs, run=peer: run(inputs)
         seconds = interleave(candidates, rounds=rounds * 40, calls=max(1, 100 // batch))
         for name, values in seconds.items():
             faster = ratios(seconds["edgesoft INT8"], values)
             cells.setdefault(name, [name]).extend([microseconds(values), f"{statistics.median(faster):.2f}x"])
     table("Latency of a call, one CPU thread", [*rows, *cells.values()])
-
-
-def _network_of(path: Path) -> tuple[object, list[tuple[np.ndarray, np.ndarray]]]:
-    """The float file's weights, as a PyTorch network and as arrays."""
-    from edgesoft.model.file import open_model
-    from edgesoft.model.network import read_network
-    from edgesoft.training.network import SoftmaxNetwork
-
-    network = read_network(open_model(path))
-    return SoftmaxNetwork(network.layers), [(layer.weight, layer.bias) for layer in network.products]
-
-
-def _openvino(batch: int) -> Callable[[np.ndarray], object] | None:
-    """OpenVINO on the same INT8 file, where it is installed (pip install openvino)."""
-    try:
-        import openvino
-    except ImportError:
-        return None
-    core = openvino.Core()
-    model = core.read_model(str(INT8))
-    model.reshape([batch, 28, 28])
-    settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
-    return lambda inputs: request.infer([inputs])
 
 
 # --- whole processes --------------------------------------------------------------------------------------------------

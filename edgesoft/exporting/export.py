@@ -25,6 +25,7 @@ from edgesoft.exporting.golden_selection import select_golden
 from edgesoft.exporting.graph import build_graph
 from edgesoft.exporting.quantize import over_unit_range, quantize
 from edgesoft.exporting.results import BENCH_BATCHES, ExportResult, StagedModel
+from edgesoft.exporting.sample import evenly_spread
 from edgesoft.exporting.settings import QuantizeSettings
 from edgesoft.files import write_atomically
 from edgesoft.inference.bench import interleave
@@ -61,7 +62,7 @@ class _Stage:
         golden = select_golden(self.head.class_logits(self.reference), dataset.test.targets)
         # Large pictures: fewer of them, evenly spread, so that the block stays one that a device unpacks.
         affordable = max(1, GOLDEN_BYTES // dataset.test.inputs[0].nbytes)
-        self.golden = golden[np.linspace(0, len(golden) - 1, min(affordable, len(golden))).astype(int)]
+        self.golden = evenly_spread(golden, affordable)
         self.page, self.page_seen = _page(dataset, self.golden)
         training, validation = checkpoint.card.training, dataset.validation
         learned_outliers = training is not None and training.outliers
@@ -216,10 +217,8 @@ def _page(dataset: Dataset, golden: NDArray[np.intp]) -> tuple[NDArray[np.uint8]
 
 def _attempts(stage: _Stage, trained: Checkpoint, dataset: Dataset, config: QuantizeSettings) -> list[StagedModel]:
     """Try one scheme after the other until one passes."""
-    inputs = dataset.train.inputs
     count = config.calibration_samples or max(1, CALIBRATION_WORK // trained.card.architecture.multiplications)
-    if count < len(inputs):
-        inputs = inputs[np.linspace(0, len(inputs) - 1, count).astype(int)]
+    inputs = evenly_spread(dataset.train.inputs, count)
     attempts: list[StagedModel] = []
     for scheme in config.schemes():
         if not any(scheme.rounds(len(trained.linears))):

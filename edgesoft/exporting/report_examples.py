@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgesoft.data.dataset import Dataset
 from edgesoft.exporting.lesson import telling_example
 from edgesoft.exporting.results import StagedModel
+from edgesoft.exporting.sample import evenly_spread
 from edgesoft.model.heads import Head, Logits, probabilities
 from edgesoft.model.inputs import TableInput
 from edgesoft.model.network import Network
@@ -185,7 +186,7 @@ class Examples:
         """How much each column of a table counts: float64 `[columns]`, the mean size of what it adds to the answers' logits."""
         kind = self.kind
         assert isinstance(kind, TableInput)  # noqa: S101 - only rows have columns
-        places = np.linspace(0, len(self.test) - 1, min(len(self.test), ATTRIBUTED_ROWS)).astype(int)
+        places = evenly_spread(np.arange(len(self.test)), ATTRIBUTED_ROWS)
         values = self._attributions(places)
         starts = np.cumsum([0, *(column.width for column in kind.columns)])[:-1]
         return np.asarray(np.abs(np.add.reduceat(values.astype(np.float64), starts, axis=1)).mean(axis=0))

@@ -151,9 +151,7 @@ def test_a_long_text_many_times_is_never_unpacked(tmp_path):
 def test_a_file_that_breaks_pyarrow_is_refused_in_one_line(tmp_path):
     path = tmp_path / "odd.parquet"
     path.write_bytes(zlib.decompress(base64.b85decode(BREAKS_PYARROW)))
-    with pytest.raises(
-        EdgesoftError, match="odd.parquet: (cannot be read as Parquet|all training examples hold the same values)"
-    ) as error:
+    with pytest.raises(EdgesoftError, match="odd.parquet: cannot be read as Parquet") as error:
         load(path)
     assert "\n" not in str(error.value)
 

@@ -68,7 +68,6 @@ def test_losses_are_scikit_learns(rng, classes):
     assert log_losses(probabilities, targets).mean() == pytest.approx(
         log_loss(targets, probabilities, labels=range(classes)), rel=1e-5
     )
-    # Of more than two classes scikit-learn has it from 1.7 on.
-    squares = np.square(exact - np.eye(classes)[targets]).sum(axis=1)
-    expected = brier_score_loss(targets, exact[:, 1]) if classes == 2 else squares.mean()
+    given = exact[:, 1] if classes == 2 else exact
+    expected = brier_score_loss(targets, given, **({} if classes == 2 else {"labels": range(classes)}))
     assert brier_scores(probabilities, targets).mean() == pytest.approx(expected, rel=1e-5)
