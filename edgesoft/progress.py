@@ -145,6 +145,7 @@ class Talk:
         other = Watcher() if other is None else other
         return Watcher(
             on_picture=_both(self._reading.on_picture, other.on_picture),
+            on_data=_both(self._on_data, other.on_data),
             on_probe=_both(self._on_probe, other.on_probe),
             on_start=_both(self._on_start, other.on_start),
             on_batch=_both(lambda step, loss: self._training.on_batch(step, loss), other.on_batch),
@@ -155,6 +156,12 @@ class Talk:
         for part in talk(line, Screen.of(self._stream)):
             self._stream.write(f"{part}\n")
         self._stream.flush()
+
+    def _on_data(self, dataset: Dataset) -> None:
+        self._stack.close()
+        if not self._quiet:
+            counts = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
+            self._say(f"{dataset.name}: {len(dataset.labels)} classes, {counts} examples")
 
     def _on_probe(self, settings: TrainSettings, epoch: Epoch) -> None:
         from edgesoft.model.architecture import Architecture
@@ -170,10 +177,7 @@ class Talk:
         from edgesoft.data.splits import UNEQUAL
         from edgesoft.training.compute import takes_outliers
 
-        self._stack.close()
         if not self._quiet:
-            counts = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
-            self._say(f"{dataset.name}: {len(dataset.labels)} classes, {counts} examples")
             self._say(_network_line(dataset, settings))
         for warning in dataset.warnings:
             # What the data are is said where they are read; only here is known what was asked for.

@@ -203,6 +203,7 @@ class EdgesoftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Talk(learning, sys.stderr, quiet=not self.verbose) as talk,
         ):
             watcher = talk.watcher() if self.verbose else Watcher()
+            watcher.on_data(dataset)
             watcher.on_start(dataset, settings)
             run = RunFolder(Path(folder) / "run")
             return learn(dataset, settings, run, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)

@@ -126,6 +126,7 @@ def train(
         dataset = load_dataset(wanted, on_picture=watcher.on_picture)
     else:
         dataset = load_given(data, _data_settings(chosen), name=name, **given)
+    watcher.on_data(dataset)
     candidates = [
         _fitted(dataset, settings, learning) for settings in alternatives(len(dataset.train), dataset.input, learning)
     ]
@@ -175,6 +176,7 @@ def resume(folder: str | Path, *, verbose: bool = False, watcher: Watcher | None
     settings = stored_settings(run)
     check_writable(run.path)
     dataset = load_dataset(stored_data_settings(run), on_picture=watcher.on_picture)
+    watcher.on_data(dataset)
     watcher.on_start(dataset, settings)
     return training.train(dataset, settings, run, resume=True, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 

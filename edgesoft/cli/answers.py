@@ -141,7 +141,10 @@ class SeenPage:
         finally:
             with suppress(OSError):
                 self._partial.unlink()
-        say(f"{self._folder / 'index.html'} shows {self._count} pictures as the model saw them")
+        shown = (
+            "the picture as the model saw it" if self._count == 1 else f"{self._count:,} pictures as the model saw them"
+        )
+        say(f"{self._folder / 'index.html'} shows {shown}")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -17,7 +16,7 @@ from edgesoft.model.inputs import PictureInput
 from edgesoft.names import same
 from edgesoft.tables.lines import kind_of
 from edgesoft.tables.records import Record
-from edgesoft.tables.rows import RowFile, check_heading, shortened
+from edgesoft.tables.rows import RowFile, check_heading, find_column, shortened
 from edgesoft.tables.spec import TableError, TableSpec
 from edgesoft.tables.text import read_records
 from edgesoft.tables.values import MISSING_WORDS, is_missing
@@ -109,12 +108,7 @@ def _label_column(table: _Table, target: str | None, others: Sequence[str]) -> i
     if target is None:
         which = f"There are {shortened(others)}" if others else "The model takes every column that there is"
         raise UsageError(f"{table.path}: which column holds the labels? Say --target NAME. {which}")
-    alike = [same(name) for name in table.heading]
-    if same(target) not in alike:
-        close = difflib.get_close_matches(target, table.heading, 1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"There are {shortened(table.heading)}"
-        raise UsageError(f"{table.path}: has no column {target!r}. {hint}")
-    return alike.index(same(target))
+    return find_column(target, table.heading, table.path)
 
 
 class _Table:

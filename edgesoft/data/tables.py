@@ -6,7 +6,6 @@ to fill the arrays. A large file is read each time, so that only its numbers are
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,9 +24,8 @@ from edgesoft.data.splits import check_classes, check_doubles
 from edgesoft.data.table_files import SplitFiles, TableFile, check_first_line, open_tables, table_name
 from edgesoft.errors import UsageError
 from edgesoft.model.inputs import TableInput
-from edgesoft.names import same
 from edgesoft.tables.column import PLAIN
-from edgesoft.tables.rows import hint_of_row, shortened
+from edgesoft.tables.rows import find_column, shortened
 from edgesoft.tables.spec import MOST_FEATURES, Column, TableError
 from edgesoft.tables.values import MISSING_WORDS, TruthForm, is_missing
 
@@ -57,9 +55,11 @@ def load_table(path: Path, options: DataSettings) -> Dataset:
 def read_tables(files: Mapping[str, TableFile], path: Path, options: DataSettings) -> Dataset:
     """As `load_table`, of tables that are open already: "train", and perhaps "validation" and "test"."""
     names = files["train"].names
-    target = _find_column(options.target, names, path)
-    ignored = {_find_column(name, names, path) for name in options.ignore_columns}
-    categorical = {_find_column(name, names, path) for name in options.categorical}
+    if options.target is None:
+        raise UsageError(f"{path}: which column holds the labels? Say --target NAME. There are {shortened(names)}")
+    target = find_column(options.target, names, path)
+    ignored = {find_column(name, names, path) for name in options.ignore_columns}
+    categorical = {find_column(name, names, path) for name in options.categorical}
     for option, chosen in (("--ignore-columns", ignored), ("--categorical", categorical)):
         if target in chosen:
             raise UsageError(f"{path}: {option} holds {names[target]!r}, which --target names. Choose one of them")
@@ -74,17 +74,6 @@ def read_tables(files: Mapping[str, TableFile], path: Path, options: DataSetting
     rows.notes += check_first_line(files["train"], target, places)
     scans = [ColumnScan(names[place], place in categorical) for place in places]
     return _Table(path, rows, target, places, LabelScan(names[target]), scans).load(options)
-
-
-def _find_column(name: str | None, names: Sequence[str], path: Path) -> int:
-    if name is None:
-        raise UsageError(f"{path}: which column holds the labels? Say --target NAME. There are {shortened(names)}")
-    alike = [same(known) for known in names]
-    if same(name) not in alike:
-        close = difflib.get_close_matches(name, names, 1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"There are {shortened(names)}"
-        raise UsageError(f"{path}: has no column {name!r}. {hint}{hint_of_row(names)}")
-    return alike.index(same(name))
 
 
 @dataclass

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgesoft.errors import UsageError
 from edgesoft.names import fault, same
 from edgesoft.tables.records import Record
 from edgesoft.tables.spec import SHOWN, TableError, TableSpec
@@ -23,6 +25,22 @@ def check_heading(names: Sequence[str], path: Path) -> None:
     """
     if (wrong := fault([name for name in names if name], "column")) is not None:
         raise TableError(f"{path}: line 1: {wrong}. Rename it{hint_of_row(names)}")
+
+
+def find_column(name: str, names: Sequence[str], path: Path) -> int:
+    """The place of a column in a heading.
+
+    Raises
+    ------
+    UsageError
+        There is none of this name.
+    """
+    alike = [same(known) for known in names]
+    if same(name) not in alike:
+        close = difflib.get_close_matches(name, names, 1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"There are {shortened(names)}"
+        raise UsageError(f"{path}: has no column {name!r}. {hint}{hint_of_row(names)}")
+    return alike.index(same(name))
 
 
 def hint_of_row(names: Sequence[str]) -> str:

@@ -53,10 +53,12 @@ class Watcher:
 
     on_picture: Callable[[int, int], object] = lambda *_: None
     """While a folder is read: the number of pictures read so far, and of all."""
+    on_data: Callable[[Dataset], object] = lambda _: None
+    """When the data are there."""
     on_probe: Callable[[TrainSettings, Epoch], object] = lambda *_: None
     """With `network="auto"`, after each short training: the settings, and its best epoch."""
     on_start: Callable[[Dataset, TrainSettings], object] = lambda *_: None
-    """When the data are there: what they are, and the settings with their defaults resolved."""
+    """Before the first step: the data, and the settings with their defaults resolved."""
     on_batch: Callable[[int, float], object] = lambda *_: None
     """After each step: the number of steps so far, and the loss of the batch in nats."""
     on_epoch: Callable[[Epoch], object] = lambda _: None

@@ -86,6 +86,14 @@ def test_auto_asks_the_validation_split_between_an_mlp_a_wider_one_and_regressio
     assert len(probes) < 2
 
 
+def test_what_the_data_are_is_told_before_networks_are_tried(capsys, tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    edgesoft.train(x, x[:, 0] > 0, name="halves", epochs=2, threads=1, output=tmp_path / "run", verbose=True)
+    said = [line.split()[0] for line in capsys.readouterr().err.splitlines()]
+    assert said[:5] == ["halves:", "tried", "tried", "tried", "network:"]
+    assert said.count("halves:") == 1
+
+
 def test_many_rows_are_learned_once(monkeypatch, tmp_path):
     monkeypatch.setattr(settings, "FEW", 100)
     x, probes = np.random.default_rng(0).normal(size=(200, 2)), []
