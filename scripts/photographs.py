@@ -23,6 +23,7 @@ from torch import nn
 from torch.nn import functional
 
 import edgesoft
+from edgesoft.model.architecture import Stages
 from edgesoft.training.settings import stages_for
 
 SIDE, EPOCHS, PAD = 32, 40, 4
@@ -119,17 +120,20 @@ def gathered(examples: Sequence[tuple[Image.Image, int]]) -> tuple[np.ndarray, n
     return np.stack([np.asarray(picture) for picture, _ in examples]), np.array([label for _, label in examples])
 
 
-def plain(data: Arrays, channels: Sequence[int], seed: int, *, flips: bool) -> tuple[float, float]:
+def plain(data: Arrays, stages: Stages, seed: int, *, flips: bool) -> tuple[float, float]:
     """Validation and test accuracy of what many would write: AdamW, one cycle, standardised inputs, random crops and flips."""
     torch.manual_seed(seed)
     inputs = {split: torch.from_numpy(x).float().reshape(len(x), SIDE, SIDE, -1) for split, (x, _) in data.items()}
     targets = {split: torch.from_numpy(y) for split, (_, y) in data.items()}
     mean, std = inputs["train"].mean((0, 1, 2)), inputs["train"].std((0, 1, 2))
     x = {split: ((values - mean) / std).permute(0, 3, 1, 2).contiguous() for split, values in inputs.items()}
-    widths, layers = [x["train"].shape[1], *channels], list[nn.Module]()
-    for before, after in zip(widths, channels, strict=False):
-        layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
-    flat = channels[-1] * (SIDE >> len(channels)) ** 2
+    width, layers = x["train"].shape[1], list[nn.Module]()
+    for stage in stages:
+        for channels in stage:
+            layers += [nn.Conv2d(width, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
+            width = channels
+        layers.append(nn.MaxPool2d(2))
+    flat = width * (SIDE >> len(stages)) ** 2
     network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, int(targets["train"].max()) + 1))
     optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
     steps = -(-len(x["train"]) // 32)
@@ -181,7 +185,7 @@ def main() -> None:
     parser.add_argument("--channels", default="small", help="a preset of edgesoft train --channels")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    channels = [stage[0] for stage in stages_for(given.channels, (SIDE, SIDE))]
+    stages = stages_for(given.channels, (SIDE, SIDE))
     sets = {
         "scenes, 60 a class": crops(SCENES, "RGB", 60, zoom=1.6, light=0.15),
         "scenes, 30 a class": crops(SCENES, "RGB", 30, zoom=2.0, light=0.3),
@@ -189,7 +193,7 @@ def main() -> None:
         "letters, 60 a class": letters(60),
     }
     kinds = {
-        "plain PyTorch": lambda name, seed: plain(sets[name], channels, seed, flips=not name.startswith("letters")),
+        "plain PyTorch": lambda name, seed: plain(sets[name], stages, seed, flips=not name.startswith("letters")),
         "`--network conv`": lambda name, seed: ours(sets[name], seed, network="conv", channels=given.channels),
         "MLP": lambda name, seed: ours(sets[name], seed),
     }

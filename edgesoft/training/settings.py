@@ -26,7 +26,7 @@ FEWEST_STEPS = 2000
 PRESETS: Mapping[str, Stages] = {
     "tiny": ((8,), (16,), (24,)),
     "small": ((16,), (32,), (64,)),
-    "base": ((32,), (64,), (128,)),
+    "base": ((16, 16), (32, 32), (64, 64)),
 }
 """Name -> stages for pictures of about 28 x 28 pixels."""
 LARGEST_LAST = 7
