@@ -126,12 +126,12 @@ def train(
         dataset = load_dataset(wanted, on_picture=watcher.on_picture)
     else:
         dataset = load_given(data, _data_settings(chosen), name=name, **given)
-    watcher.on_data(dataset)
     candidates = [
         _fitted(dataset, settings, learning) for settings in alternatives(len(dataset.train), dataset.input, learning)
     ]
     from edgesoft.training import train as training  # only now: importing torch takes longer than all of the above
 
+    watcher.on_data(dataset)
     resolved = candidates[0]
     if len(candidates) > 1:
         from edgesoft.training.probe import choose

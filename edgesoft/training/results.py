@@ -54,7 +54,7 @@ class Watcher:
     on_picture: Callable[[int, int], object] = lambda *_: None
     """While a folder is read: the number of pictures read so far, and of all."""
     on_data: Callable[[Dataset], object] = lambda _: None
-    """When the data are there."""
+    """When the data are there, and PyTorch to learn them with."""
     on_probe: Callable[[TrainSettings, Epoch], object] = lambda *_: None
     """With `network="auto"`, after each short training: the settings, and its best epoch."""
     on_start: Callable[[Dataset, TrainSettings], object] = lambda *_: None
