@@ -104,9 +104,8 @@ def test_a_signal_keeps_the_best_weights(here, name):
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
-        preexec_fn=lambda: [
-            signal.signal(one, signal.SIG_DFL) for one in (signal.SIGINT, number)
-        ],  # whoever runs the tests may ignore it
+        # Whoever runs the tests may have them ignored, and children inherit that.
+        preexec_fn=lambda: [signal.signal(one, signal.SIG_DFL) for one in (signal.SIGINT, number)],
     )
     for line in process.stderr:
         if line.startswith("epoch"):
