@@ -95,16 +95,16 @@ class TrainingProgress(_Live):
         self._console.print("\n".join(Prose(line).lines(screen)))
 
 
-class ReadingProgress(_Live):
-    """Shows on a terminal how many pictures have been read; a context manager."""
+class CountProgress(_Live):
+    """Shows on a terminal how many of something are done, such as pictures that have been read; a context manager."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
+    def __init__(self, stream: TextIO, *, quiet: bool, doing: str = "reading") -> None:
         console = Console(file=stream, highlight=False)
-        super().__init__(console, TextColumn("reading"), BarColumn(), TextColumn("{task.fields[count]}"), quiet=quiet)
+        super().__init__(console, TextColumn(doing), BarColumn(), TextColumn("{task.fields[count]}"), quiet=quiet)
         self._task = self._bar.add_task("", total=None, visible=False, count="")
         self._shown = 0.0
 
-    def on_picture(self, done: int, total: int | None = None) -> None:
+    def on_count(self, done: int, total: int | None = None) -> None:
         """Move the bar; `total` is None while nobody knows how many there are."""
         now = time.monotonic()
         if now - self._shown < SHOWN_EVERY and done != total:
@@ -130,9 +130,10 @@ class Talk:
     def __init__(self, chosen: Mapping[str, Any], stream: TextIO, *, quiet: bool = False) -> None:
         self._chosen, self._stream, self._quiet = chosen, stream, quiet
         self._stack = ExitStack()
+        self._trying: CountProgress | None = None
 
     def __enter__(self) -> Self:
-        self._reading = self._stack.enter_context(ReadingProgress(self._stream, quiet=self._quiet))
+        self._reading = self._stack.enter_context(CountProgress(self._stream, quiet=self._quiet))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -144,8 +145,9 @@ class Talk:
 
         other = Watcher() if other is None else other
         return Watcher(
-            on_picture=_both(self._reading.on_picture, other.on_picture),
+            on_picture=_both(self._reading.on_count, other.on_picture),
             on_data=_both(self._on_data, other.on_data),
+            on_probe_batch=_both(self._on_probe_batch, other.on_probe_batch),
             on_probe=_both(self._on_probe, other.on_probe),
             on_start=_both(self._on_start, other.on_start),
             on_batch=_both(lambda step, loss: self._training.on_batch(step, loss), other.on_batch),
@@ -163,9 +165,18 @@ class Talk:
             counts = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
             self._say(f"{dataset.name}: {len(dataset.labels)} classes, {counts} examples")
 
+    def _on_probe_batch(self, done: int, total: int) -> None:
+        if self._trying is None:
+            self._trying = self._stack.enter_context(
+                CountProgress(self._stream, quiet=self._quiet, doing="trying networks")
+            )
+        self._trying.on_count(done, total)
+
     def _on_probe(self, settings: TrainSettings, epoch: Epoch) -> None:
         from edgesoft.model.architecture import Architecture
 
+        self._stack.close()
+        self._trying = None
         if not self._quiet:
             layers = f"{settings.network}, hidden layers {Architecture((), settings.channels, settings.hidden, 1).describe()}"
             self._say(
@@ -195,7 +206,7 @@ class Talk:
                 f"note: --outliers {wanted}: {dataset.name} with a {settings.head} head takes none, "
                 "only handwriting with softmax does"
             )
-        batches = math.ceil(len(dataset.train) / settings.batch_size)
+        batches = settings.batches(len(dataset.train))
         self._training = self._stack.enter_context(
             TrainingProgress(settings.epochs, batches, self._stream, quiet=self._quiet)
         )

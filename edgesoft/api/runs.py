@@ -136,7 +136,7 @@ def train(
     if len(candidates) > 1:
         from edgesoft.training.probe import choose
 
-        resolved = choose(dataset, candidates, watcher.on_probe)
+        resolved = choose(dataset, candidates, watcher.on_probe, watcher.on_probe_batch)
     watcher.on_start(dataset, resolved)
     return training.train(dataset, resolved, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 

@@ -16,7 +16,7 @@ from edgesoft.data.labelled_tables import FILE_COLUMNS
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.names import BLANKS, same
 from edgesoft.tables.records import Record
-from edgesoft.tables.rows import RowFile, shortened
+from edgesoft.tables.rows import RowFile, find_column, shortened
 from edgesoft.tables.spec import TableSpec
 
 _SUFFIXES = (".parquet", ".pq")
@@ -115,8 +115,7 @@ def picture_column(name: str, schema: Any, column: str | None) -> str:
 
     kinds: dict[str, Any] = dict(zip(schema.names, schema.types, strict=True))
     if column is not None:
-        if column not in kinds:
-            raise UsageError(f"{name}: has no column {column!r}. There are {shortened(list(kinds))}")
+        column = schema.names[find_column(column, schema.names, name)]
         if not _has_bytes(kinds[column]) and not is_text(kinds[column]):
             raise UsageError(f"{name}: column {column!r} holds {kinds[column]}: expected bytes of pictures, or paths")
         return column

@@ -136,10 +136,10 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[int, int | None], object]]:
         yield lambda *_: None
         return
     from edgesoft.cli.streams import unguarded
-    from edgesoft.progress import ReadingProgress
+    from edgesoft.progress import CountProgress
 
-    with ReadingProgress(unguarded(sys.stderr), quiet=False) as progress:
-        yield progress.on_picture
+    with CountProgress(unguarded(sys.stderr), quiet=False) as progress:
+        yield progress.on_count
 
 
 def _announce(classifier: Classifier, data: LabelledData) -> None:

@@ -190,10 +190,10 @@ def command(
     if quiet or is_alone or show or sys.stdout.isatty() or not sys.stderr.isatty():
         all_read = _write(readings, answers, save_seen, show=show)
     else:
-        from edgesoft.progress import ReadingProgress
+        from edgesoft.progress import CountProgress
 
-        with ReadingProgress(unguarded(sys.stderr), quiet=False) as progress:
-            all_read = _write(readings, answers, save_seen, show=show, on_answer=progress.on_picture)
+        with CountProgress(unguarded(sys.stderr), quiet=False) as progress:
+            all_read = _write(readings, answers, save_seen, show=show, on_answer=progress.on_count)
     if not all_read:
         raise typer.Exit(1)
 

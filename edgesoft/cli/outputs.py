@@ -100,7 +100,7 @@ def write(
     from edgesoft.bulk.unfinished import SUFFIX, check_free
     from edgesoft.files import open_to_read
     from edgesoft.pictures.sources import listed
-    from edgesoft.progress import ReadingProgress
+    from edgesoft.progress import CountProgress
     from edgesoft.tables.spec import TableSpec
 
     check_free(output, overwrite=overwrite)
@@ -110,7 +110,7 @@ def write(
     if paths_from is not None:
         is_input = str(paths_from) == STANDARD_INPUT
         listing = listed(sys.stdin.buffer if is_input else open_to_read(paths_from, "a list of paths"))
-    progress = ReadingProgress(unguarded(sys.stderr), quiet=quiet)
+    progress = CountProgress(unguarded(sys.stderr), quiet=quiet)
 
     def on_begin(answers: int, count: int | None) -> None:
         if answers and not quiet:
@@ -127,7 +127,7 @@ def write(
                     work,
                     engine,
                     overwrite=overwrite,
-                    watcher=Watcher(on_begin, progress.on_picture),
+                    watcher=Watcher(on_begin, progress.on_count),
                 )
         except KeyboardInterrupt:
             if unfinished.exists():

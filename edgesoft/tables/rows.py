@@ -27,7 +27,7 @@ def check_heading(names: Sequence[str], path: Path) -> None:
         raise TableError(f"{path}: line 1: {wrong}. Rename it{hint_of_row(names)}")
 
 
-def find_column(name: str, names: Sequence[str], path: Path) -> int:
+def find_column(name: str, names: Sequence[str], origin: str | Path) -> int:
     """The place of a column in a heading.
 
     Raises
@@ -39,7 +39,7 @@ def find_column(name: str, names: Sequence[str], path: Path) -> int:
     if same(name) not in alike:
         close = difflib.get_close_matches(name, names, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"There are {shortened(names)}"
-        raise UsageError(f"{path}: has no column {name!r}. {hint}{hint_of_row(names)}")
+        raise UsageError(f"{origin}: has no column {name!r}. {hint}{hint_of_row(names)}")
     return alike.index(same(name))
 
 

@@ -6,6 +6,7 @@ import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,10 @@ PICTURES_SHARE, ROWS_SHARE = 5, 2
 
 
 def choose(
-    dataset: Dataset, candidates: Sequence[TrainSettings], on_probe: Callable[[TrainSettings, Epoch], object]
+    dataset: Dataset,
+    candidates: Sequence[TrainSettings],
+    on_probe: Callable[[TrainSettings, Epoch], object],
+    on_probe_batch: Callable[[int, int], object],
 ) -> TrainSettings:
     """The settings whose network does best on the validation split after a short training.
 
@@ -40,13 +44,19 @@ def choose(
         The settings to choose from, the usual ones first.
     on_probe
         Called with each of them, and the best epoch of its short training.
+    on_probe_batch
+        Called after each step of a short training with the number of steps so far, and of all of them.
     """
     share = PICTURES_SHARE if dataset.input.is_picture else ROWS_SHARE
-    losses = []
-    for candidate in candidates:
-        probe = replace(candidate, epochs=max(1, candidate.epochs // share))
+    probes = [replace(candidate, epochs=max(1, candidate.epochs // share)) for candidate in candidates]
+    steps = sum(probe.epochs * probe.batches(len(dataset.train)) for probe in probes)
+    done = count(1)
+    losses: list[NDArray[np.float64]] = []
+    for candidate, probe in zip(candidates, probes, strict=True):
         with tempfile.TemporaryDirectory() as folder:
-            result = train(dataset, probe, RunFolder(Path(folder) / "probe"))
+            result = train(
+                dataset, probe, RunFolder(Path(folder) / "probe"), on_batch=lambda *_: on_probe_batch(next(done), steps)
+            )
         if result.interrupted:
             raise KeyboardInterrupt
         losses.append(_losses(result))

@@ -55,6 +55,8 @@ class Watcher:
     """While a folder is read: the number of pictures read so far, and of all."""
     on_data: Callable[[Dataset], object] = lambda _: None
     """When the data are there, and PyTorch to learn them with."""
+    on_probe_batch: Callable[[int, int], object] = lambda *_: None
+    """With `network="auto"`, after each step of the short trainings: the number of steps so far, and of all of them."""
     on_probe: Callable[[TrainSettings, Epoch], object] = lambda *_: None
     """With `network="auto"`, after each short training: the settings, and its best epoch."""
     on_start: Callable[[Dataset, TrainSettings], object] = lambda *_: None

@@ -252,6 +252,11 @@ class TrainSettings:
         """How large the parts of the network will be, for inputs of `shape`."""
         return Architecture(shape, self.channels, self.hidden, 1 if self.head == "sigmoid" else classes)
 
+    def batches(self, examples: int) -> int:
+        """Steps that an epoch over so many examples takes."""
+        # A last batch of one has nothing to be normalised by; its example comes earlier in another epoch.
+        return max(1, math.ceil((examples - 1) / self.batch_size))
+
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""
         return asdict(self)

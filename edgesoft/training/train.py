@@ -220,8 +220,7 @@ class _Run:
         started = time.perf_counter()
         flips = self._may_flip()
         size, examples = self.config.batch_size, len(self.dataset.train)
-        # A last batch of one has nothing to be normalised by; its example comes earlier in another epoch.
-        batches = max(1, math.ceil((examples - 1) / size))
+        batches = self.config.batches(examples)
         first_step, steps = len(self.epochs) * batches, self.config.epochs * batches
         order = torch.randperm(examples, generator=self.generator, device=self.device)
         self.network.train()

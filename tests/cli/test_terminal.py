@@ -137,6 +137,17 @@ def test_a_width_that_was_set_wins_and_nonsense_does_not(shop):
     assert "Traceback" not in shown(words, shop, 1)
 
 
+def test_while_networks_are_tried_a_bar_says_how_far_it_is(shop):
+    words = "train plants.csv --target kind --epochs 4 --output tried"
+    text = shown(words, shop, 80, NO_COLOR="1")
+    stays = re.sub(r"[^\n]*\n\x1b\[\?25h\r\x1b\[1A\x1b\[2K", "", text)  # a bar that goes takes its line with it
+    assert "trying networks" in text and "trying networks" not in stays
+    assert sum(line.startswith("tried ") for line in lines_of(stays)) == 3
+    shutil.rmtree(shop / "tried")
+    assert "trying networks" not in shown(f"{words} --hidden 8", shop, 80)
+    shutil.rmtree(shop / "tried")
+
+
 def test_words_that_the_checks_would_find():
     """The negative control of this file."""
     assert too_wide("one two three", 10) == ["one two three"]
