@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
+from urllib.parse import unquote, urlsplit
 
 from edgesoft.bulk import parquet
 from edgesoft.bulk.parquet import ParquetRows
@@ -52,14 +53,14 @@ class Inputs:
     column
         The column of Parquet files that holds the pictures.
     left_out
-        Files that are no inputs wherever they lie: the output's own.
+        Files that are no inputs where a folder or pattern holds them: the output's own.
     on_note
         Gets what is odd about the inputs.
 
     Raises
     ------
     UsageError
-        A name is a pipe, or nobody knows which column holds pictures.
+        A name is a pipe or names a file of `left_out`, or nobody knows which column holds pictures.
     EdgesoftError
         A URI cannot be looked at.
     """
@@ -81,13 +82,19 @@ class Inputs:
         )
         self.count: int | None = 0
         """Inputs in all; None where files of text must be read to know."""
-        own = {os.path.abspath(path) for path in left_out}  # noqa: PTH100
+        own = {identity for path in left_out if (identity := _identity(path)) is not None}
         digest = hashlib.sha256()
+        found = ((name, place) for name in names for place in places(name))
         try:
-            for place in chain(chain.from_iterable(map(places, names)), map(listed_place, listing)):
-                if is_uri(place.name) or os.path.abspath(place.name) not in own:  # noqa: PTH100 - Path raises at long names
-                    digest.update(json.dumps(place).encode() + b"\n")
-                    self._add(place)
+            for name, place in chain(found, ((name, listed_place(name)) for name in listing)):
+                if own and _identity(place.name) in own:
+                    if place.name == name:
+                        raise UsageError(
+                            f"{name}: is an input and the output, which would replace it. Name another output"
+                        )
+                    continue
+                digest.update(json.dumps(place).encode() + b"\n")
+                self._add(place)
         except BaseException:
             self._stack.close()
             raise
@@ -141,6 +148,19 @@ class Inputs:
                 alone = []
         if alone:
             yield Sources(tuple(alone))
+
+
+def _identity(name: str | Path) -> tuple[int, int] | None:
+    """What all names of one file on this machine have in common; None where there is none."""
+    name = str(name)
+    if is_uri(name):
+        parts = urlsplit(name)
+        name = unquote(parts.path) if parts.scheme == "file" else ""
+    try:
+        status = os.stat(name)  # noqa: PTH116 - Path raises at long names
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def rows_of(name: str, spec: TableSpec, on_note: Callable[[str], None]) -> Iterator[tuple[str, Row]]:

@@ -109,6 +109,10 @@ def write(
     listing: Iterable[str] = ()
     if paths_from is not None:
         is_input = str(paths_from) == STANDARD_INPUT
+        if not is_input and output.exists() and paths_from.exists() and output.samefile(paths_from):
+            raise UsageError(
+                f"--output {output}: is the list of --paths-from, which it would replace. Name another output"
+            )
         listing = listed(sys.stdin.buffer if is_input else open_to_read(paths_from, "a list of paths"))
     progress = CountProgress(unguarded(sys.stderr), quiet=quiet)
 

@@ -57,7 +57,7 @@ def check_types(schema: Any, taken: Sequence[int], path: Path) -> None:
         kind = kind.value_type if types.is_dictionary(kind) else kind
         readable = (
             _is_text, types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_date, types.is_timestamp,
-            types.is_time, types.is_duration, types.is_null,
+            types.is_time, types.is_null,
         )  # fmt: skip
         if not any(holds(kind) for holds in readable):
             name = schema.names[place]

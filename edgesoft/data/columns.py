@@ -28,6 +28,8 @@ MOSTLY = 0.9
 """From this share of numbers on, a column with a few words is a column of numbers with mistakes."""
 INDEX_NAMES = ("", "rownames", "row.names", "Unnamed: 0")
 """How the index is called that pandas and R write into a file without being asked, by them or by who reads it first."""
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""How pandas calls an index without a name in a Parquet or Feather file."""
 MAYBE_INDEX = ("index", "X")
 """The same, where it counts the rows; else they may be something."""
 
@@ -104,7 +106,12 @@ class ColumnScan:
 
     @property
     def is_index(self) -> bool:
-        """Whether it is called like an index, and only numbers or names the rows: with integers, or words that are all different."""
+        """Whether it is called like an index, and only numbers or names the rows: with integers, or words that are all different.
+
+        What pandas calls so is one, whatever it holds.
+        """
+        if PANDAS_INDEX.fullmatch(self.name):
+            return True
         if self.name in MAYBE_INDEX:
             return self.counts_rows and not self.words
         is_name = len(self.values) == min(self.held, MOST_VALUES + 1)

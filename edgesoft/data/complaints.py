@@ -75,15 +75,19 @@ class Complaints:
             raise TableError(f"{self.path}: {'. '.join(sentences)}")
 
     def _command(self) -> str:
+        """What would do: the command, or of a data frame the arguments."""
+        given = {
+            "ignore_columns": [*self.options.ignore_columns, *self.ignored],
+            "categorical": [name for name in self.options.categorical if name not in self.ignored],
+        }
+        if self.path != Path(self.options.source).expanduser():
+            return ", ".join(f"{argument}={names!r}" for argument, names in given.items() if names)
         words = ["edgesoft", "train", self.options.source, "--target", self.options.target or ""]
-        for option, names in (
-            ("--ignore-columns", [*self.options.ignore_columns, *self.ignored]),
-            ("--categorical", [name for name in self.options.categorical if name not in self.ignored]),
-        ):
+        for argument, names in given.items():
             if names:
                 line = io.StringIO()
                 csv.writer(line, lineterminator="").writerow(names)
-                words += [option, line.getvalue()]
+                words += [f"--{argument.replace('_', '-')}", line.getvalue()]
         return shlex.join(words)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ from edgesoft.files import reason
 from edgesoft.inference.cpu import usable_cores
 from edgesoft.model.inputs import PictureInput
 from edgesoft.names import fault, same
-from edgesoft.pictures import PictureError, read_picture
-from edgesoft.pictures.sources import files_below
+from edgesoft.pictures import PictureError, Seen, read_picture
+from edgesoft.pictures.sources import files_below, is_ignored
 
 MEMORY_LIMIT = 2**30
 """Bytes of decoded pictures a split that are kept in memory; more are kept in a temporary file."""
@@ -40,7 +41,6 @@ SPLIT_NAMES: Mapping[str, str] = {
     "validation": "validation",
     "test": "test",
 }
-_NO_PICTURES = frozenset({"thumbs.db", "desktop.ini"})  # what file managers leave everywhere
 
 Pixels = NDArray[np.uint8]
 
@@ -83,9 +83,10 @@ def load_folder(
     train = listings["train"]
     for name, part in parts.items():
         listings[name] = _Listing([train.files[index] for index in part], train.targets[part])
-    splits, skipped = _read_all(listings, spec, on_picture)
+    splits, skipped, odd = _read_all(listings, spec, on_picture)
+    total = len(skipped) + sum(map(len, splits.values()))
+    notes += [f"{count:,} of {total:,} pictures: {warning}" for warning, count in sorted(odd.items())]
     if skipped:
-        total = len(skipped) + sum(map(len, splits.values()))
         notes.append(f"files that cannot be read as pictures and are left out: {len(skipped):,} of {total:,}")
     notes += check_classes({name: split.targets for name, split in splits.items()}, labels, path)
     notes += check_doubles(splits, path)
@@ -121,7 +122,7 @@ def _list_files(path: Path) -> tuple[list[str], dict[str, _Listing], list[str]]:
                     raise EdgesoftError(f"{classes[label]}: holds no pictures. Add some, or remove the folder")
         targets = np.repeat(np.arange(len(labels)), [len(members) for members in files])
         listings[name] = _Listing([file for members in files for file in members], targets)
-        loose = sum(1 for file in root.iterdir() if file.is_file() and not _is_ignored(file))
+        loose = sum(1 for file in root.iterdir() if file.is_file() and not is_ignored(file.name))
         if loose:
             notes.append(f"files in {root} that belong to no class are not used: {loose:,}")
     return labels, listings, notes
@@ -154,22 +155,19 @@ def subfolders(path: Path) -> dict[str, Path]:
 
 def files_in(folder: Path) -> Iterator[Path]:
     """All files below a folder, in one order everywhere."""
-    return iter(sorted(file for file in map(Path, files_below(str(folder))) if not _is_ignored(file)))
-
-
-def _is_ignored(file: Path) -> bool:
-    return file.name.startswith(".") or file.name.lower() in _NO_PICTURES
+    return iter(sorted(map(Path, files_below(str(folder)))))
 
 
 def _read_all(
     listings: Mapping[str, _Listing], spec: PictureInput, on_picture: Callable[[int, int], object]
-) -> tuple[dict[str, Split], list[str]]:
+) -> tuple[dict[str, Split], list[str], Counter[str]]:
+    """The splits, the files that cannot be read, and how often something is odd about the others."""
     total, done = sum(len(listing.files) for listing in listings.values()), 0
-    splits, skipped = {}, []
+    splits, skipped, odd = dict[str, Split](), list[str](), Counter[str]()
 
-    def read(file: Path) -> Pixels | str:
+    def read(file: Path) -> Seen | str:
         try:
-            return read_picture(file, spec).pixels
+            return read_picture(file, spec)
         except PictureError as error:
             text = str(error)
             return text if text.startswith(str(file)) else f"{file}: {text}"
@@ -183,12 +181,13 @@ def _read_all(
                     if isinstance(answer, str):
                         skipped.append(answer)
                     else:
-                        pixels[len(kept)] = answer
+                        pixels[len(kept)] = answer.pixels
+                        odd.update(answer.warnings)
                         kept.append(index)
                     done += 1
                     on_picture(done, total)
             splits[name] = Split(pixels[: len(kept)], listing.targets[kept])
-    return splits, skipped
+    return splits, skipped, odd
 
 
 _AT_ONCE = 1000

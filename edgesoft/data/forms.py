@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgesoft.names import BLANKS
 from edgesoft.tables.column import shown
-from edgesoft.tables.values import CURRENCIES, FALSE, ORDERS, PARTS, TRUE, DateForm, Form, NumberForm, TruthForm, signed
+from edgesoft.tables.values import CURRENCIES, FALSE, ORDERS, PARTS, TRUE, DateForm, Form, NumberForm, TruthForm
 
 MOST_AFFIXES = 5
 """Signs and units of one column that are kept; with several, it is refused."""
@@ -28,7 +28,7 @@ _WAYS = (
 _BODY = r"\d(?:[\d.,' _\u2019\u00a0\u202f]*\d)?"
 _UNIT = r"\u00b0?[^\W\d_][^\W\d_\u00b2\u00b3/ ]{0,11}|\u00b0"
 _FORMED = re.compile(
-    rf"(?P<prefix>[{CURRENCIES}]?)[ \u00a0]?(?P<body>[-+]?{_BODY})(?P<suffix>[ \u00a0]?(?:[%\u2030{CURRENCIES}]|{_UNIT})?)"
+    rf"(?P<prefix>[{CURRENCIES}]?)[ \u00a0]?(?P<sign>[-+]?)(?P<body>{_BODY})(?P<suffix>[ \u00a0]?(?:[%\u2030{CURRENCIES}]|{_UNIT})?)"
 )
 _SHORT_YEAR = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{2}(?: .*)?", re.ASCII)
 
@@ -64,8 +64,10 @@ class FormScan:
     """Whether a blank stands between a number and what follows it."""
     ways: tuple[NumberForm, ...] = _WAYS
     """Ways in which all their digits can be read."""
-    bare: set[bool] = field(default_factory=set)
-    """Of numbers without a comma: whether they have more than three digits."""
+    most_digits: int = 0
+    """Of numbers without a comma: the most digits before the point, up to four."""
+    commas: set[bool] = field(default_factory=set)
+    """Of numbers with a comma: whether they end with a zero."""
 
     def see(self, cell: str, count: int) -> None:
         """Take `count` cells of this content into account."""
@@ -86,7 +88,8 @@ class FormScan:
             self.affixes.setdefault(("", ""), cells[int(held[0])])
             if any("." in cell for cell in cells):
                 self.ways = tuple(way for way in self.ways if way.decimal == ".")
-            self.bare |= set(np.unique(np.abs(numbers[held]) >= 1000).tolist())
+            largest = np.abs(numbers[held]).max()
+            self.most_digits = max(self.most_digits, 1 + sum(bool(largest >= bound) for bound in (10, 100, 1000)))
 
     def _see_date(self, cell: str, count: int) -> None:
         if not 4 <= len(cell) <= 60 or not any(map(str.isdigit, cell)):
@@ -106,21 +109,24 @@ class FormScan:
             self.short_years += count
 
     def _see_number(self, cell: str, count: int) -> None:
-        text = signed(cell)[1]
+        text = cell.lstrip("+-")
         match = _FORMED.fullmatch(text) if len(text) <= 60 else None
-        if match is None:
+        if match is None or len(cell) - len(text) + len(match["sign"]) > 1:
             return
-        body = match["body"]
-        ways = tuple(way for way in _WAYS if _is_read(way.read, body))
+        body, affixes = match["body"], (match["prefix"], match["suffix"].strip(BLANKS))
+        written = body if any(affixes) else cell
+        ways = tuple(way for way in _WAYS if _is_read(way.read, written))
         if not ways:
             return
         self.formed += count
         if len(self.affixes) < MOST_AFFIXES:
-            self.affixes.setdefault((match["prefix"], match["suffix"].strip(BLANKS)), cell)
+            self.affixes.setdefault(affixes, cell)
         self.has_blanks |= match["suffix"][:1] in tuple(BLANKS)
         self.ways = tuple(way for way in self.ways if way in ways)
-        if "," not in body:
-            self.bare.add(len(body.lstrip("-+").partition(".")[0]) > 3)
+        if "," in body:
+            self.commas.add(body.endswith("0"))
+        else:
+            self.most_digits = max(self.most_digits, min(4, len(body.partition(".")[0])))
 
     def form(self, held: int) -> Form | None:
         """The form of all `held` cells of the column; None where there is none, or more than one."""
@@ -138,9 +144,14 @@ class FormScan:
 
     @property
     def _is_ambiguous(self) -> bool:
-        """Whether 1,200 may be a thousand or one: every number has one comma and three digits behind it, and no dollars."""
+        """Whether 1,200 may be a thousand or one: every comma has three digits behind it, and nothing says which is meant.
+
+        Dollars do. And so do numbers without a comma that have up to three digits, where others end with a zero behind their comma: who
+        writes 512 for 512,000 writes 1,2 for 1,200.
+        """
         dollars = any(prefix and prefix != "\u20ac" for prefix, _ in self.affixes)
-        return self.ways[0] == _GROUPED and _COMMA in self.ways and not dollars and self.bare != {False}
+        is_grouped = self.most_digits == 3 and True in self.commas
+        return bool(self.commas) and self.ways[0] == _GROUPED and _COMMA in self.ways and not (dollars or is_grouped)
 
     def complaint(self, held: int, mostly: float) -> str | None:
         """Why a column that is mostly of one form cannot be read so; None where it is none."""

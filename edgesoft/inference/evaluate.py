@@ -143,7 +143,7 @@ def _refusal(
     hint = "" if close is None else f" Did you mean {quoted(close)} by {quoted(first)}?"
     return EdgesoftError(
         f"{data}: holds labels that {classifier.path} does not know: {', '.join(named)}{more}. "
-        f"It knows {_listed(classifier.card.labels)}.{hint} Correct them, or count them apart: --other-labels"
+        f"It knows {_listed(classifier.card.labels)}.{hint} Correct them, or count them apart: --other-labels, in Python other_labels=True"
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from edgesoft.files import SpecialFileError, open_file, reason
 from edgesoft.pictures.bounds import FILE_LIMIT, METERED_FROM, Metered, check_work
-from edgesoft.pictures.spec import ANIMATED, PictureError
+from edgesoft.pictures.spec import ANIMATED, SHALLOW, PictureError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -286,6 +286,14 @@ def _is_animated(image: Image) -> bool:
     return image.format in ("GIF", "TIFF", "WEBP", "PNG") and bool(getattr(image, "is_animated", False))
 
 
+def _is_shallow(image: Image) -> bool:
+    """Whether a file of 16-bit grey holds no value that needs more than 12: an instrument's picture, or a dark one."""
+    if not image.mode.startswith("I;16") and not (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return False
+    bits = image.tag_v2.get(258) if image.format == "TIFF" else None  # type: ignore[attr-defined] # of TIFF alone
+    return (bits or (16,))[0] == 16 and 0 < image.getextrema()[1] < 4096  # type: ignore[operator] # of grey, two numbers
+
+
 def open_picture(source: Source) -> tuple[Image, tuple[str, ...]]:
     """Decode a picture file or a picture's bytes.
 
@@ -324,9 +332,10 @@ def open_picture(source: Source) -> tuple[Image, tuple[str, ...]]:
             if isinstance(stream, Metered):
                 stream.header_is_read()
             _check_size(image, check_work(image, stream))
-            notes = (ANIMATED,) if _is_animated(image) else ()
+            is_animated = _is_animated(image)
             image.load()
-            return _upright_and_shrunk(image), notes
+            odd = {ANIMATED: is_animated, SHALLOW: _is_shallow(image)}
+            return _upright_and_shrunk(image), tuple(note for note, holds in odd.items() if holds)
         except PictureError:
             raise
         except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):

@@ -11,6 +11,8 @@ from typing import BinaryIO
 from edgesoft.files import is_utf16
 from edgesoft.pictures.spec import PictureError
 
+NO_PICTURES = frozenset({"thumbs.db", "desktop.ini"})
+"""What file managers leave everywhere, in lower case."""
 PATTERN_CHARACTERS = frozenset("*?[")
 DEEPEST_PATTERN = 100
 """Most folders within each other that a pattern names; `**` stands for any number of them."""
@@ -48,7 +50,9 @@ def is_pattern(name: str) -> bool:
 
 
 def files_below(folder: str) -> Iterator[str]:
-    """The files in a folder and, to any depth, in those within it, in one order everywhere; hidden files and linked folders are left out.
+    """The files in a folder and, to any depth, in those within it, in one order everywhere.
+
+    Hidden files, those of file managers and linked folders are left out.
 
     A folder that may not be read is yielded itself, after all files, so that whoever reads it can say so.
     """
@@ -56,6 +60,11 @@ def files_below(folder: str) -> Iterator[str]:
     for place, names in _walk(folder, closed):
         yield from (os.path.join(place, name) for name in names)  # noqa: PTH118 - as for isdir
     yield from closed
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file of this name is nobody's input: a hidden one, or a file manager's."""
+    return name.startswith(".") or name.lower() in NO_PICTURES
 
 
 def _walk(folder: str, closed: list[str]) -> Iterator[tuple[str, list[str]]]:
@@ -70,7 +79,7 @@ def _walk(folder: str, closed: list[str]) -> Iterator[tuple[str, list[str]]]:
         try:
             with os.scandir(place or os.curdir) as entries:
                 for entry in entries:
-                    if entry.name.startswith("."):
+                    if is_ignored(entry.name):
                         continue
                     if not _is_folder(entry):
                         files.append(entry.name)

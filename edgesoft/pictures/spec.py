@@ -21,6 +21,7 @@ SEVERAL = "the picture holds several characters; the largest was read"
 CUT_OFF = "the character touches the edge of the picture and may be cut off"
 TINY = "the character is only a few pixels high"
 ANIMATED = "the file holds several frames; only the first was read"
+SHALLOW = "the file has 16 bits of grey, of which the picture uses 12 or fewer; it was read as one of 12 or 8 bits"
 
 
 class PictureError(EdgesoftError):

@@ -6,13 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgesoft.errors import EdgesoftError
 from edgesoft.names import quoted, same
 from edgesoft.tables.values import MISSING_WORDS, Form, NumberForm, form_of, is_missing, parse_number
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 SHOWN = 40
 """Characters of a cell that a message shows."""
@@ -45,10 +48,10 @@ class Column:
     """Whether a last feature says that the value is missing."""
 
     @cached_property
-    def codes(self) -> Mapping[str | float, int]:
+    def codes(self) -> Mapping[str | Decimal, int]:
         """Value, as names are compared -> its place in the vocabulary; also the number that it writes, so that "3" is found as "3.0"."""
         words = self.vocabulary or ()
-        codes: dict[str | float, int] = {}
+        codes: dict[str | Decimal, int] = {}
         for place, word in enumerate(words):
             codes[same(word)] = place
             if (value := _written(word)) is not None:
@@ -164,13 +167,17 @@ class Column:
         return card
 
 
-def _written(word: str) -> float | None:
-    """The number that a word writes, of which it may be a code; None where it writes none."""
+def _written(word: str) -> Decimal | None:
+    """The number that a word writes, of which it may be a code, with all its digits; None where it writes none."""
     try:
-        value = parse_number(word)
+        is_finite = math.isfinite(parse_number(word))
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    if not is_finite:
+        return None
+    from decimal import Decimal  # few models have such codes, and every start of a program would pay for it
+
+    return Decimal(word.strip())
 
 
 def read_column(item: object) -> Column:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import numpy as np
@@ -164,6 +164,8 @@ def _text(value: Any) -> str:
         return _text(np.asarray(value).astype("datetime64[us]").item() if value.dtype.kind == "M" else value.item())
     if isinstance(value, bytes | bytearray | memoryview | Collection) and not isinstance(value, str):
         raise TypeError(f"it holds {kind.__name__}, such as {quoted(repr(value))}")
+    if isinstance(value, timedelta):
+        raise TypeError(f"it holds durations, such as {quoted(str(value))}")  # each program writes them in another way
     return str(value).strip(BLANKS)
 
 

@@ -129,13 +129,18 @@ class RowFile:
         """Columns of the file that the model does not take."""
 
     def _looks_like_a_row(self, cells: list[str]) -> bool:
-        if len(cells) != len(self._spec.columns):
+        columns = self._spec.columns
+        if len(cells) != len(columns):
             return False
         try:
             self._spec.encode(cells)
         except TableError:
             return False
-        return True
+        # Any words can be values that training never saw, also those of another heading; then one at least must be known.
+        return any(
+            column.vocabulary is None or column.code(cell) is not None
+            for column, cell in zip(columns, cells, strict=True)
+        )
 
     def __iter__(self) -> Iterator[Row]:
         """The rows in their order, once; one that cannot be read carries its error, and the next one follows."""

@@ -115,30 +115,28 @@ class NumberForm:
 
     @cached_property
     def _body(self) -> re.Pattern[str]:
-        groups = rf"\d{{1,3}}(?:{re.escape(self.thousands)}\d{{3}})+|" if self.thousands else ""
+        # No thousands begin with a zero: 0,794 is less than one.
+        groups = rf"[1-9]\d{{0,2}}(?:{re.escape(self.thousands)}\d{{3}})+|" if self.thousands else ""
         return re.compile(rf"(?:{groups}\d+)(?:{re.escape(self.decimal)}\d+)?", re.ASCII)
 
     def read(self, cell: str) -> tuple[float, ...]:
         """The number."""
         if self.is_plain:
             return (parse_number(cell),)
-        sign, text = signed(cell)
+        text = cell.lstrip("+-")
         if len(cell) > LONGEST_NUMBER or not (text.startswith(self.prefix) and text.endswith(self.suffix)):
             raise ValueError
-        inner, text = signed(text[len(self.prefix) : len(text) - len(self.suffix)].strip(BLANKS))
-        if self._body.fullmatch(text) is None:
+        inner = text[len(self.prefix) : len(text) - len(self.suffix)].strip(BLANKS)
+        body = inner.lstrip("+-")
+        signs = cell[: len(cell) - len(text)] + inner[: len(inner) - len(body)]
+        if signs not in ("", "+", "-") or self._body.fullmatch(body) is None:
             raise ValueError
-        plain = text.replace(self.thousands, "") if self.thousands else text
-        return (sign * inner * float(plain.replace(self.decimal, ".")),)
+        plain = body.replace(self.thousands, "") if self.thousands else body
+        return (float(signs + plain.replace(self.decimal, ".")),)
 
     def to_card(self) -> dict[str, Any]:
         """The signs, where there are any."""
         return {} if self.is_plain else {"form": asdict(self)}
-
-
-def signed(text: str) -> tuple[int, str]:
-    """-1 where a minus stands in front, else 1; and what follows the sign."""
-    return (-1 if text[:1] == "-" else 1), (text[1:] if text[:1] in ("-", "+") else text)
 
 
 @dataclass(frozen=True)

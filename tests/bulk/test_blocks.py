@@ -61,6 +61,21 @@ def test_the_outputs_own_files_are_no_inputs(tmp_path, digits):
     assert found([tmp_path], left_out=[tmp_path / "out.csv"])[0] == 1
 
 
+def test_the_output_is_no_input(tmp_path, digits):
+    """Whoever names it would lose it."""
+    output = tmp_path / "a.png"
+    output.write_bytes(digits[0])
+    (tmp_path / "link.png").symlink_to(output)
+    (tmp_path / "b.png").write_bytes(digits[0])
+    for named in (output, tmp_path / "link.png", f"{tmp_path}/../{tmp_path.name}/a.png", f"file://{output}"):
+        with pytest.raises(UsageError, match="is an input and the output"):
+            found([named], left_out=[output])
+    with pytest.raises(UsageError, match="is an input and the output"):
+        found([], listing=[str(tmp_path / "b.png"), str(output)], left_out=[output])
+    assert found([tmp_path, str(tmp_path / "?.png")], left_out=[output])[0] == 2
+    assert found([output], left_out=[tmp_path / "new.csv"])[0] == 1
+
+
 def test_what_is_not_there_is_an_input_that_cannot_be_read(worker, tmp_path):
     (answer,) = readings(worker, tmp_path / "missing.png")
     assert "no such file" in answer.error

@@ -157,6 +157,9 @@ def test_another_model_and_other_inputs_are_refused_until_it_is_to_begin_anew(di
         (["--paths-from", "missing.txt", "--output", "out.csv"], 1, "expected a list of paths"),
         (["nothing://x/y", "--output", "out.csv"], 1, "nothing://x/: cannot be opened"),
         (["two.parquet", "--output", "out.csv"], 2, "two.parquet: which column holds the pictures"),
+        (["there.csv", "--output", "there.csv", "--overwrite"], 2, "there.csv: is an input and the output"),
+        (["a.png", "there.csv", "--output", "there.csv", "--overwrite"], 2, "there.csv: is an input and the output"),
+        (["--paths-from", "there.csv", "--output", "there.csv", "--overwrite"], 2, "which it would replace"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_work_and_leaves_nothing(tmp_path, cli, digits, arguments, code, message):

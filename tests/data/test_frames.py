@@ -176,6 +176,10 @@ def test_rows_come_in_blocks_and_stay_in_order(frame, monkeypatch):
         (lambda _: edgesoft.train({"kind": ["a", "b"]}, target="kind"), EdgesoftError, "has no column besides the labels"),
         (lambda _: edgesoft.train({}, target="kind"), EdgesoftError, "the data frame: has no columns"),
         (lambda f: edgesoft.train(f["kind"], target="kind"), UsageError, "inputs without labels"),
+        (lambda f: edgesoft.train(f.assign(size=pd.to_timedelta(f["count"], "h")), target="kind"), EdgesoftError,
+         "column 'size' cannot be read .it holds durations, such as"),
+        (lambda f: edgesoft.train(f.assign(count=f["count"].astype(object).mask(f.index == 3, "many")), target="kind"), EdgesoftError,
+         r"Correct the column, or leave out: ignore_columns=\['count'\]"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line(frame, call, kind, message, tmp_path, monkeypatch):

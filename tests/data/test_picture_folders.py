@@ -14,6 +14,7 @@ from edgesoft.data.settings import DataSettings
 from edgesoft.data.splits import MOST_CLASSES
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.pictures import read_picture
+from edgesoft.pictures.spec import SHALLOW
 
 
 def draw(folder: Path, count: int, value: int = 0, *, size: tuple[int, int] = (12, 10)) -> None:
@@ -92,6 +93,15 @@ def test_files_that_are_no_pictures_are_listed_and_counted(photos):
     assert "cut.png: the PNG file is damaged or truncated" in "\n".join(data.skipped)
     assert "files that cannot be read as pictures and are left out: 2 of 32" in data.warnings
     assert f"files in {photos} that belong to no class are not used: 1" in data.warnings
+
+
+def test_what_is_odd_about_pictures_that_are_used_is_counted(photos):
+    (folder, *_) = (place for place in photos.iterdir() if place.is_dir())
+    for number in range(3):
+        dark = np.full((20, 20), 200 + number, np.uint16)
+        Image.fromarray(dark).save(folder / f"dark{number}.png")
+    warnings = load(photos).warnings
+    assert sum(f"pictures: {SHALLOW}" in warning and warning.startswith("3 of ") for warning in warnings) == 1
 
 
 def test_imbalance_is_reported(photos):

@@ -133,6 +133,11 @@ def test_the_parts_of_a_date_are_numbers(tmp_path):
         (("12 kg", "7.5kg"), NumberForm("", "kg")),
         (("1_000", "2_500"), NumberForm(thousands="_")),
         (("12,50 \u20ac", "7,5 \u20ac"), NumberForm("", "\u20ac", "", ",")),
+        (("0,794", "1,205", "2"), NumberForm(decimal=",")),
+        (("\u20ac0,794", "\u20ac2"), NumberForm("\u20ac", decimal=",")),
+        (("007,123", "2,500"), NumberForm(decimal=",")),
+        (("1,210", "2,345", "512"), NumberForm(thousands=",")),
+        (("- 200", "300", "-1.5"), NumberForm(thousands=",")),
         (("1st", "2nd", "3rd"), ("1st", "2nd", "3rd")),
         (("A1", "B2"), ("A1", "B2")),
     ],
@@ -161,6 +166,9 @@ def test_numbers_with_signs_are_the_numbers(tmp_path):
         (("$5", "\u20ac5"), "different signs or units"),
         (("5%", "5"), "different signs or units"),
         (("1,200", "3,400"), "which may be one or a thousand"),
+        (("1,200", "3,400", "2"), "which may be one or a thousand"),
+        (("1,205", "2,341", "512"), "which may be one or a thousand"),
+        (("\u20ac1,205", "\u20ac2"), "which may be one or a thousand"),
         (("1,2", "1.2"), "written in different ways"),
     ],
 )
@@ -169,6 +177,15 @@ def test_what_may_mean_two_things_is_refused(tmp_path, cells, message):
     with pytest.raises(EdgesoftError, match=f"column 'x' holds .*{message}"):
         load(path)
     assert load(path, categorical=("x",)).input.columns[1].vocabulary == tuple(sorted(cells))
+
+
+@pytest.mark.parametrize("cell", ["--5", "+-5", "++1", "--5 kg", "-$-5", "+ -5"])
+def test_two_signs_are_no_number(tmp_path, cell):
+    data = load(table(tmp_path, x=lambda row: f"${row}" if "$" in cell else f"{row} kg" if "kg" in cell else row))
+    with pytest.raises(EdgesoftError, match="in column 'x' is no number"):
+        data.input.encode(["1", cell])
+    with pytest.raises(EdgesoftError, match="column 'x' mixes numbers with words, such as '--2' in line 4"):
+        load(table(tmp_path, 90, x=lambda row: f"--{row}" if row % 3 == 2 else row))
 
 
 def test_many_numbers_among_words_are_refused(tmp_path):
@@ -198,6 +215,26 @@ def test_numbers_whose_neighbours_have_nothing_in_common_look_like_codes(tmp_pat
     (said,) = [warning for warning in load(tmp_path / "t.csv").warnings if "codes" in warning]
     assert said.endswith(": school. If so: --categorical school")
     assert not any("codes" in warning for warning in load(tmp_path / "t.csv", categorical=("school",)).warnings)
+
+
+def test_the_index_that_pandas_writes_into_parquet_is_left_out(tmp_path):
+    """Of shuffled rows it knows the order from before, and with it the label."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"width": np.random.default_rng(0).normal(size=90), "kind": ["a"] * 45 + ["b"] * 45})
+    for name, index in (("rows", frame.index), ("days", pandas.date_range("2020-01-01", periods=90))):
+        path = tmp_path / f"{name}.parquet"
+        frame.set_axis(index).sample(frac=1, random_state=1).to_parquet(path)
+        data = load(path)
+        assert data.input.features == ("width",)
+        assert any("'__index_level_0__' numbers or names the rows" in warning for warning in data.warnings)
+
+
+def test_long_codes_are_compared_with_all_their_digits(tmp_path):
+    codes = [str(10**18 + number) for number in range(3)]
+    data = load(table(tmp_path, 90, id=lambda row: codes[row % 3]), categorical=("id",))
+    assert data.input.encode(["1", codes[0]])[1] == ()
+    assert "not among the values seen" in data.input.encode(["1", str(10**18 + 50)])[1][0]
+    assert data.input.encode(["1", f"{codes[2]}.0"])[0].tolist() == [1, 0, 0, 1]
 
 
 @pytest.mark.parametrize("heading", ["", "Unnamed: 0", "rownames"])

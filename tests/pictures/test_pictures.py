@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from edgesoft.pictures import PictureError, PictureSpec, read_picture
-from edgesoft.pictures.spec import ANIMATED, BLANK, SEVERAL
+from edgesoft.pictures.spec import ANIMATED, BLANK, SEVERAL, SHALLOW
 from tests.pictures.disguises import encoded
 
 SPEC = PictureSpec()
@@ -187,6 +187,16 @@ def test_character_at_the_frame_survives() -> None:
 def test_animation_warns() -> None:
     data = encoded(seven(), "GIF", save_all=True, append_images=[Image.new("L", (200, 200), 0)])
     assert read_picture(data, SPEC).warnings == (ANIMATED,)
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "PPM"])
+def test_sixteen_bits_of_which_few_are_used_warn(form: str) -> None:
+    def warnings(factor: int) -> tuple[str, ...]:
+        deep = Image.fromarray(np.asarray(seven(), np.uint16) * np.uint16(factor))
+        return read_picture(encoded(deep, form), SPEC).warnings
+
+    assert warnings(16) == warnings(1) == (SHALLOW,)
+    assert warnings(257) == warnings(17) == ()
 
 
 def test_colour_model_gets_the_whole_picture() -> None:

@@ -17,7 +17,7 @@ def names(found):
 
 
 def test_a_folder_is_searched_to_any_depth_in_order_without_hidden_files(tmp_path):
-    for name in ("b.png", "a.png", ".hidden", "sub/deep/c.png", ".git/d.png"):
+    for name in ("b.png", "a.png", ".hidden", "sub/deep/c.png", ".git/d.png", "Thumbs.db", "sub/desktop.ini"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     assert names(expand([str(tmp_path)])) == ["a.png", "b.png", "c.png"]

@@ -237,3 +237,15 @@ def test_twenty_thousand_columns_take_time_in_proportion(tmp_path):
     assert SPEC.shape == (4,)
     assert spec.read(row).values.sum() == 20_000
     assert time.process_time() - started < 3
+
+
+def test_another_heading_over_words_is_no_row(tmp_path):
+    """Any word may be a value that training never saw."""
+    spec = TableInput((Column("q1", ("agree", "disagree")), Column("q2", ("agree", "disagree"))), rows=10)
+    path = tmp_path / "t.csv"
+    for text in ("Q2,Q1\nagree,disagree\n", "first,second\nagree,agree\n"):
+        path.write_text(text)
+        with pytest.raises(TableError, match="the first line has no column 'q1'"):
+            RowFile(path, spec)
+    path.write_text("agree,perhaps\nagree,agree\n")
+    assert [row.cells for row in RowFile(path, spec)] == [("agree", "perhaps"), ("agree", "agree")]
