@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -217,9 +218,12 @@ class EdgesoftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X = validate_data(self, X, reset=False, dtype=np.float64)
             X = X if names is None else dict(zip(names, X.T, strict=True))
         try:
-            inputs = kind.batch(X).values
+            batch = kind.batch(X)
         except EdgesoftError as error:
             raise ValueError(f"X: {error}") from error
+        if batch.notes:
+            warnings.warn(f"X: {'; '.join(batch.notes)}", stacklevel=3)
+        inputs = batch.values
         network = Network(self.checkpoint_.layers, self.checkpoint_.card.head)
         largest = network.largest_input(kind.shape)
         if not (np.abs(inputs) <= largest).all():

@@ -122,6 +122,8 @@ def test_frames_with_words_need_no_encoder_and_may_have_one():
         assert model.classes_.tolist() == ["one", "three", "two"]
         assert model.score(form(frame[["colour", *IRIS]]), kinds) > 0.8
         assert model.predict(form(frame[["colour", *IRIS]])[:1]).tolist() == ["one"]
+        with pytest.warns(UserWarning, match="X: .*'green' in column 'colour' is not among the values seen"):
+            model.predict(form(frame.assign(colour="green")[["colour", *IRIS]]))
     numbers = IRIS.assign(row=np.arange(150))  # which edgesoft leaves out
     model.fit(numbers, kinds)
     with pytest.warns(UserWarning, match="does not have valid feature names"):

@@ -6,14 +6,14 @@ import csv
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from html import escape
 from pathlib import Path
 from typing import Protocol
 
 from edgesoft.cli.console import percent, say, write, write_json
-from edgesoft.errors import EdgesoftError
+from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.escape import json_text, printable
 from edgesoft.files import reason, write_atomically
 from edgesoft.inference.answers import CSV_HEADING, AnswerForm, csv_cells
@@ -100,8 +100,12 @@ class CsvAnswers:
 class SeenPage:
     """A folder with what the model was fed, and a page that shows it next to the originals."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._folder, self._count = folder, 0
+        if (name := next((name for name in names if _reads_from(folder, name)), None)) is not None:
+            raise UsageError(
+                f"--save-seen {folder}: lies where {name} is read, which would find what is written there, too. Choose a folder elsewhere"
+            )
         self._partial = folder / f".index.html.{os.urandom(4).hex()}.partial"
         with self._writing():
             folder.mkdir(parents=True, exist_ok=True)
@@ -159,6 +163,15 @@ class SeenPage:
 def _foreign(text: str) -> str:
     """Foreign text in a page: no markup, and apart from what stands beside it, whatever direction it is written in."""
     return f"<bdi>{escape(printable(text))}</bdi>"
+
+
+def _reads_from(folder: Path, name: str) -> bool:
+    """Whether a name stands for files in a folder, or for another folder around it."""
+    try:
+        place, path = folder.resolve(), Path(name).resolve()
+    except (OSError, ValueError):  # whoever reads it says why
+        return False
+    return path in (place, *place.parents) or path.parent == place
 
 
 def _may_replace(path: Path) -> bool:

@@ -20,7 +20,7 @@ from edgesoft.tables.rows import Row, RowFile, named_rows, parse_row, shortened
 from edgesoft.tables.spec import TableError, TableSpec
 
 if TYPE_CHECKING:
-    from edgesoft.cli.answers import Answers
+    from edgesoft.cli.answers import Answers, SeenPage
     from edgesoft.inference.batches import Reading, Unreadable
     from edgesoft.model.inputs import InputKind
 
@@ -131,7 +131,7 @@ def command(
     With --output, names may also be URIs (s3://, gs://, hdfs://, file://), and Parquet files of pictures or rows.
     """
     from edgesoft.cli import outputs
-    from edgesoft.cli.answers import CsvAnswers, JsonAnswers, TextAnswers
+    from edgesoft.cli.answers import CsvAnswers, JsonAnswers, SeenPage, TextAnswers
     from edgesoft.inference.batches import classify
     from edgesoft.inference.classifier import Classifier
     from edgesoft.inference.find_model import find_model
@@ -164,6 +164,8 @@ def command(
     answers: Answers = form(classifier, top_k, single=is_alone, verbose=verbose)
     if not kind.is_picture and (paths_from is not None or show or save_seen is not None):
         raise UsageError(f"{classifier.path}: takes rows: --paths-from, --show and --save-seen are for pictures")
+    if not kind.is_picture and column is not None:
+        raise UsageError(f"{classifier.path}: takes rows, which have all their columns: --column is for pictures")
     if output is not None:
         work = outputs.work(opened, choice, threads, reject, top_k, column)
         raise typer.Exit(
@@ -186,14 +188,15 @@ def command(
         readings = outputs.by_workers(sources, work, workers or 1, kind.at_once)
     else:
         readings = classify(classifier, sources, reject=reject, at_once=1 if is_slow else None)
+    page = None if save_seen is None else SeenPage(save_seen, pictures or [])
     # Where the answers scroll by on the terminal, they are the progress.
     if quiet or is_alone or show or sys.stdout.isatty() or not sys.stderr.isatty():
-        all_read = _write(readings, answers, save_seen, show=show)
+        all_read = _write(readings, answers, page, show=show)
     else:
         from edgesoft.progress import CountProgress
 
         with CountProgress(unguarded(sys.stderr), quiet=False) as progress:
-            all_read = _write(readings, answers, save_seen, show=show, on_answer=progress.on_count)
+            all_read = _write(readings, answers, page, show=show, on_answer=progress.on_count)
     if not all_read:
         raise typer.Exit(1)
 
@@ -201,18 +204,16 @@ def command(
 def _write(
     readings: Iterable[Reading | Unreadable],
     answers: Answers,
-    save_seen: Path | None,
+    page: SeenPage | None,
     *,
     show: bool,
     on_answer: Callable[[int], None] = lambda _: None,
 ) -> bool:
     """Write each answer as it comes; False when a picture or row could not be read."""
-    from edgesoft.cli.answers import SeenPage
     from edgesoft.inference.batches import Unreadable
 
     if show:
         from edgesoft.cli.drawing import show_picture
-    page = SeenPage(save_seen) if save_seen is not None else None
     all_read = True
     try:
         for count, reading in enumerate(readings, start=1):

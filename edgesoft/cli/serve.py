@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from edgesoft.errors import UsageError
 from edgesoft.settings import MOST, MOST_THREADS
 
 MOST_WORKERS = 256
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]+")
 
 
 def command(
@@ -78,6 +80,11 @@ def command(
             f"--host {host}: others can reach it. Set a token (EDGESOFT_TOKEN=..., or --token), or say that something else keeps "
             "strangers out: --no-token"
         )
+    for origin in cors or ():
+        if origin != "*" and _ORIGIN.fullmatch(origin) is None:
+            raise UsageError(
+                f"--cors {origin}: expected an origin such as https://example.com or http://localhost:8000, or *"
+            )
     if not math.isfinite(max_body) or not math.isfinite(timeout):
         raise UsageError(f"--max-body {max_body:g} and --timeout {timeout:g}: expected numbers")
     from edgesoft.inference.providers import choose

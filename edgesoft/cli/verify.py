@@ -54,6 +54,8 @@ def command(
             raise UsageError(f"{model}: is a folder; only --sha256 and --json go with one")
         _verify_folder(model, sha256, as_json=as_json)
         return
+    if data is not None and against is None:
+        raise UsageError(f"--data {data}: goes with --against CHECKPOINT only")
     from edgesoft.api.proofs import verify
     from edgesoft.inference.providers import int8_warning, resolve
 

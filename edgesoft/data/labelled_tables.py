@@ -159,6 +159,9 @@ def read_listed_pictures(path: Path, card: ModelCard, target: str | None) -> Lab
         for record in records:
             if record.error is not None:
                 yield Example(f"{path}:{record.line}", TableError(record.error), None)
+            elif not record.cells[files[0]]:
+                no_path = TableError(f"no path in column {table.heading[files[0]]!r}: fill it in or leave the row out")
+                yield Example(f"{path}:{record.line}", no_path, None)
             else:
                 file = str(path.parent / record.cells[files[0]])
                 yield _labelled(file, file, record.cells[place], table.heading[place], index)

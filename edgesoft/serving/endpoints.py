@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -19,6 +20,9 @@ from edgesoft.serving.predict import classify_all, read_sources
 from edgesoft.serving.refusal import Refusal, wrong
 from edgesoft.serving.state import State
 from edgesoft.settings import MOST
+
+PARAMETERS = ("model", "top_k", "reject", "seen")
+"""What a request to /predict may say in its URL."""
 
 
 class Endpoints:
@@ -40,6 +44,7 @@ class Endpoints:
     async def predict(self, request: Request) -> Response:
         """Pictures or rows."""
         state, query = self._state, request.query_params
+        _check_parameters([name for name, _ in query.multi_items()])
         served = state.models.only(query.get("model"))
         top_k = _number(query.get("top_k", "1"), "top_k", int, 1, MOST)
         reject = _number(query["reject"], "reject", float, 0, 1) if "reject" in query else None
@@ -89,6 +94,15 @@ class Endpoints:
     async def openapi(self, request: Request) -> Response:  # noqa: ARG002
         """How to ask, for programs."""
         return Response(json.dumps(document()), media_type="application/json")
+
+
+def _check_parameters(names: Sequence[str]) -> None:
+    """Refuse what would be ignored: parameters that are not known, or given twice."""
+    for place, name in enumerate(names):
+        if name not in PARAMETERS:
+            raise wrong(f"unknown parameter {name[:40]!a}: expected {', '.join(PARAMETERS)}")
+        if name in names[:place]:
+            raise wrong(f"{name}: is given twice. Give it once")
 
 
 def _number(text: str, name: str, kind: Any, least: float, most: float) -> Any:

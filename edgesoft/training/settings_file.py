@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def read_settings_file(path: Path) -> dict[str, dict[str, Any]]:
         raise EdgesoftError(f"{path}: expected settings in UTF-8, but this is {encoding}. Save it as UTF-8")
     is_toml = path.suffix.lower() == ".toml"
     try:
-        document = tomllib.loads(text) if is_toml else json.loads(text)
+        document = tomllib.loads(text) if is_toml else json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise EdgesoftError(f"{path}: is no {'TOML' if is_toml else 'JSON'} ({error})") from error
     if not isinstance(document, dict):
@@ -79,6 +79,15 @@ def read_settings_file(path: Path) -> dict[str, dict[str, Any]]:
         raise UsageError(
             f"{path}: data: download: a file may not reach the network, only --download on the command line may. Take it out"
         )
+    return found
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of which no name is given twice, as in TOML."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{brief(next(name for name in names if names.count(name) > 1))} is given twice")
     return found
 
 

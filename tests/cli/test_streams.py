@@ -1,6 +1,7 @@
 """Output that cannot be written never costs a result, and a signal that ends a command keeps what was done."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,6 +140,20 @@ def test_a_save_seen_page_is_whole_when_the_answers_cannot_be_written(here):
     code, _, _ = shell(command, ">/dev/full", here, PYTHONUNBUFFERED="1")
     assert code == 1
     assert (here / "seen" / "index.html").read_text().endswith("</html>\n")
+
+
+def test_save_seen_writes_nothing_among_what_is_read(here):
+    """The next run, or a training, would take it for more of the same."""
+    for folder in ("pics/cats", "pics/dogs"):
+        (here / folder).mkdir(parents=True)
+        shutil.copy(SAMPLE, here / folder / "a.png")
+    before = sorted(here.rglob("*"))
+    for names in ("pics/cats", "pics/cats/a.png", "pics", "'pics/cats/*.png'", "pics/dogs/../cats/a.png"):
+        code, out, err = shell(f"infer --model {MODEL} --quiet --save-seen pics/cats {names}", "", here)
+        assert (code, out) == (2, "") and err.startswith("error: --save-seen pics/cats: lies where "), err
+        assert sorted(here.rglob("*")) == before
+    for _ in range(2):  # elsewhere, and again
+        assert shell(f"infer --model {MODEL} --quiet --save-seen seen pics", "", here)[0] == 0
 
 
 @pytest.mark.parametrize("name", ["index.html", "00001-7-mnist.png", "00099-x.png"])

@@ -83,6 +83,8 @@ def test_pictures_and_rows_are_not_mixed_up(folder):
     Image.new("L", (8, 8)).save(folder / "picture.png")
     assert "a binary file" in run("infer", "picture.png", cwd=folder, code=1).err
     assert "--show and --save-seen are for pictures" in run("infer", "rows.csv", "--show", cwd=folder, code=2).err
+    column = run("infer", "rows.csv", "--column", "width", "--output", "out.csv", cwd=folder, code=2)
+    assert "--column is for pictures" in column.err and not (folder / "out.csv").exists()
 
 
 def test_every_command_shows_the_labels(folder):

@@ -58,6 +58,11 @@ def test_what_is_no_sha256(cli, model, number):
     assert "expected the 64 hexadecimal digits" in ended.one_line()
 
 
+def test_data_without_a_checkpoint_to_compare_with_are_refused(cli, model):
+    ended = cli("verify", model, "--data", "mnist")
+    assert (ended.code, ended.one_line()) == (2, "error: --data mnist: goes with --against CHECKPOINT only")
+
+
 @pytest.mark.parametrize("fresh_digests", [False, True], ids=["stale digest", "fresh digest"])
 def test_a_changed_file_exits_with_3_and_names_the_stage(cli, model, tmp_path, fresh_digests):
     def change(model):

@@ -272,10 +272,14 @@ def test_pictures_as_arrays_are_inputs_already(exported, mnist, tmp_path):
 def test_a_table_may_list_pictures(icons, tmp_path):
     write_icons(tmp_path / "p", 3)
     rows = [f"p/{label}/{number}.png,x,{label}" for label in ("red", "blue") for number in range(3)]
-    (tmp_path / "list.csv").write_text("\n".join(["path,source,label", *rows, "p/none.png,x,red", "p/red/1.png,x,"]))
+    (tmp_path / "list.csv").write_text(
+        "\n".join(["path,source,label", *rows, "p/none.png,x,red", "p/red/1.png,x,", ",x,red"])
+    )
     result = edgesoft.evaluate(icons, tmp_path / "list.csv")
-    assert (result.examples, result.errors, result.accuracy) == (6, 2, 1)
-    assert [item.path for item in result.unreadable] == [str(tmp_path / "p/none.png"), str(tmp_path / "p/red/1.png")]
+    assert (result.examples, result.errors, result.accuracy) == (6, 3, 1)
+    named = [str(tmp_path / name) for name in ("p/none.png", "p/red/1.png", "list.csv:10")]
+    assert [item.path for item in result.unreadable] == named
+    assert "no path in column 'path'" in result.unreadable[-1].error
     (tmp_path / "list.csv").write_text("a,label\np/red/1.png,red\n")
     with pytest.raises(EdgesoftError, match="no column of paths.*expected a column called file, path, filename"):
         edgesoft.evaluate(icons, tmp_path / "list.csv")

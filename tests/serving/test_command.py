@@ -26,6 +26,9 @@ from tests.test_imports import blocked
         ([MNIST, "--max-body", "nan"], 2, "--max-body nan"),
         ([MNIST, "--timeout", "inf"], 2, "timeout"),
         ([MNIST, "--provider", "nothing"], 2, "nothing"),
+        ([MNIST, "--cors", "example.com"], 2, "--cors example.com: expected an origin such as https://"),
+        ([MNIST, "--cors", "javascript:x"], 2, "expected an origin"),
+        ([MNIST, "--cors", "https://a.example/page"], 2, "expected an origin"),
         ([], 2, "models"),
     ],
 )

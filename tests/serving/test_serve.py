@@ -187,6 +187,8 @@ def test_rows_with_names(server):
         ("/predict?model=flowers", form(), "multipart/form-data; boundary=b", 415, "takes rows"),
         ("/predict?model=mnist&top_k=0", b"x", "", 400, "top_k '0'"),
         ("/predict?model=mnist&top_k=1_0", b"x", "", 400, "top_k"),
+        ("/predict?model=mnist&rejct=0.9", b"x", "", 400, "unknown parameter 'rejct'"),
+        ("/predict?model=mnist&top_k=1&top_k=2", b"x", "", 400, "top_k: is given twice"),
         ("/predict?model=mnist&reject=nan", b"x", "", 400, "reject 'nan'"),
         ("/predict?model=mnist&seen=1", b"x", "", 400, "seen"),
         ("/predict?model=../../etc/passwd", b"x", "", 404, "no model"),

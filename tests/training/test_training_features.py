@@ -247,6 +247,7 @@ def test_settings_files(tmp_path):
         ("a.json", '{"training": {"hidden": ["a"]}}', r"training: hidden \['a'\]: expected widths"),
         ("a.json", '{"data": {"size": [1, 2, 3]}}', "expected 1 to 1024 pixels a side"),
         ("a.json", '{"data": 3}', "data: expected a table"),
+        ("a.json", '{"training": {"epochs": 3, "epochs": 4}}', r"is no JSON \('epochs' is given twice\)"),
         ("a.json", '{"schema_version": 2}', "schema version 2, this edgesoft reads version 1"),
         ("a.toml", "[training]\0", "expected settings in UTF-8, but this is another encoding or no text"),
     ],
