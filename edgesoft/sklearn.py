@@ -221,13 +221,13 @@ class EdgesoftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             batch = kind.batch(X)
         except EdgesoftError as error:
             raise ValueError(f"X: {error}") from error
-        if batch.notes:
-            warnings.warn(f"X: {'; '.join(batch.notes)}", stacklevel=3)
         inputs = batch.values
         network = Network(self.checkpoint_.layers, self.checkpoint_.card.head)
         largest = network.largest_input(kind.shape)
         if not (np.abs(inputs) <= largest).all():
             raise ValueError(f"X holds numbers beyond {largest:.1e}, with which the network would leave float32")
+        if batch.notes:
+            warnings.warn(f"X: {'; '.join(batch.notes)}", stacklevel=3)
         return network.logits(inputs)
 
     def __getstate__(self) -> dict[str, Any]:
