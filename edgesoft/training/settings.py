@@ -26,9 +26,11 @@ FEWEST_STEPS = 2000
 PRESETS: Mapping[str, Stages] = {
     "tiny": ((8,), (16,), (24,)),
     "small": ((16,), (32,), (64,)),
-    "base": ((16, 16), (32, 32), (64, 64)),
+    "base": ((16,), (32, 32), (64, 64)),
 }
-"""Name -> stages for pictures of about 28 x 28 pixels."""
+"""Name -> stages for pictures of about 28 x 28 pixels. A second convolution where these are still large would take most of the time."""
+FEWEST_EPOCHS, FEWEST_EPOCHS_CONV, FEWEST_EPOCHS_DEEP = 30, 14, 22
+"""Of an MLP, of convolutions, and of several convolutions a stage, which go on gaining."""
 LARGEST_LAST = 7
 """Height or width, in places, of what the last stage of a preset may leave."""
 MOST_BYTES = 2**30
@@ -287,8 +289,10 @@ def suited(examples: int, kind: str, network: str = "mlp") -> dict[str, Any]:
     """
     # Few examples need small steps, and many passes to make enough of them.
     batch_size = max(8, min(256, 2 ** round(math.log2(max(1, examples) / 16))))
-    fewest_epochs = 14 if network == "conv" else 30
-    epochs = max(fewest_epochs, min(300, math.ceil(FEWEST_STEPS * batch_size / examples)))
+    epochs = max(
+        FEWEST_EPOCHS_CONV if network == "conv" else FEWEST_EPOCHS,
+        min(300, math.ceil(FEWEST_STEPS * batch_size / examples)),
+    )
     # In batches of a few examples, their mean and spread are mostly noise.
     batch_norm = kind == "pixels" and batch_size >= 32
     settings: dict[str, Any] = {"batch_size": batch_size, "epochs": epochs, "batch_norm": batch_norm}
@@ -335,7 +339,10 @@ def settings_for(examples: int, kind: InputKind, given: Mapping[str, Any]) -> Tr
         # Many photographs show what few must be bent into.
         settings["distortion"] = 1.0 if examples < FEW else 0.5
     settings |= given
-    return TrainSettings(**{**settings, "channels": stages_for(settings.get("channels", ()), kind.shape)})
+    stages = stages_for(settings.get("channels", ()), kind.shape)
+    if "epochs" not in given and any(len(stage) > 1 for stage in stages):
+        settings["epochs"] = max(settings["epochs"], FEWEST_EPOCHS_DEEP)
+    return TrainSettings(**{**settings, "channels": stages})
 
 
 def alternatives(examples: int, kind: InputKind, given: Mapping[str, Any]) -> list[TrainSettings]:

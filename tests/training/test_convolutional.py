@@ -12,7 +12,7 @@ from edgesoft.settings import read_settings
 from edgesoft.training.checkpoint import Checkpoint
 from edgesoft.training.results import Watcher
 from edgesoft.training.runs import RunFolder
-from edgesoft.training.settings import PRESETS, TrainSettings, stages_for
+from edgesoft.training.settings import PRESETS, TrainSettings, settings_for, stages_for
 from edgesoft.training.size import check_size
 from edgesoft.training.train import train
 from tests.training.test_heads_and_kinds import pictures
@@ -138,6 +138,18 @@ def test_what_is_judged_is_what_learned(tmp_path):
 def test_stages_are_written_as_they_are_read():
     for text in ("16", "16,32,32", "16+16,32+32,64"):
         assert stages_text(read_settings([TrainSettings], {"channels": text})["channels"]) == text
+
+
+def test_several_convolutions_a_stage_learn_longer(mnist):
+    def epochs(**given):
+        return settings_for(55_000, mnist.input, {"network": "conv", **given}).epochs
+
+    assert epochs(channels="small") == epochs(channels=((32,), (64,))) == 14
+    assert epochs(channels="base") == epochs(channels=((16,), (32, 32))) == 22
+    assert epochs(channels="base", epochs=3) == 3
+    assert (
+        settings_for(500, mnist.input, {"network": "conv", "channels": "base"}).epochs > 22
+    )  # few examples, many passes
 
 
 def test_auto_takes_what_the_validation_split_likes_better(tmp_path):
