@@ -12,7 +12,19 @@ from edgesoft.training.runs import RunFolder
 from edgesoft.training.train import train
 from tests.conftest import TINY, environment
 
-QUICK = ("--epochs", "1", "--hidden", "none", "--no-augment", "--threads", "1", "--batch-size", "2000")
+QUICK = (
+    "--epochs",
+    "1",
+    "--hidden",
+    "none",
+    "--no-augment",
+    "--threads",
+    "1",
+    "--batch-size",
+    "2000",
+    "--outliers",
+    "0",
+)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +136,8 @@ def interrupt(folder, *arguments, when):
             "edgesoft",
             "train",
             "--no-augment",
+            "--outliers",
+            "0",
             "--threads",
             "1",
             *arguments,
