@@ -42,6 +42,7 @@ CONVOLUTIONAL: Mapping[str, Any] = {
     "lr": 0.015,
     "weight_decay": 0.05,
     "distortion": 0.5,
+    "distortion_varies": True,
 }
 """What suits convolutional networks."""
 
@@ -198,6 +199,13 @@ class TrainSettings:
         holds=lambda value: 0 <= value <= 2,
         is_option=False,
     )
+    distortion_varies: bool = setting(
+        False,
+        "Draw for each step how strong its distortions are, evenly from none to twice `distortion`: what is nearly undistorted is learned "
+        "as well as what is far from it",
+        takes=bool,
+        is_option=False,
+    )
     outliers: float = setting(
         0.1,
         "Letters, scrawls and blots of no class mixed into each step, as a share of its examples; for mnist, qmnist, emnist "
@@ -337,7 +345,7 @@ def settings_for(examples: int, kind: InputKind, given: Mapping[str, Any]) -> Tr
     settings = suited(examples, kind.kind, network)
     if kind.augmentation == "picture":
         # Many photographs show what few must be bent into.
-        settings["distortion"] = 1.0 if examples < FEW else 0.5
+        settings |= {"distortion": 1.0 if examples < FEW else 0.5, "distortion_varies": False}
     settings |= given
     stages = stages_for(settings.get("channels", ()), kind.shape)
     if "epochs" not in given and any(len(stage) > 1 for stage in stages):
