@@ -31,6 +31,8 @@ PRESETS: Mapping[str, Stages] = {
 """Name -> stages for pictures of about 28 x 28 pixels. A second convolution where these are still large would take most of the time."""
 FEWEST_EPOCHS, FEWEST_EPOCHS_CONV, FEWEST_EPOCHS_DEEP = 30, 14, 22
 """Of an MLP, of convolutions, and of several convolutions a stage, which go on gaining."""
+DISTORTION_DEEP = 0.75
+"""Of handwriting, for several convolutions a stage: narrower networks would lose more on what is hardly distorted."""
 LARGEST_LAST = 7
 """Height or width, in places, of what the last stage of a preset may leave."""
 MOST_BYTES = 2**30
@@ -42,7 +44,6 @@ CONVOLUTIONAL: Mapping[str, Any] = {
     "lr": 0.015,
     "weight_decay": 0.05,
     "distortion": 0.5,
-    "distortion_varies": True,
 }
 """What suits convolutional networks."""
 
@@ -199,13 +200,6 @@ class TrainSettings:
         holds=lambda value: 0 <= value <= 2,
         is_option=False,
     )
-    distortion_varies: bool = setting(
-        False,
-        "Draw for each step how strong its distortions are, evenly from none to twice `distortion`: what is nearly undistorted is learned "
-        "as well as what is far from it",
-        takes=bool,
-        is_option=False,
-    )
     outliers: float = setting(
         0.1,
         "Letters, scrawls and blots of no class mixed into each step, as a share of its examples; for mnist, qmnist, emnist "
@@ -342,15 +336,14 @@ def settings_for(examples: int, kind: InputKind, given: Mapping[str, Any]) -> Tr
         raise UsageError(
             "--network conv: convolutional networks take pictures, and these are rows of a table. Use --network mlp, or auto"
         )
-    settings = suited(examples, kind.kind, network)
+    stages = stages_for(given.get("channels", CONVOLUTIONAL["channels"] if network == "conv" else ()), kind.shape)
+    settings = suited(examples, kind.kind, network) | {"channels": stages}
+    if any(len(stage) > 1 for stage in stages):
+        settings |= {"epochs": max(settings["epochs"], FEWEST_EPOCHS_DEEP), "distortion": DISTORTION_DEEP}
     if kind.augmentation == "picture":
         # Many photographs show what few must be bent into.
-        settings |= {"distortion": 1.0 if examples < FEW else 0.5, "distortion_varies": False}
-    settings |= given
-    stages = stages_for(settings.get("channels", ()), kind.shape)
-    if "epochs" not in given and any(len(stage) > 1 for stage in stages):
-        settings["epochs"] = max(settings["epochs"], FEWEST_EPOCHS_DEEP)
-    return TrainSettings(**{**settings, "channels": stages})
+        settings["distortion"] = 1.0 if examples < FEW else 0.5
+    return TrainSettings(**{**settings, **given, "channels": stages})
 
 
 def alternatives(examples: int, kind: InputKind, given: Mapping[str, Any]) -> list[TrainSettings]:

@@ -250,10 +250,7 @@ class _Run:
             inputs = torch.cat((inputs, self.outliers[drawn]))
         x = self.network.network.prepare(inputs)
         if self.config.augment:
-            strength = self.config.distortion
-            if self.config.distortion_varies:
-                strength *= 2 * float(torch.rand((), generator=self.generator, device=self.device))
-            x = distorted(x, self.dataset.input, self.generator, strength, flips=flips)
+            x = distorted(x, self.dataset.input, self.generator, self.config.distortion, flips=flips)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             logits = own = self.network(x).float()
         weights = self.loss_weights
