@@ -136,7 +136,7 @@ def read_settings(kinds: Sequence[type], given: Mapping[str, Any], where: str = 
             raise UsageError(f"{where}unknown setting {brief(spelt)}. {hint}")
         if value is None:
             continue
-        item = known[name]
+        item, value = known[name], _plain(value)
         # Checked here too, where a message can still show what was given.
         try:
             if not item.takes_type(value):
@@ -149,12 +149,20 @@ def read_settings(kinds: Sequence[type], given: Mapping[str, Any], where: str = 
     return found
 
 
+def _plain(value: Any) -> Any:
+    """The numbers of numpy, alone or in lists, as Python's own: searches over settings hand them over."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 def markdown(*kinds: type) -> str:
     """A table of all settings of some dataclasses, for the documentation."""
     rows = ["| setting | what it does | takes | default |", "|---|---|---|---|"]
     for kind in kinds:
         rows += [
-            f"| `{name}` | {item.help} | {item.expected} | {item.default} |" for name, item in described(kind).items()
+            f"| `{name}`{'' if item.is_option else ' (no option)'} | {item.help} | {item.expected} | {item.default} |"
+            for name, item in described(kind).items()
         ]
     return "\n".join(rows)
 

@@ -42,14 +42,16 @@ class Run:
 
 
 def runs(
-    folders: Sequence[str | Path] = ("runs",), *, on_unreadable: Callable[[EdgesoftError], object] | None = None
+    folders: str | Path | Sequence[str | Path] = ("runs",),
+    *,
+    on_unreadable: Callable[[EdgesoftError], object] | None = None,
 ) -> list[Run]:
     """Tell what was trained, as `edgesoft runs` does.
 
     Parameters
     ----------
     folders
-        Runs, or folders of runs.
+        Runs, or folders of runs; or a single one.
     on_unreadable
         Called with the error of a run that cannot be read, and the others follow; None raises it.
 
@@ -64,6 +66,7 @@ def runs(
         There is no such folder, or no run in it, or one that cannot be read.
     """
     found = []
+    folders = [folders] if isinstance(folders, str | Path) else folders
     for folder in dict.fromkeys(place for name in folders for place in _runs_in(Path(name))):
         try:
             found.append(_run(folder))

@@ -137,6 +137,10 @@ def train(
         from edgesoft.training.probe import choose
 
         resolved = choose(dataset, candidates, watcher.on_probe, watcher.on_probe_batch)
+    if resolved.teacher:
+        from edgesoft.training.teacher import warned
+
+        dataset = warned(dataset, resolved.teacher)
     watcher.on_start(dataset, resolved)
     return training.train(dataset, resolved, folder, on_batch=watcher.on_batch, on_epoch=watcher.on_epoch)
 

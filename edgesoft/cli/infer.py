@@ -142,6 +142,10 @@ def command(
         raise UsageError("no pictures: name files or folders, or a list of them with --paths-from")
     if as_json and as_csv:
         raise UsageError("--json and --csv: choose one of them")
+    if top_k > 1 and (as_csv or (output is not None and output.suffix.lower() == ".csv")):
+        raise UsageError(
+            f"--top-k {top_k}: a line of CSV holds one answer. Leave it out, or write JSON lines: --json, --output FILE.jsonl"
+        )
     stdout_only = {"--json": as_json, "--csv": as_csv, "--show": show, "--save-seen": save_seen, "--features": features}
     ray = {"--engine": engine != "local", "--address": address}
     outputs.check(output, pictures or [], stdout_only, {"--overwrite": overwrite, "--column": column, **ray})

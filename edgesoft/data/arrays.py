@@ -143,7 +143,13 @@ def read_examples(path: Path) -> tuple[Mapping[str, NDArray[Any]], dict[str | No
     endings |= {part: [f"_{suffix}" for suffix in suffixes] for part, suffixes in _SPLITS.items()}
     for part, ends in endings.items():
         x = _first(arrays, [name + ending for ending in ends for name in _INPUTS])
-        y = _first(arrays, [name + ending for ending in ends for name in _TARGETS])
+        targets = [name + ending for ending in ends for name in _TARGETS if name + ending in arrays]
+        if len(targets) > 1:
+            raise EdgesoftError(
+                f"{path}: arrays {quoted(targets[0])} and {quoted(targets[1])} may both be the labels. Leave one out, or call the names of "
+                "the classes class_names"
+            )
+        y = _first(arrays, targets)
         if x is not None and y is not None:
             splits[part] = (x, y)
     return arrays, splits

@@ -34,6 +34,11 @@ def load_given(
     """
     splits = {"train": (inputs, y), "validation": validation, "test": test}
     given = {part: split for part, split in splits.items() if split is not None}
+    for share, part in (("val_split", "validation"), ("test_split", "test")):
+        if getattr(options, share) is not None and part in given:
+            raise UsageError(
+                f"{share}: means nothing beside {part}=, which brings these examples. Leave one of them out"
+            )
     if is_frame(inputs):
         if feature_names is not None:
             raise UsageError("feature_names: a data frame names its columns itself. Leave them out")

@@ -200,6 +200,10 @@ class _Table:
                 complaints.of_column(
                     scan, self.places[index], f"no training row holds a number in column {scan.name!r}"
                 )
+            elif gaps.get(index) == 0:
+                self.notes.append(
+                    f"column {scan.name!r} lacks a number in {scan.missing:,} rows, none of which is a training row: they get the median"
+                )
             fill = (math.nan,) * len(form.parts) if index in gaps else None
             columns.append(Column(scan.name, form=form, fill=fill, marks_missing=gaps.get(index, 0) >= ENOUGH_MISSING))
         complaints.refuse()

@@ -39,7 +39,7 @@ class ModelDiff:
     labels_reordered: bool
     """The same labels in another order: every index that a program has stored now means another class."""
     golden_examples: int
-    """Golden examples of both files that both models classified; 0 when their inputs differ in form."""
+    """Golden examples of both files that both models classified; 0 when their inputs differ in form, or in what their features are."""
     golden_changes: tuple[GoldenChange, ...]
 
 
@@ -60,7 +60,9 @@ def diff(old: Path, new: Path) -> ModelDiff:
         if described[0][name] != described[1][name]
     }
     examples, changes = 0, []
-    if cards[0].input.shape == cards[1].input.shape:
+    # Of rows a golden example holds the features, which another model may have in another order.
+    old_input, new_input = (card.input for card in cards)
+    if (old_input.shape, old_input.names) == (new_input.shape, new_input.names):
         classifiers = [Classifier(model, "cpu") for model in models]
         for owner, model in zip(("old", "new"), models, strict=True):
             if GOLDEN_KEY not in model.metadata:

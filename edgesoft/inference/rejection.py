@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +31,7 @@ def limits(card: ModelCard, reject: float | None = None) -> Rejection:
     """
     if reject is None:
         return card.rejection
-    if not 0 <= reject <= 1:
+    if not isinstance(reject, Real) or not 0 <= reject <= 1:
         raise UsageError(f"reject {reject}: expected a probability from 0 to 1")
     return replace(card.rejection, min_confidence=float(reject))
 

@@ -94,7 +94,10 @@ def _bytes(given: str | int) -> int:
         return given
     text = given.strip().lower().removesuffix("b")
     factor = {"k": 2**10, "m": 2**20}.get(text[-1:], 1)
-    return whole_number(text[:-1] if factor > 1 else text) * factor
+    size = whole_number(text[:-1] if factor > 1 else text) * factor
+    if not size:  # which would be no limit
+        raise ValueError
+    return size
 
 
 def _size(where: str, what: str) -> Any:

@@ -5,6 +5,7 @@ Source: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network"
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +68,18 @@ def load_teacher(path: str, dataset: Dataset, outputs: int, device: torch.device
                 "Take a checkpoint that was trained on the same kind of data, with the same head"
             )
     return Teacher(SoftmaxNetwork(checkpoint.layers).to(device), checkpoint.sha256)
+
+
+def warned(dataset: Dataset, path: str) -> Dataset:
+    """The data set with what is to be said of the data that a teacher learned from: they may hold what judges its pupil."""
+    training = Checkpoint.load(checkpoint_in(Path(path))).card.training
+    if training is None or training.data_sha256 == dataset.digest:
+        return dataset
+    warning = (
+        f"the teacher {path} learned from other data, or from the same divided otherwise (by another seed): if examples that are held out "
+        "here taught it, validation and test say too much"
+    )
+    return replace(dataset, warnings=(*dataset.warnings, warning))
 
 
 def taught(loss: Tensor, logits: Tensor, wanted: Tensor) -> Tensor:

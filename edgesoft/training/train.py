@@ -292,11 +292,14 @@ class _Run:
     def restore(self, arrays: Arrays, origin: Path) -> None:
         """Continue from a `resume_state` of this very run."""
         document = read_run_document(arrays, origin)
-        same = TrainSettings.from_json(document["config"]) == self.config and document["data"] == self.dataset.digest
-        if not same or document.get("teacher") != self._teacher_digest:
-            raise EdgesoftError(
-                f"{origin}: holds a run with other settings, other data or another teacher. Start a new one: edgesoft train"
-            )
+        differs = {
+            "other settings": TrainSettings.from_json(document["config"]) != self.config,
+            "other data": document["data"] != self.dataset.digest,
+            "another teacher": document.get("teacher") != self._teacher_digest,
+        }
+        if any(differs.values()):
+            what = " and ".join(name for name, holds in differs.items() if holds)
+            raise EdgesoftError(f"{origin}: holds a run with {what}. Start a new one: edgesoft train")
         try:
             unpack(arrays, self.network, self.optimizer, self.generator)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

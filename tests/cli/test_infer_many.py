@@ -145,6 +145,8 @@ def test_csv_is_csv(tmp_path):
         (["--json", "--csv", "x.png"], "choose one"),
         (["--reject", "1.5", "x.png"], "reject"),
         (["--top-k", "0", "x.png"], "top-k"),
+        (["--top-k", "2", "--csv", "x.png"], "a line of CSV holds one answer"),
+        (["--top-k", "2", "--output", "x.csv", "x.png"], "a line of CSV holds one answer"),
         (["--provider", "abacus", "x.png"], "abacus"),
     ],
 )

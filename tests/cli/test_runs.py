@@ -45,6 +45,7 @@ def test_runs_are_listed_the_newest_first(cli, trained):
     assert told["flash_bytes"] > told["parameters"]  # a byte a weight, four a bias, and scales
     assert told["settings"]["lr"] == 0.02
     assert [str(run.path) for run in edgesoft.runs([trained / "runs" / "one"])] == [str(trained / "runs" / "one")]
+    assert edgesoft.runs(str(trained / "runs")) == edgesoft.runs([trained / "runs"])
 
 
 def test_compare_shows_what_differs_and_nothing_else(cli, trained):

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+import edgesoft
 from edgesoft.data.arrays import from_arrays
-from edgesoft.errors import EdgesoftError
+from edgesoft.data.load import load_dataset
+from edgesoft.data.settings import DataSettings
+from edgesoft.errors import EdgesoftError, UsageError
 
 X = np.random.default_rng(0).random((30, 3))
 Y = np.arange(30) % 3
@@ -64,3 +67,15 @@ def test_numbers_of_every_type_are_taken(dtype):
 
 def test_words_may_be_objects():
     assert from_arrays({"train": (X, np.array(["a", "b", "c"], object)[Y])}).labels == ("a", "b", "c")
+
+
+def test_two_arrays_that_may_be_the_labels_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", x=X, y=Y, labels=["a", "b", "c"])
+    with pytest.raises(EdgesoftError, match="arrays 'y' and 'labels' may both be the labels.* class_names"):
+        load_dataset(DataSettings(source=str(tmp_path / "a.npz")))
+
+
+def test_a_share_beside_the_split_that_it_would_make_is_refused():
+    for share, part in (("val_split", "validation"), ("test_split", "test")):
+        with pytest.raises(UsageError, match=f"{share}: means nothing beside {part}="):
+            edgesoft.train(X, Y, **{share: 0.2, part: (X, Y)})

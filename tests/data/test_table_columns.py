@@ -179,6 +179,16 @@ def test_what_may_mean_two_things_is_refused(tmp_path, cells, message):
     assert load(path, categorical=("x",)).input.columns[1].vocabulary == tuple(sorted(cells))
 
 
+def test_a_gap_that_only_other_rows_have_is_said(tmp_path):
+    path = table(tmp_path, 60, x=lambda row: row)
+    other = tmp_path / "test.csv"
+    other.write_text(
+        "\n".join(["width,x,kind", *(f"{row},{row if row % 5 else ''},{'ab'[row % 2]}" for row in range(20))])
+    )
+    notes = load(path, test=str(other)).warnings
+    assert any("column 'x' lacks a number in 4 rows, none of which is a training row" in note for note in notes)
+
+
 @pytest.mark.parametrize("cell", ["--5", "+-5", "++1", "--5 kg", "-$-5", "+ -5"])
 def test_two_signs_are_no_number(tmp_path, cell):
     data = load(table(tmp_path, x=lambda row: f"${row}" if "$" in cell else f"{row} kg" if "kg" in cell else row))

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import edgesoft
 from edgesoft.errors import EdgesoftError
 from edgesoft.inference.diff import diff
 from tests import edits
@@ -67,3 +70,19 @@ def test_without_golden_examples_there_is_nothing_to_compare(model, tmp_path):
     other = edits.edited(model, tmp_path / "m.onnx", lambda model: edits.set_metadata(model, "edgesoft.golden", None))
     with pytest.raises(EdgesoftError, match="carries no golden examples"):
         diff(model, other)
+
+
+def test_rows_are_compared_where_both_models_have_the_same_features(tmp_path, monkeypatch):
+    """Whatever stands where: a golden example holds numbers, which mean something else in another order."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=200), rng.normal(size=200)
+    tables = {"ab": {"a": a, "b": b}, "ba": {"b": b, "a": a}, "uv": {"u": a, "v": b}, "again": {"a": a, "b": b}}
+    for name, columns in tables.items():
+        run = edgesoft.train({**columns, "kind": a > 0}, target="kind", epochs=1, hidden=(4,), threads=1, output=name)
+        edgesoft.export(run, quantize=False, output=f"{name}-out", name=name)
+    paths = {name: Path(f"{name}-out/{name}.onnx") for name in tables}
+    assert diff(paths["ab"], paths["again"]).golden_examples > 0
+    for other in ("ba", "uv"):
+        result = diff(paths["ab"], paths[other])
+        assert (result.golden_examples, result.golden_changes) == (0, ()) and "input" in result.fields

@@ -1,6 +1,7 @@
 import dataclasses
 import typing
 
+import numpy as np
 import pytest
 
 from edgesoft.data.settings import DataSettings
@@ -133,6 +134,23 @@ def test_numbers_out_of_range_are_usage_errors(changes):
         TrainSettings(**changes)
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers():
+    """Searches over settings hand them over."""
+    given = {"epochs": np.int64(3), "lr": np.float32(0.5), "hidden": np.array([5, 6]), "augment": np.bool_(False)}
+    assert read_settings([TrainSettings], given) == {"epochs": 3, "lr": 0.5, "hidden": (5, 6), "augment": False}
+    assert read_settings([TrainSettings], {"hidden": (np.int64(4),)}) == {"hidden": (4,)}
+    for wrong in (np.float64(2.5), np.array([3]), np.array("3")):
+        with pytest.raises(UsageError, match="--epochs"):
+            read_settings([TrainSettings], {"epochs": wrong})
+
+
+@pytest.mark.parametrize("name", ["flash", "ram"])
+def test_no_room_at_all_is_not_any_amount_of_it(name):
+    for nothing in ("0", "0k", "00"):
+        with pytest.raises(UsageError, match=f"--{name} '{nothing}': expected a number of bytes"):
+            read_settings([TrainSettings], {name: nothing})
 
 
 def test_there_and_back():

@@ -86,8 +86,18 @@ def test_resumed_to_the_bit_and_only_with_the_same_teacher(data, teacher, tmp_pa
     for mine, its in zip(resumed.checkpoint.linears, whole.checkpoint.linears, strict=True):
         assert mine.weight.tobytes() == its.weight.tobytes()
     (another / "checkpoint.npz").write_bytes((tmp_path / "whole" / "checkpoint.npz").read_bytes())
-    with pytest.raises(EdgesoftError, match="holds a run with other settings, other data or another teacher"):
+    with pytest.raises(EdgesoftError, match="holds a run with another teacher. Start"):
         train(whole.dataset, whole.settings, parts, resume=True)
+
+
+def test_a_teacher_that_may_have_seen_what_is_held_out_is_told_of(data, teacher, tmp_path):
+    for seed, told in ((0, 0), (5, 1)):
+        settings = {"network": "conv", "channels": "2", "epochs": 1, "threads": 1, "seed": seed}
+        run = edgesoft.train(*data, teacher=teacher, output=tmp_path / str(seed), **settings)
+        assert (
+            sum("learned from other data, or from the same divided otherwise" in it for it in run.dataset.warnings)
+            == told
+        )
 
 
 def test_whom_it_does_not_learn_from(data, teacher, tmp_path):
