@@ -87,9 +87,27 @@ def _print(exported: Exported, *, quiet: bool) -> None:
             say(f"note: {note}")
     if not quiet and result.int8_model is not None and result.recommended is result.float_model:
         say(f"note: INT8 gains nothing here: take {exported.model}")
+    for warning in _beyond_budget(exported.paths[0 if result.int8_model is None else 1]):
+        say(f"warning: {warning}")
     if exported.removed is not None:
         say(f"removed {exported.removed}: it belonged to the earlier model")
     write(*map(str, exported.paths), *(str(path) for converted in exported.converted for path in converted.files))
+
+
+def _beyond_budget(model: Path) -> Iterator[str]:
+    """Where a file takes more of a device in C than --flash and --ram allowed when its network was chosen, for plain INT8."""
+    from edgesoft.inference.inspect import inspect
+
+    found = inspect(model)
+    settings = {} if found.card.training is None else found.card.training.settings
+    if found.cost is not None:
+        for option, taken in (("flash", found.cost.constant_bytes), ("ram", found.cost.ram_bytes)):
+            allowed = settings.get(option, 0)
+            if 0 < allowed < taken:
+                yield (
+                    f"{model} takes {taken:,} bytes of {option} in C, and training was allowed {allowed:,} (--{option}), which INT8 with "
+                    "one scale for all weights keeps to"
+                )
 
 
 def _notes(attempt: StagedModel, result: ExportResult) -> Iterator[str]:

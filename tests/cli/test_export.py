@@ -74,6 +74,19 @@ runpy.run_module("edgesoft", run_name="__main__")
 """The real command, with ranges that cut off what every picture needs, and no finishing to mend them."""
 
 
+def test_what_takes_more_than_training_was_allowed_is_said(cli, tmp_path):
+    """--flash chooses the network by the size of plain INT8, which another file need not have."""
+    rows = [f"{row % 7},{row % 11},{'ab'[row % 2]}" for row in range(120)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y,kind", *rows]) + "\n")
+    trained = cli("train", "t.csv", "--target", "kind", "--epochs", "1", "--flash", "300", "--output", "run")
+    assert trained.code == 0, trained.err
+    for arguments, option in (((), "flash"), (("--quantize", "--per-channel"), "flash"), (("--quantize",), "")):
+        ended = cli("export", "run", *arguments, "--output", "out", "--overwrite", "--max-drop", "100")
+        assert ended.code == 0, ended.err
+        warned = [line for line in ended.err.splitlines() if line.startswith("warning: out/t.")]
+        assert len(warned) == bool(option) and all(f"bytes of {option} in C, and" in line for line in warned)
+
+
 def test_a_missed_gate_publishes_the_float_file_only(mnist, tmp_path):
     """With two hidden layers no attempt escapes the ranges. What the error advises helps."""
 
