@@ -31,8 +31,6 @@ PRESETS: Mapping[str, Stages] = {
 """Name -> stages for pictures of about 28 x 28 pixels. A second convolution where these are still large would take most of the time."""
 FEWEST_EPOCHS, FEWEST_EPOCHS_CONV, FEWEST_EPOCHS_DEEP = 30, 14, 22
 """Of an MLP, of convolutions, and of several convolutions a stage, which go on gaining."""
-DISTORTION_DEEP = 0.75
-"""Of handwriting, for several convolutions a stage: narrower networks would lose more on what is hardly distorted."""
 LARGEST_LAST = 7
 """Height or width, in places, of what the last stage of a preset may leave."""
 MOST_BYTES = 2**30
@@ -342,7 +340,7 @@ def settings_for(examples: int, kind: InputKind, given: Mapping[str, Any]) -> Tr
     stages = stages_for(given.get("channels", CONVOLUTIONAL["channels"] if network == "conv" else ()), kind.shape)
     settings = suited(examples, kind.kind, network) | {"channels": stages}
     if any(len(stage) > 1 for stage in stages):
-        settings |= {"epochs": max(settings["epochs"], FEWEST_EPOCHS_DEEP), "distortion": DISTORTION_DEEP}
+        settings["epochs"] = max(settings["epochs"], FEWEST_EPOCHS_DEEP)
     if kind.augmentation == "picture":
         # Many photographs show what few must be bent into.
         settings["distortion"] = 1.0 if examples < FEW else 0.5

@@ -219,8 +219,6 @@ def test_few_photographs_are_distorted_most_and_handwriting_as_before():
     assert distortion(50_000, photograph) == distortion(50_000, photograph, network="conv") == 0.5
     assert distortion(600, ink) == distortion(50_000, ink) == 1 and distortion(600, ink, network="conv") == 0.5
     assert distortion(600, photograph, distortion=0.25) == 0.25
-    deep = {"network": "conv", "channels": ((8, 8),)}
-    assert distortion(600, ink, **deep) == 0.75 and distortion(600, photograph, **deep) == 1
 
 
 def test_settings_files(tmp_path):
