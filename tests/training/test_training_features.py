@@ -65,7 +65,7 @@ def test_a_resumed_run_ends_with_the_same_bits(dataset, tmp_path, head):
     assert set(last[0]) == set(last[1])
     assert all(last[0][name].tobytes() == last[1][name].tobytes() for name in last[0] if name != "run")
     other = TrainSettings(epochs=7, head=head, class_weights=True, **SMALL)
-    with pytest.raises(EdgesoftError, match="other settings, other data or another teacher"):
+    with pytest.raises(EdgesoftError, match="holds a run with other settings. Start"):
         train(dataset, other, part, resume=True)
 
 
