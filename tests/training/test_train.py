@@ -251,8 +251,13 @@ def test_a_damaged_training_state_is_one_clear_error(small, interrupted, change,
 
 
 def test_a_training_state_of_other_data_or_settings_is_refused(small, mnist, interrupted):
-    for dataset, config in ((small, TrainSettings()), (dataclasses.replace(small, test=mnist.validation), CONFIG)):
-        with pytest.raises(EdgesoftError, match="other settings, other data or another teacher"):
+    others = dataclasses.replace(small, test=mnist.validation)
+    for dataset, config, differs in (
+        (small, TrainSettings(), "other settings"),
+        (others, CONFIG, "other data"),
+        (others, TrainSettings(), "other settings and other data"),
+    ):
+        with pytest.raises(EdgesoftError, match=f"holds a run with {differs}. Start"):
             train(dataset, config, interrupted, resume=True)
 
 
