@@ -185,12 +185,12 @@ class EdgesoftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from edgesoft.training.train import train as learn  # what was fitted elsewhere predicts without torch
 
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        shares = {"val_split": self.val_split, "test_split": self.test_split}
+        shares = read_settings([DataSettings], {"val_split": self.val_split, "test_split": self.test_split})
         learning = read_settings([TrainSettings], {name: getattr(self, name) for name in SETTINGS})
         everything = (X, codes) if np.bincount(codes).min() < FEW else None
         dataset = load_given(
             X,
-            DataSettings(**read_settings([DataSettings], shares), split_seed=seed),
+            DataSettings(**(shares if everything is None else {}), split_seed=seed),
             name="model",
             y=codes,
             validation=everything,
