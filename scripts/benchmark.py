@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -380,12 +381,10 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     print(f"{processor()}, {cores} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
     compileall.compile_dir(ROOT / "edgesoft", quiet=1)  # as pip does; else each process would compile what it imports
-    for name in options.sections or SECTIONS:
+    sections = SECTIONS | {"networks": partial(networks, others=options.model)}
+    for name in options.sections or sections:
         say(f"{name} ...")
-        if name == "networks":
-            networks(options.rounds, options.model)
-        else:
-            SECTIONS[name](options.rounds)
+        sections[name](options.rounds)
 
 
 if __name__ == "__main__":

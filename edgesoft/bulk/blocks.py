@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -13,11 +12,10 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
-from urllib.parse import unquote, urlsplit
 
 from edgesoft.bulk import parquet
 from edgesoft.bulk.parquet import ParquetRows
-from edgesoft.bulk.places import Place, is_uri, listed_place, opened, places
+from edgesoft.bulk.places import Place, identity, is_uri, listed_place, opened, places
 from edgesoft.errors import EdgesoftError, UsageError
 from edgesoft.tables.rows import Row, RowFile, shortened
 from edgesoft.tables.spec import TableSpec
@@ -82,12 +80,12 @@ class Inputs:
         )
         self.count: int | None = 0
         """Inputs in all; None where files of text must be read to know."""
-        own = {identity for path in left_out if (identity := _identity(path)) is not None}
+        own = {found for path in left_out if (found := identity(path)) is not None}
         digest = hashlib.sha256()
-        found = ((name, place) for name in names for place in places(name))
+        named = ((name, place) for name in names for place in places(name))
         try:
-            for name, place in chain(found, ((name, listed_place(name)) for name in listing)):
-                if own and _identity(place.name) in own:
+            for name, place in chain(named, ((name, listed_place(name)) for name in listing)):
+                if own and identity(place.name) in own:
                     if place.name == name:
                         raise UsageError(
                             f"{name}: is an input and the output, which would replace it. Name another output"
@@ -148,19 +146,6 @@ class Inputs:
                 alone = []
         if alone:
             yield Sources(tuple(alone))
-
-
-def _identity(name: str | Path) -> tuple[int, int] | None:
-    """What all names of one file on this machine have in common; None where there is none."""
-    name = str(name)
-    if is_uri(name):
-        parts = urlsplit(name)
-        name = unquote(parts.path) if parts.scheme == "file" else ""
-    try:
-        status = os.stat(name)  # noqa: PTH116 - Path raises at long names
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino
 
 
 def rows_of(name: str, spec: TableSpec, on_note: Callable[[str], None]) -> Iterator[tuple[str, Row]]:

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
@@ -82,6 +83,19 @@ def listed_place(name: str) -> Place:
     if stat.S_ISFIFO(status.st_mode):
         raise UsageError(f"{name}: is a pipe: a run that was killed could not go on. Write it into a file first")
     return Place(name, status.st_size, status.st_mtime_ns)
+
+
+def identity(name: str | Path) -> tuple[int, int] | None:
+    """What all names of one file on this machine have in common; None where there is none."""
+    name = str(name)
+    if is_uri(name):
+        parts = urlsplit(name)
+        name = unquote(parts.path) if parts.scheme == "file" else ""
+    try:
+        status = os.stat(name)  # noqa: PTH116 - Path raises at long names
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _remote(uri: str) -> Iterator[Place]:

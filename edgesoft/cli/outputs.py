@@ -96,6 +96,7 @@ def write(
 ) -> int:
     """Answer everything into a file; 1 when a picture or row could not be read, else 0."""
     from edgesoft.bulk.blocks import Inputs
+    from edgesoft.bulk.places import identity
     from edgesoft.bulk.run import Watcher, answer_into
     from edgesoft.bulk.unfinished import SUFFIX, check_free
     from edgesoft.files import open_to_read
@@ -109,7 +110,7 @@ def write(
     listing: Iterable[str] = ()
     if paths_from is not None:
         is_input = str(paths_from) == STANDARD_INPUT
-        if not is_input and output.exists() and paths_from.exists() and output.samefile(paths_from):
+        if not is_input and (found := identity(output)) is not None and identity(paths_from) == found:
             raise UsageError(
                 f"--output {output}: is the list of --paths-from, which it would replace. Name another output"
             )
